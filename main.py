@@ -1,0 +1,25 @@
+"""SeedHue's entry point: guards the environment, then hands over to the commands."""
+
+import os
+import sys
+
+
+def guard_environment() -> None:
+    """Settles which Qt is used before anything imports one."""
+    # qtawesome asks qtpy, and qtpy prefers PyQt5 where a stray one is installed.
+    os.environ.setdefault("QT_API", "pyside6")
+    # OpenCV's wheel points Qt at plugins of Qt 5; those of PySide6 are the right ones.
+    for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
+        if f"{os.sep}cv2{os.sep}" in os.environ.get(name, ""):
+            del os.environ[name]
+
+
+def main() -> int:
+    guard_environment()
+    from app.cli import main as run_command
+
+    return run_command(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
