@@ -46,7 +46,7 @@ def current_language() -> str:
 
 
 def system_language() -> str:
-    """"zh_CN" where the locale is any Chinese, else "en"."""
+    """ "zh_CN" where the locale is any Chinese, else "en"."""
     name = locale.getlocale()[0] or ""
     return "zh_CN" if name.lower().startswith(("zh", "chinese")) else "en"
 
