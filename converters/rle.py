@@ -1,0 +1,138 @@
+"""COCO's run-length encoding of masks, exact, without making the whole picture for each object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from converters.annotation import Mask
+from converters.errors import ConverterError
+
+# A run-length code may claim any size; this is the largest picture whose masks are decoded.
+MAX_RLE_PIXELS = 1 << 30
+
+# 31 bits and a sign in groups of five.
+_MAX_GROUPS = 7
+
+
+def encode_rle(mask: Mask, height: int, width: int) -> dict[str, Any]:
+    """COCO's compressed RLE of the mask in a picture of that size: {"size": [h, w], "counts": str}.
+
+    Exact; parts outside the picture are cut off. The same string `pycocotools.mask.encode` makes.
+    """
+    runs = {"size": [height, width], "counts": run_lengths(mask, height, width)}
+    packed = coco_mask.frPyObjects(runs, height, width)
+    return {"size": [height, width], "counts": packed["counts"].decode("ascii")}
+
+
+def run_lengths(mask: Mask, height: int, width: int) -> list[int]:
+    """Uncompressed COCO counts: lengths of the runs down the columns, beginning with background."""
+    tight = mask.clipped(height, width)
+    if tight.is_empty:
+        return [height * width]
+    columns = np.pad(tight.array.T, ((0, 0), (1, 1))).astype(np.int8)
+    column, row = np.nonzero(np.diff(columns, axis=1))
+    edges = (tight.x0 + column) * height + tight.y0 + row
+    # A run that leaves a column's foot and goes on at the next one's head is one run.
+    starts, ends = edges[0::2], edges[1::2]
+    breaks = starts[1:] != ends[:-1]
+    borders = np.empty(2 * (int(np.count_nonzero(breaks)) + 1), np.int64)
+    borders[0::2] = starts[np.concatenate([[True], breaks])]
+    borders[1::2] = ends[np.concatenate([breaks, [True]])]
+    counts = np.diff(borders, prepend=0).tolist()
+    tail = height * width - int(borders[-1])
+    return [*counts, tail] if tail else counts
+
+
+def decode_rle(rle: Any, *, max_pixels: int = MAX_RLE_PIXELS) -> Mask:
+    """The mask of a COCO RLE, compressed (text or bytes) or as a list of counts.
+
+    Everything is checked before anything is allocated, so damaged and hostile codes are safe.
+
+    Raises:
+        ConverterError: the code is not one, or its counts do not add up to its size.
+    """
+    if not isinstance(rle, dict):
+        raise ConverterError("an RLE is an object with size and counts.")
+    height, width = rle_size(rle, max_pixels=max_pixels)
+    counts = rle.get("counts")
+    if isinstance(counts, str | bytes):
+        runs = _unpacked(counts.encode("latin-1", "replace") if isinstance(counts, str) else counts)
+    elif isinstance(counts, list):
+        runs = _listed(counts)
+    else:
+        raise ConverterError("an RLE's counts are text or a list of numbers.")
+    if (runs < 0).any() or int(runs.sum()) != height * width:
+        raise ConverterError(f"the RLE's counts do not add up to its size {height} x {width}.")
+    return mask_of_runs(runs, height, width)
+
+
+def rle_size(rle: dict[str, Any], *, max_pixels: int = MAX_RLE_PIXELS) -> tuple[int, int]:
+    """The (height, width) an RLE states, checked.
+
+    Raises:
+        ConverterError: there is none, or it is absurd.
+    """
+    size = rle.get("size")
+    if (
+        not isinstance(size, list | tuple)
+        or len(size) != 2
+        or not all(type(n) is int and n > 0 for n in size)
+    ):
+        raise ConverterError("an RLE's size is two positive whole numbers.")
+    height, width = size
+    if height * width > max_pixels:
+        raise ConverterError(f"the RLE claims {height} x {width} pixels, more than {max_pixels:,}.")
+    return height, width
+
+
+def mask_of_runs(runs: NDArray[np.int64], height: int, width: int) -> Mask:
+    """The mask of runs down the columns (background first) that add up to height x width."""
+    borders = np.cumsum(runs)
+    starts, ends = borders[0::2][: runs.size // 2], borders[1::2]
+    filled = ends > starts
+    starts, ends = starts[filled], ends[filled]
+    if not starts.size:
+        return Mask(0, 0, np.zeros((0, 0), np.bool_))
+    left, right = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
+    offset = left * height
+    steps = np.zeros((right - left) * height + 1, np.int8)
+    # Starts are distinct and so are ends; a start can meet the end before it only in a zero run.
+    np.add.at(steps, starts - offset, 1)
+    np.add.at(steps, ends - offset, -1)
+    block = np.cumsum(steps[:-1], dtype=np.int8).reshape(right - left, height).T
+    return Mask(left, 0, block != 0).cropped()
+
+
+def _listed(counts: list[Any]) -> NDArray[np.int64]:
+    if not all(type(n) is int and 0 <= n <= MAX_RLE_PIXELS for n in counts):
+        raise ConverterError("an RLE's counts are whole numbers.")
+    return np.asarray(counts, np.int64)
+
+
+def _unpacked(text: bytes) -> NDArray[np.int64]:
+    """The counts of the compressed form.
+
+    Each count is written in groups of five bits, lowest first, as characters from "0" on; bit 5 says
+    that more follow, bit 4 of the last is the sign. From the fourth count on, the difference to the
+    count two before is written (pycocotools, maskApi.c, rleFrString).
+    """
+    digits = np.frombuffer(text, np.uint8).astype(np.int64) - 48
+    if not digits.size:
+        return np.zeros(0, np.int64)
+    if (digits < 0).any() or (digits > 63).any() or digits[-1] & 32:
+        raise ConverterError("the compressed RLE holds characters that do not belong there or is cut off.")
+    last = np.flatnonzero((digits & 32) == 0)
+    lengths = np.diff(last, prepend=-1)
+    if lengths.max() > _MAX_GROUPS:
+        raise ConverterError("the compressed RLE holds an absurdly long run.")
+    first = last - lengths + 1
+    shift = 5 * (np.arange(digits.size) - np.repeat(first, lengths))
+    values = np.add.reduceat((digits & 31) << shift, first)
+    values -= np.where(digits[last] & 16, 1 << (5 * lengths), 0)
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
