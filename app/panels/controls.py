@@ -1,0 +1,208 @@
+"""Small controls the panels share: a titled panel, a slider with its value, a colour button."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
+from PySide6.QtWidgets import (
+    QColorDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSlider,
+    QStyle,
+    QStyleOptionSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.i18n import tr
+from app.theme import color
+
+
+def make_label(text: str, role: str = "") -> QLabel:
+    """A label in one of the style sheet's roles ("muted", "heading", "title", "value", "error")."""
+    label = QLabel(text)
+    if role:
+        label.setProperty("role", role)
+    return label
+
+
+def swatch_icon(shade: QColor, size: int = 14) -> QIcon:
+    """A filled rounded square with a thin rim that shows on any background."""
+    ratio = 2
+    pixmap = QPixmap(size * ratio, size * ratio)
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(shade)
+    painter.setPen(QPen(color("border_strong"), 1))
+    painter.drawRoundedRect(QRectF(0.5, 0.5, size - 1, size - 1), 4, 4)
+    painter.end()
+    return QIcon(pixmap)
+
+
+def thin_line() -> QFrame:
+    """A horizontal separator."""
+    line = QFrame()
+    line.setObjectName("line")
+    line.setFixedHeight(1)
+    return line
+
+
+class Section(QWidget):
+    """A heading with a column of controls under it."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(8)
+        heading = QLabel(title)
+        heading.setObjectName("panelTitle")
+        self.body.addWidget(heading)
+
+
+class ValueSlider(QWidget):
+    """A named slider over a float range with its value written beside it.
+
+    Signals:
+        changed: the new value, while the user drags.
+        released: the user let go; an undoable step may end here.
+    """
+
+    changed = Signal(float)
+    released = Signal()
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        low: float,
+        high: float,
+        step: float,
+        decimals: int = 2,
+        suffix: str = "",
+        slider: QSlider | None = None,
+    ) -> None:
+        super().__init__()
+        self._low, self._step, self._decimals, self._suffix = low, step, decimals, suffix
+        self.slider = slider or QSlider()
+        self.slider.setOrientation(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, round((high - low) / step))
+        self.slider.setAccessibleName(title)
+        self.value_label = make_label("", "value")
+        self.value_label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.title_label = make_label(title)
+        top = QHBoxLayout()
+        top.addWidget(self.title_label)
+        top.addStretch(1)
+        top.addWidget(self.value_label)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(top)
+        column.addWidget(self.slider)
+        self.slider.valueChanged.connect(self._tell)
+        self.slider.sliderReleased.connect(self.released)
+        self._show_value()
+
+    def value(self) -> float:
+        return self._low + self.slider.value() * self._step
+
+    def set_value(self, value: float) -> None:
+        """Shows a value without telling anyone."""
+        blocked = self.slider.blockSignals(True)
+        self.slider.setValue(round((value - self._low) / self._step))
+        self.slider.blockSignals(blocked)
+        self._show_value()
+
+    def show_text(self, text: str) -> None:
+        """Writes a text where the value stands."""
+        self.value_label.setText(text)
+
+    @Slot()
+    def _tell(self) -> None:
+        self._show_value()
+        self.changed.emit(self.value())
+
+    def _show_value(self) -> None:
+        self.value_label.setText(f"{self.value():.{self._decimals}f}{self._suffix}")
+
+
+class MarkedSlider(QSlider):
+    """A slider with a small mark under its groove, where the suggested value lies."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._mark: int | None = None
+
+    @property
+    def mark(self) -> int | None:
+        """The slider position the mark points at, None while there is none."""
+        return self._mark
+
+    def set_mark(self, position: int | None) -> None:
+        if position != self._mark:
+            self._mark = position
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._mark is None:
+            return
+        option = QStyleOptionSlider()
+        self.initStyleOption(option)
+        handle = self.style().subControlRect(
+            QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, self
+        )
+        span = self.width() - handle.width()
+        left = QStyle.sliderPositionFromValue(self.minimum(), self.maximum(), self._mark, span)
+        x = left + handle.width() / 2
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(color("warning"))
+        bottom = self.height() - 0.5
+        painter.drawPolygon(
+            QPolygonF([QPointF(x, bottom - 5), QPointF(x - 4, bottom), QPointF(x + 4, bottom)])
+        )
+
+
+class ColorButton(QToolButton):
+    """Shows a colour and lets the user choose another one.
+
+    Signals:
+        chosen: "#rrggbb".
+    """
+
+    chosen = Signal(str)
+
+    def __init__(self, shade: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shade = shade
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.setIconSize(QSize(20, 20))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.clicked.connect(self._ask)
+        self.set_color(shade)
+
+    @property
+    def shade(self) -> str:
+        return self._shade
+
+    def set_color(self, shade: str) -> None:
+        """Shows a colour without telling anyone."""
+        self._shade = QColor(shade).name()
+        self.setIcon(swatch_icon(QColor(shade), 20))
+        self.setText(self._shade)
+
+    @Slot()
+    def _ask(self) -> None:
+        chosen = QColorDialog.getColor(QColor(self._shade), self.window(), tr("Choose a colour"))
+        if chosen.isValid():
+            self.set_color(chosen.name())
+            self.chosen.emit(chosen.name())

@@ -1,0 +1,181 @@
+"""The list of labels: choose the one for new objects, recolour, rename, select by label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QColorDialog,
+    QInputDialog,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.i18n import tr
+from app.panels.controls import swatch_icon
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QPoint
+
+    from app.session import Session
+
+
+class LabelsPanel(QWidget):
+    """Labels of the open picture and those used before, with how often each occurs here.
+
+    Signals:
+        label_added: a new label was typed; the settings remember it.
+    """
+
+    label_added = Signal(str)
+
+    def __init__(self, session: Session, known: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self._session = session
+        self._known = list(dict.fromkeys(known))
+        self.entry = QLineEdit()
+        self.entry.setPlaceholderText(tr("New label, then Enter"))
+        self.entry.setMaxLength(120)
+        self.entry.returnPressed.connect(self._add)
+        self.list = QListWidget()
+        self.list.setIconSize(QSize(14, 14))
+        self.list.setUniformItemSizes(True)
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.list.setAccessibleName(tr("Labels"))
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.list.customContextMenuRequested.connect(self._show_menu)
+        self.list.currentItemChanged.connect(self._choose)
+        self.list.itemDoubleClicked.connect(self._select_objects)
+        self.list.setToolTip(
+            tr("New objects get the marked label. Double-click selects all objects that have it.")
+        )
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 4, 8, 8)
+        column.setSpacing(8)
+        column.addWidget(self.entry)
+        column.addWidget(self.list, 1)
+        session.document_opened.connect(self.refresh)
+        session.document_changed.connect(self.refresh)
+        session.label_changed.connect(self.refresh)
+        session.colors_changed.connect(self.refresh)
+        self.refresh()
+
+    def labels(self) -> tuple[str, ...]:
+        """What the list shows, top to bottom."""
+        return tuple(
+            str(self.list.item(row).data(Qt.ItemDataRole.UserRole)) for row in range(self.list.count())
+        )
+
+    @Slot()
+    def refresh(self) -> None:
+        """Lists the labels anew."""
+        document = self._session.document
+        counts: dict[str, int] = {}
+        if document is not None:
+            for instance in document.annotation.instances:
+                counts[instance.label] = counts.get(instance.label, 0) + 1
+        current = self._session.options.label
+        self._known = list(dict.fromkeys([*self._known, *counts, current]))
+        names = [name for name in self._known if name]
+        shown = [(name, counts.get(name, 0)) for name in names]
+        blocked = self.list.blockSignals(True)
+        if self.labels() != tuple(names):
+            self.list.clear()
+            for name in names:
+                item = QListWidgetItem()
+                item.setData(Qt.ItemDataRole.UserRole, name)
+                item.setSizeHint(QSize(80, 28))
+                self.list.addItem(item)
+        for row, (name, count) in enumerate(shown):
+            item = self.list.item(row)
+            item.setText(f"{name}   {count}" if count else name)
+            item.setIcon(swatch_icon(self._session.color_of(name)))
+            if name == current:
+                self.list.setCurrentRow(row)
+        self.list.blockSignals(blocked)
+
+    @Slot()
+    def _add(self) -> None:
+        name = self.entry.text().strip()
+        if name:
+            self.entry.clear()
+            self.label_added.emit(name)
+            self._session.set_option("label", name)
+
+    @Slot(QListWidgetItem)
+    def _choose(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self._session.set_option("label", str(item.data(Qt.ItemDataRole.UserRole)))
+
+    @Slot(QListWidgetItem)
+    def _select_objects(self, item: QListWidgetItem) -> None:
+        self._select(str(item.data(Qt.ItemDataRole.UserRole)))
+
+    def _select(self, label: str) -> None:
+        document = self._session.document
+        if document is not None:
+            self._session.select(i.id for i in document.annotation.instances if i.label == label)
+
+    @Slot(object)
+    def _show_menu(self, position: QPoint) -> None:
+        item = self.list.itemAt(position)
+        if item is None:
+            return
+        label = str(item.data(Qt.ItemDataRole.UserRole))
+        menu = QMenu(self)
+        assign = menu.addAction(tr("Give to the selected objects"))
+        assign.setEnabled(bool(self._session.selection))
+        select = menu.addAction(tr("Select its objects"))
+        hide = menu.addAction(tr("Hide or show its objects"))
+        menu.addSeparator()
+        rename = menu.addAction(tr("Rename…"))
+        shade = menu.addAction(tr("Choose a colour…"))
+        chosen = menu.exec(self.list.viewport().mapToGlobal(position))
+        if chosen is assign and self._session.document is not None:
+            self._session.document.relabel(self._session.selection, label)
+        elif chosen is select:
+            self._select(label)
+        elif chosen is hide:
+            self.toggle_hidden(label)
+        elif chosen is rename:
+            self._ask_name(label)
+        elif chosen is shade:
+            color = QColorDialog.getColor(self._session.color_of(label), self.window(), label)
+            if color.isValid():
+                self._session.set_label_color(label, QColor(color).name())
+
+    def toggle_hidden(self, label: str) -> None:
+        """Hides all objects of a label, or shows them if all are hidden."""
+        document = self._session.document
+        if document is None:
+            return
+        ids = {i.id for i in document.annotation.instances if i.label == label}
+        hidden = self._session.hidden
+        self._session.set_hidden(hidden - ids if ids <= hidden else hidden | ids)
+
+    def _ask_name(self, label: str) -> None:
+        name, accepted = QInputDialog.getText(
+            self.window(), tr("Rename label"), tr("New name for “{label}”:", label=label), text=label
+        )
+        if accepted and name.strip() and name.strip() != label:
+            self.rename(label, name.strip())
+
+    def rename(self, label: str, name: str) -> None:
+        """Gives all objects of a label in this picture another one, in one undoable step."""
+        document = self._session.document
+        if document is not None:
+            ids = [i.id for i in document.annotation.instances if i.label == label]
+            if ids:
+                document.relabel(ids, name)
+        self._known = [name if known == label else known for known in self._known]
+        if self._session.options.label == label:
+            self._session.set_option("label", name)
+        self.label_added.emit(name)
+        self.refresh()

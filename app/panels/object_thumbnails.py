@@ -1,0 +1,153 @@
+"""A small picture of one object: its crop, with everything outside the object faded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
+
+from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.canvas.base_image import OpenImage
+    from converters.annotation import Geometry
+
+_MARGIN = 0.12
+_FADE = 0.72
+
+
+def geometry_extent(geometry: Geometry) -> tuple[float, float, float, float]:
+    """(x0, y0, x1, y1) of whatever the geometry is, in picture pixels."""
+    if isinstance(geometry, Mask):
+        return tuple(float(v) for v in geometry.box)  # type: ignore[return-value]
+    points = outline_points(geometry)
+    if isinstance(geometry, Circle):
+        (cx, cy), (ex, ey) = geometry.center, geometry.edge
+        radius = float(np.hypot(ex - cx, ey - cy))
+        return cx - radius, cy - radius, cx + radius, cy + radius
+    xs, ys = [p[0] for p in points], [p[1] for p in points]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def outline_points(geometry: Geometry) -> list[tuple[float, float]]:
+    """The vertices of a vector geometry."""
+    match geometry:
+        case Polygon(points) | OrientedBox(points) | LineStrip(points) | PointSet(points):
+            return list(points)
+        case Box(x0, y0, x1, y1):
+            return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+        case Circle(center, edge):
+            return [center, edge]
+        case Line(start, end):
+            return [start, end]
+        case Point(x, y):
+            return [(x, y)]
+    raise TypeError(f"no outline for {type(geometry).__name__}")
+
+
+def object_thumbnail(
+    image: OpenImage, geometry: Geometry, shade: QColor, *, size: QSize, ratio: float = 1.0
+) -> QPixmap:
+    """The object's crop at `size` logical pixels times `ratio` device pixels.
+
+    The crop comes from the coarsest mip with enough pixels, so a mask over the whole of a large
+    picture costs as little as a small one.
+    """
+    width, height = round(size.width() * ratio), round(size.height() * ratio)
+    box = _square_view(geometry_extent(geometry), width / height)
+    pixels = _sample(image, box, width, height)
+    if isinstance(geometry, Mask):
+        outside = ~_sample_mask(geometry, box, width, height)
+        faded = pixels[..., :3][outside].astype(np.float32) * (1 - _FADE) + _FADE * 128
+        pixels[outside, :3] = faded.astype(np.uint8)
+    canvas = QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32)
+    if not isinstance(geometry, Mask):
+        _draw_outline(canvas, geometry, box, shade, ratio)
+    pixmap = QPixmap.fromImage(canvas)
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap
+
+
+def _square_view(
+    extent: tuple[float, float, float, float], aspect: float
+) -> tuple[float, float, float, float]:
+    """The extent with a margin, widened to the aspect of the thumbnail."""
+    x0, y0, x1, y1 = extent
+    width, height = max(x1 - x0, 8.0) * (1 + 2 * _MARGIN), max(y1 - y0, 8.0) * (1 + 2 * _MARGIN)
+    width, height = max(width, height * aspect), max(height, width / aspect)
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
+    return cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2
+
+
+def _sample(
+    image: OpenImage, box: tuple[float, float, float, float], width: int, height: int
+) -> NDArray[np.uint8]:
+    """(height, width, 4) RGB32 pixels of the box; grey where it leaves the picture."""
+    level = 0
+    scale = (box[2] - box[0]) / width
+    while level + 1 < len(image.mips) and scale >= 2 ** (level + 1):
+        level += 1
+    mip, factor = image.mips[level], 2.0**level
+    step_x, step_y = (box[2] - box[0]) / width / factor, (box[3] - box[1]) / height / factor
+    # Pixel centres: output pixel u shows the source at x0 + (u + 0.5) * step.
+    matrix = np.array(
+        [
+            [step_x, 0, box[0] / factor + 0.5 * step_x - 0.5],
+            [0, step_y, box[1] / factor + 0.5 * step_y - 0.5],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    out = cv2.warpAffine(mip, matrix, (width, height), flags=flags, borderValue=(128, 128, 128, 255))
+    return np.ascontiguousarray(out, dtype=np.uint8)
+
+
+def _sample_mask(
+    mask: Mask, box: tuple[float, float, float, float], width: int, height: int
+) -> NDArray[np.bool_]:
+    columns = np.floor(box[0] + (np.arange(width) + 0.5) * (box[2] - box[0]) / width).astype(int) - mask.x0
+    rows = np.floor(box[1] + (np.arange(height) + 0.5) * (box[3] - box[1]) / height).astype(int) - mask.y0
+    rows_in = (rows >= 0) & (rows < mask.array.shape[0])
+    columns_in = (columns >= 0) & (columns < mask.array.shape[1])
+    inside = np.zeros((height, width), np.bool_)
+    inside[np.ix_(rows_in, columns_in)] = mask.array[np.ix_(rows[rows_in], columns[columns_in])]
+    return inside
+
+
+def _draw_outline(
+    canvas: QImage,
+    geometry: Geometry,
+    box: tuple[float, float, float, float],
+    shade: QColor,
+    ratio: float,
+) -> None:
+    zoom_x, zoom_y = canvas.width() / (box[2] - box[0]), canvas.height() / (box[3] - box[1])
+    dots = [QPointF((x - box[0]) * zoom_x, (y - box[1]) * zoom_y) for x, y in outline_points(geometry)]
+    painter = QPainter(canvas)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    fade = QPainterPath()
+    fade.addRect(QRectF(QRect(0, 0, canvas.width(), canvas.height())))
+    closed = isinstance(geometry, Polygon | Box | OrientedBox | Circle)
+    shape = QPainterPath()
+    if isinstance(geometry, Circle):
+        radius = float(np.hypot(geometry.edge[0] - geometry.center[0], geometry.edge[1] - geometry.center[1]))
+        shape.addEllipse(dots[0], radius * zoom_x, radius * zoom_y)
+    elif closed:
+        shape.addPolygon(QPolygonF([*dots, dots[0]]))
+    if closed:
+        painter.fillPath(fade.subtracted(shape), QColor(128, 128, 128, round(255 * _FADE)))
+    painter.setPen(QPen(shade, 1.5 * ratio))
+    if closed:
+        painter.drawPath(shape)
+    elif isinstance(geometry, Line | LineStrip):
+        painter.drawPolyline(QPolygonF(dots))
+    else:
+        painter.setBrush(shade)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for dot in dots:
+            painter.drawEllipse(dot, 3 * ratio, 3 * ratio)
+    painter.end()

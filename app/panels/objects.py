@@ -1,0 +1,275 @@
+"""The list of objects: thumbnail, label (editable), colour, visible, locked; multi-select, filter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QSize,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+    Slot,
+)
+from PySide6.QtGui import QIcon, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.i18n import tr
+from app.panels.controls import make_label
+from app.panels.object_model import DETAIL_ROLE, ID_ROLE, LOCKED, OBJECT, VISIBLE, ObjectModel
+from app.theme import color, icon
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtCore import QAbstractItemModel
+    from PySide6.QtGui import QAction, QContextMenuEvent
+
+    from app.session import Session
+
+ROW_HEIGHT = 48
+_Index = QModelIndex | QPersistentModelIndex
+
+
+class ObjectDelegate(QStyledItemDelegate):
+    """Paints a row: eye, lock, thumbnail, colour dot, label and a line of detail."""
+
+    def __init__(self, session: Session, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._icons: dict[tuple[int, bool], QIcon] = {
+            (VISIBLE, True): icon("mdi6.eye-outline", "muted"),
+            (VISIBLE, False): icon("mdi6.eye-off-outline", "disabled"),
+            (LOCKED, True): icon("mdi6.lock", "text"),
+            (LOCKED, False): icon("mdi6.lock-open-variant-outline", "disabled"),
+        }
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
+        return QSize(28 if index.column() != OBJECT else 120, ROW_HEIGHT)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        painter.save()
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(option.rect, color("accent_soft"))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(option.rect, color("hover"))
+        if index.column() == OBJECT:
+            self._paint_object(painter, option.rect, index)
+        else:
+            is_on = index.data(Qt.ItemDataRole.CheckStateRole) == Qt.CheckState.Checked
+            spot = QRect(0, 0, 18, 18)
+            spot.moveCenter(option.rect.center())
+            self._icons[index.column(), is_on].paint(painter, spot)
+        painter.restore()
+
+    def _paint_object(self, painter: QPainter, rect: QRect, index: _Index) -> None:
+        thumbnail = index.data(Qt.ItemDataRole.DecorationRole)
+        frame = QRect(rect.left() + 2, rect.top() + 4, 40, 40)
+        if thumbnail is not None:
+            painter.drawPixmap(frame, thumbnail)
+        label = str(index.data(Qt.ItemDataRole.DisplayRole))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(color("border_strong"))
+        painter.setBrush(self._session.color_of(label))
+        painter.drawEllipse(QRect(frame.right() + 10, rect.top() + 11, 10, 10))
+        metrics = painter.fontMetrics()
+        text = self._text_rect(rect)
+        painter.setPen(color("text"))
+        line = metrics.elidedText(label, Qt.TextElideMode.ElideRight, text.width())
+        painter.drawText(text, int(Qt.AlignmentFlag.AlignVCenter), line)
+        painter.setPen(color("muted"))
+        below = QRect(frame.right() + 10, text.bottom(), rect.right() - frame.right() - 14, 18)
+        font = painter.font()
+        font.setPixelSize(11)
+        painter.setFont(font)
+        detail = painter.fontMetrics().elidedText(
+            str(index.data(DETAIL_ROLE)), Qt.TextElideMode.ElideRight, below.width()
+        )
+        painter.drawText(below, int(Qt.AlignmentFlag.AlignVCenter), detail)
+
+    @staticmethod
+    def _text_rect(rect: QRect) -> QRect:
+        left = rect.left() + 2 + 40 + 26
+        return QRect(left, rect.top() + 6, rect.right() - left - 4, 20)
+
+    def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: _Index) -> None:
+        spot = self._text_rect(option.rect)
+        editor.setGeometry(spot.adjusted(-10, -2, 4, 6))
+
+    def editorEvent(
+        self, event: QEvent, model: QAbstractItemModel, option: QStyleOptionViewItem, index: _Index
+    ) -> bool:
+        if event.type() == QEvent.Type.MouseButtonPress and index.column() in (VISIBLE, LOCKED):
+            return True  # the click is for the switch, not for the selection
+        if event.type() == QEvent.Type.MouseButtonRelease and index.column() in (VISIBLE, LOCKED):
+            return model.setData(QModelIndex(index), None, Qt.ItemDataRole.CheckStateRole)
+        return super().editorEvent(event, model, option, index)
+
+
+class ObjectTable(QTableView):
+    """The rows; a context menu with the object commands.
+
+    Signals:
+        menu_wanted: the user asked for the context menu, at that global position.
+    """
+
+    menu_wanted = Signal(object)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu_wanted.emit(event.globalPos())
+
+
+class ObjectsPanel(QWidget):
+    """Objects of the open picture, in step with the canvas's selection.
+
+    Signals:
+        zoom_wanted: the id of an object that was double-clicked on its thumbnail.
+    """
+
+    zoom_wanted = Signal(str)
+
+    def __init__(self, session: Session, actions: Sequence[QAction] = ()) -> None:
+        super().__init__()
+        self._session = session
+        self._menu_actions = tuple(actions)
+        self.model = ObjectModel(session, self)
+        self.proxy = QSortFilterProxyModel(self)
+        self.proxy.setSourceModel(self.model)
+        self.proxy.setFilterKeyColumn(OBJECT)
+        self.proxy.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self._syncing = False
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText(tr("Filter by label"))
+        self.filter.setClearButtonEnabled(True)
+        self.filter.textChanged.connect(self.proxy.setFilterFixedString)
+        self.table = self._make_table()
+        self.empty = make_label(tr("No objects yet. Choose the seed tool and click one."), "muted")
+        self.empty.setWordWrap(True)
+        self.count = QLabel()
+        self.count.setProperty("role", "muted")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 4, 8, 8)
+        column.setSpacing(8)
+        column.addWidget(self.filter)
+        column.addWidget(self.empty)
+        column.addWidget(self.table, 1)
+        session.selection_changed.connect(self.show_selection)
+        self.model.modelReset.connect(self._after_reset)
+        self.model.dataChanged.connect(self._count_rows)
+        self._after_reset()
+
+    def _make_table(self) -> ObjectTable:
+        table = ObjectTable()
+        table.setModel(self.proxy)
+        table.setItemDelegate(ObjectDelegate(self._session, table))
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        table.setEditTriggers(
+            QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed
+        )
+        table.setShowGrid(False)
+        table.setMouseTracking(True)
+        table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        table.setTabKeyNavigation(False)
+        table.setAccessibleName(tr("Objects"))
+        table.horizontalHeader().hide()
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        header = table.horizontalHeader()
+        header.setMinimumSectionSize(28)
+        header.setSectionResizeMode(VISIBLE, QHeaderView.ResizeMode.Fixed)
+        header.setSectionResizeMode(LOCKED, QHeaderView.ResizeMode.Fixed)
+        header.setSectionResizeMode(OBJECT, QHeaderView.ResizeMode.Stretch)
+        header.resizeSection(VISIBLE, 30)
+        header.resizeSection(LOCKED, 28)
+        table.menu_wanted.connect(self._show_menu)
+        table.selectionModel().selectionChanged.connect(self._tell_selection)
+        table.selectionModel().currentChanged.connect(self._tell_selection)
+        return table
+
+    def edit_label(self) -> None:
+        """Opens the label editor of the current object."""
+        current = self._session.selection[-1:] or ()
+        for name in current:
+            index = self.proxy.mapFromSource(self.model.index(self.model.row_of(name), OBJECT))
+            if index.isValid():
+                self.table.scrollTo(index)
+                self.table.setFocus()
+                self.table.edit(index)
+
+    @Slot()
+    def show_selection(self) -> None:
+        """Selects the rows of the session's selection."""
+        if self._syncing:
+            return
+        self._syncing = True
+        chosen = QItemSelection()
+        last = QModelIndex()
+        for name in self._session.selection:
+            row = self.model.row_of(name)
+            if row >= 0:
+                last = self.proxy.mapFromSource(self.model.index(row, OBJECT))
+                chosen.select(last, last)
+        flags = QItemSelectionModel.SelectionFlag
+        selection = self.table.selectionModel()
+        selection.select(chosen, flags.ClearAndSelect | flags.Rows)
+        if last.isValid():
+            selection.setCurrentIndex(last, flags.NoUpdate)
+            self.table.scrollTo(last)
+        self._syncing = False
+
+    @Slot()
+    def _tell_selection(self) -> None:
+        if self._syncing:
+            return
+        self._syncing = True
+        selection = self.table.selectionModel()
+        names = [str(index.data(ID_ROLE)) for index in selection.selectedRows(OBJECT)]
+        current = selection.currentIndex()
+        if current.isValid():
+            name = str(current.data(ID_ROLE))
+            if name in names:
+                names.remove(name)
+                names.append(name)
+        self._session.select(names)
+        self._syncing = False
+
+    @Slot()
+    def _after_reset(self) -> None:
+        self.model.set_device_ratio(self.devicePixelRatioF())
+        has_rows = self.model.rowCount() > 0
+        self.table.setVisible(has_rows)
+        self.filter.setVisible(has_rows)
+        self.empty.setVisible(not has_rows)
+        self.layout().setAlignment(self.empty, Qt.AlignmentFlag.AlignTop)
+        self._count_rows()
+        self.show_selection()
+
+    @Slot()
+    def _count_rows(self) -> None:
+        self.count.setText(str(self.model.rowCount()) if self.model.rowCount() else "")
+
+    @Slot(object)
+    def _show_menu(self, position: object) -> None:
+        menu = QMenu(self)
+        menu.addActions(list(self._menu_actions))
+        menu.exec(position)  # type: ignore[arg-type]

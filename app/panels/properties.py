@@ -1,0 +1,346 @@
+"""What the current tool works with: threshold and level, brush, recolouring; model and overlay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.i18n import phrase, tr
+from app.panels.controls import ColorButton, MarkedSlider, Section, ValueSlider, make_label
+from app.recolor.settings import SETTINGS
+from converters.annotation import RecolorOperation
+from converters.frozen import FrozenMap
+
+if TYPE_CHECKING:
+    from app.session import SeedState, Session
+
+TAU_LOW, TAU_HIGH, TAU_STEP = 0.01, 0.99, 0.01
+_LEVEL_NAMES: Final[dict[int, tuple[str, ...]]] = {
+    1: (phrase("Whole"),),
+    2: (phrase("Part"), phrase("Whole")),
+    3: (phrase("Small"), phrase("Medium"), phrase("Large")),
+}
+_PALETTE: Final = (
+    *("#c8442e", "#e08a2c", "#e6c33a", "#4f9d4b", "#2d8f8a", "#2f6fb7"),
+    *("#5a4fb0", "#a24a9a", "#d9739b", "#7a5237", "#f2efe8", "#2b2d31"),
+)
+
+
+class SeedSection(Section):
+    """Threshold τ with the model's own suggestion marked, and the nested levels of a seed."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(tr("Segmentation"))
+        self._session = session
+        self.slider = MarkedSlider()
+        self.tau = ValueSlider(
+            tr("Threshold τ"), low=TAU_LOW, high=TAU_HIGH, step=TAU_STEP, slider=self.slider
+        )
+        self.tau.setToolTip(tr("Higher: a smaller region. The mark shows what the model suggests."))
+        self.suggested = QPushButton(tr("Use the suggested τ"))
+        self.suggested.setProperty("role", "link")
+        self.suggested.clicked.connect(self._use_suggested)
+        self.levels = QWidget()
+        self._level_row = QHBoxLayout(self.levels)
+        self._level_row.setContentsMargins(0, 0, 0, 0)
+        self._level_row.setSpacing(4)
+        self._group = QButtonGroup(self)
+        self._group.idClicked.connect(self._choose_level)
+        self._shown_scores: tuple[float, ...] | None = None
+        self.body.addWidget(self.tau)
+        self.body.addWidget(self.suggested, 0, Qt.AlignmentFlag.AlignLeft)
+        self.body.addWidget(make_label(tr("Level")))
+        self.body.addWidget(self.levels)
+        self.tau.changed.connect(self._set_tau)
+        self.tau.released.connect(self._end_merge)
+        session.seed_state_changed.connect(self.refresh)
+        session.options_changed.connect(self.refresh)
+        session.document_opened.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Shows the session's seed state, or the options for the next seed."""
+        state, options = self._session.seed_state, self._session.options
+        value = options.tau if options.tau is not None else state.tau
+        self.tau.set_value(value if value is not None else 0.5)
+        if value is None:
+            self.tau.show_text(tr("suggested"))
+        suggested = state.suggested_tau
+        self.slider.set_mark(None if suggested is None else round((suggested - TAU_LOW) / TAU_STEP))
+        self.suggested.setEnabled(options.tau is not None)
+        self._show_levels(state)
+
+    def _show_levels(self, state: SeedState) -> None:
+        scores = state.level_scores
+        if scores != self._shown_scores:
+            self._shown_scores = scores
+            for button in self._group.buttons():
+                self._group.removeButton(button)
+                self._level_row.removeWidget(button)
+                button.deleteLater()
+            self._add_level(-1, tr("Best"), tr("The level the model trusts most"))
+            names = _LEVEL_NAMES.get(len(scores), tuple(str(n + 1) for n in range(len(scores))))
+            for number, score in enumerate(scores):
+                tip = tr("Predicted quality: {percent} %", percent=round(100 * score))
+                self._add_level(number, f"{tr(names[number])}\n{100 * score:.0f} %", tip)
+        wanted = -1 if self._session.options.level is None else self._session.options.level
+        chosen = self._group.button(wanted)
+        if chosen is not None:
+            chosen.setChecked(True)
+        best = self._group.button(-1)
+        if best is not None:
+            text = tr("Best")
+            if scores and state.level is not None and wanted == -1:
+                names = _LEVEL_NAMES.get(len(scores), tuple(str(n + 1) for n in range(len(scores))))
+                text += f"\n{tr(names[state.level])}"
+            elif scores:
+                text += "\n "
+            best.setText(text)
+
+    def _add_level(self, number: int, text: str, tip: str) -> None:
+        button = QPushButton(text)
+        button.setProperty("role", "level")
+        button.setCheckable(True)
+        button.setToolTip(tip)
+        self._group.addButton(button, number)
+        self._level_row.addWidget(button, 1)
+
+    @Slot(float)
+    def _set_tau(self, value: float) -> None:
+        self._session.set_option("tau", value)
+
+    @Slot()
+    def _use_suggested(self) -> None:
+        self._session.set_option("tau", None)
+
+    @Slot(int)
+    def _choose_level(self, number: int) -> None:
+        self._session.set_option("level", None if number < 0 else number)
+
+    @Slot()
+    def _end_merge(self) -> None:
+        if self._session.document is not None:
+            self._session.document.end_merge()
+
+
+class BrushSection(Section):
+    """How wide the brush and the eraser are."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(tr("Brush"))
+        self._session = session
+        self.size = ValueSlider(tr("Size"), low=1, high=200, step=1, decimals=0, suffix=" px")
+        self.size.setToolTip(tr("Diameter in picture pixels; the keys [ and ] change it too"))
+        self.size.changed.connect(self._set_size)
+        self.body.addWidget(self.size)
+        session.options_changed.connect(self._refresh)
+        self._refresh()
+
+    @Slot()
+    def _refresh(self) -> None:
+        self.size.set_value(2 * self._session.options.brush_radius)
+        self.size.show_text(f"{2 * self._session.options.brush_radius:.0f} px")
+
+    @Slot(float)
+    def _set_size(self, diameter: float) -> None:
+        self._session.set_option("brush_radius", diameter / 2)
+
+
+class RecolorSection(Section):
+    """The colour to give and the engine's sliders; they act on the selected recoloured objects too."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(tr("Recolour"))
+        self._session = session
+        self.color = ColorButton(session.options.color)
+        self.color.chosen.connect(self._set_color)
+        self.body.addWidget(self.color)
+        grid = QGridLayout()
+        grid.setSpacing(4)
+        self._palette = QButtonGroup(self)
+        for number, shade in enumerate(_PALETTE):
+            button = ColorButton(shade)
+            button.setText("")
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+            button.setToolTip(shade)
+            button.setAccessibleName(shade)
+            button.clicked.disconnect()
+            self._palette.addButton(button, number)
+            grid.addWidget(button, number // 6, number % 6)
+        self._palette.idClicked.connect(self._pick)
+        self.body.addLayout(grid)
+        self.sliders: dict[str, ValueSlider] = {}
+        for setting in SETTINGS:
+            slider = ValueSlider(
+                tr(setting.title), low=setting.minimum, high=setting.maximum, step=setting.step
+            )
+            slider.setToolTip(tr(setting.hint))
+            slider.slider.setObjectName(setting.name)
+            slider.changed.connect(self._set_setting)
+            slider.released.connect(self._end_merge)
+            self.sliders[setting.name] = slider
+            self.body.addWidget(slider)
+        self.reset = QPushButton(tr("Reset the sliders"))
+        self.reset.setProperty("role", "link")
+        self.reset.clicked.connect(self._reset)
+        self.body.addWidget(self.reset, 0, Qt.AlignmentFlag.AlignLeft)
+        session.options_changed.connect(self._refresh)
+        session.selection_changed.connect(self._refresh)
+        session.document_changed.connect(self._refresh)
+        self._refresh()
+
+    def _operation(self) -> RecolorOperation:
+        """The current object's operation, or the one the tool applies next."""
+        for instance in reversed(self._session.selected_instances()):
+            if instance.recolor is not None:
+                return instance.recolor
+        options = self._session.options
+        return RecolorOperation(options.color, options.recolor_settings)
+
+    @Slot()
+    def _refresh(self) -> None:
+        operation = self._operation()
+        self.color.set_color(operation.color)
+        for setting in SETTINGS:
+            self.sliders[setting.name].set_value(operation.settings.get(setting.name, setting.default))
+
+    @Slot(str)
+    def _set_color(self, shade: str) -> None:
+        self._session.set_option("color", shade)
+        self._apply(self._operation(), color=shade)
+        self._end_merge()
+
+    @Slot(int)
+    def _pick(self, number: int) -> None:
+        self._set_color(_PALETTE[number])
+
+    @Slot()
+    def _set_setting(self) -> None:
+        settings = FrozenMap({name: slider.value() for name, slider in self.sliders.items()})
+        self._session.set_option("recolor_settings", settings)
+        self._apply(self._operation(), settings=settings)
+
+    @Slot()
+    def _reset(self) -> None:
+        self._session.set_option("recolor_settings", FrozenMap())
+        self._apply(self._operation(), settings=FrozenMap())
+        self._end_merge()
+        self._refresh()
+
+    def _apply(
+        self,
+        operation: RecolorOperation,
+        *,
+        color: str | None = None,
+        settings: FrozenMap[float] | None = None,
+    ) -> None:
+        """Gives the new values to every selected object that is recoloured already."""
+        document = self._session.document
+        targets = [i for i in self._session.selected_instances() if i.recolor is not None and not i.locked]
+        if document is None or not targets:
+            return
+        wanted = RecolorOperation(
+            color if color is not None else operation.color,
+            settings if settings is not None else operation.settings,
+        )
+        changed = [replace(i, recolor=wanted) for i in targets if i.recolor != wanted]
+        if changed:
+            names = ",".join(i.id for i in changed)
+            document.replace(*changed, title=phrase("Change the colour"), merge_key=f"recolor {names}")
+
+    @Slot()
+    def _end_merge(self) -> None:
+        if self._session.document is not None:
+            self._session.document.end_merge()
+
+
+class ViewSection(Section):
+    """The model in use and how strongly masks cover the picture.
+
+    Signals:
+        model_chosen: the key of a model of the list.
+    """
+
+    model_chosen = Signal(str)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(tr("Model and view"))
+        self._session = session
+        self.models = QComboBox()
+        self.models.setAccessibleName(tr("Model"))
+        self.models.activated.connect(self._choose)
+        self.opacity = ValueSlider(tr("Overlay opacity"), low=0, high=100, step=5, decimals=0, suffix=" %")
+        self.opacity.changed.connect(self._set_opacity)
+        self.body.addWidget(self.models)
+        self.body.addWidget(self.opacity)
+        session.options_changed.connect(self._refresh)
+        self._refresh()
+
+    def show_models(self, names: dict[str, str], active: str) -> None:
+        """Fills the list.
+
+        Args:
+            names: key to shown name, in order.
+            active: the key of the model in use.
+        """
+        self.models.clear()
+        for key, name in names.items():
+            self.models.addItem(name, key)
+        self.models.setCurrentIndex(max(0, self.models.findData(active)))
+
+    @Slot()
+    def _refresh(self) -> None:
+        self.opacity.set_value(100 * self._session.options.overlay_opacity)
+
+    @Slot(float)
+    def _set_opacity(self, percent: float) -> None:
+        self._session.set_option("overlay_opacity", percent / 100)
+
+    @Slot(int)
+    def _choose(self, row: int) -> None:
+        self.model_chosen.emit(str(self.models.itemData(row)))
+
+
+class PropertiesPanel(QScrollArea):
+    """The sections that matter to the current tool, in one scrolling column."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.seed = SeedSection(session)
+        self.brush = BrushSection(session)
+        self.recolor = RecolorSection(session)
+        self.view = ViewSection(session)
+        column = QWidget()
+        column.setObjectName("scrolled")
+        layout = QVBoxLayout(column)
+        layout.setContentsMargins(8, 4, 8, 8)
+        layout.setSpacing(16)
+        for section in (self.seed, self.brush, self.recolor, self.view):
+            layout.addWidget(section)
+        layout.addStretch(1)
+        self.setWidget(column)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        session.tool_changed.connect(self._show_sections)
+        self._show_sections()
+
+    @Slot()
+    def _show_sections(self) -> None:
+        tool = self._session.tool
+        self.brush.setVisible(tool in ("brush", "eraser"))
+        self.recolor.setVisible(tool == "recolor")
+        self.seed.setVisible(tool not in ("brush", "eraser", "polygon"))

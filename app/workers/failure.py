@@ -1,0 +1,72 @@
+"""An error of a worker as a message a user can act on."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.i18n import tr
+from converters.errors import ConverterError
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What happened, what to do, and the details for a bug report.
+
+    Attributes:
+        title: one sentence.
+        remedy: what the user can do; may be empty.
+        details: traceback or other text to copy.
+        path: the file at fault, if there is one.
+    """
+
+    title: str
+    remedy: str = ""
+    details: str = ""
+    path: Path | None = None
+
+
+def describe_failure(error: BaseException) -> Failure:
+    """The message for an exception, in the user's words where its kind is known."""
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, ConverterError):
+        place = f"{error.path.name}: " if error.path else ""
+        where = f" ({error.where})" if error.where else ""
+        return Failure(f"{place}{error.problem}{where}", error.remedy, details, error.path)
+    if isinstance(error, MemoryError):
+        return Failure(
+            tr("There is not enough memory for this."), tr("Close other programs and try again."), details
+        )
+    if isinstance(error, OSError):
+        path = Path(str(error.filename)) if error.filename else None
+        return Failure(_explain_os_error(error, path), _remedy_for(error), details, path)
+    if isinstance(error, ValueError):
+        return Failure(str(error) or type(error).__name__, "", details)
+    return Failure(
+        tr("Something unexpected went wrong: {error}", error=str(error) or type(error).__name__),
+        tr("Your annotations are safe. Please copy the details into a bug report."),
+        details,
+    )
+
+
+def _explain_os_error(error: OSError, path: Path | None) -> str:
+    name = path.name if path else ""
+    if error.errno == errno.ENOSPC:
+        return tr("The disk is full: {name} could not be written.", name=name)
+    if isinstance(error, PermissionError):
+        return tr("No permission for {name}.", name=name)
+    if isinstance(error, FileNotFoundError):
+        return tr("{name} is not there any more.", name=name)
+    return f"{name}: {error.strerror or error}" if name else str(error)
+
+
+def _remedy_for(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return tr("Free some space, then choose Retry.")
+    if isinstance(error, PermissionError):
+        return tr("Change the permissions of the file or its folder, or choose another folder.")
+    if isinstance(error, FileNotFoundError):
+        return tr("Check whether it was moved, renamed or on a disk that is not connected.")
+    return ""

@@ -1,0 +1,180 @@
+"""The segmenter's work off the GUI thread: load a model, encode pictures, find objects by itself.
+
+torch is imported here, by the first request, and nowhere earlier in the window's life.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from app.i18n import phrase
+from app.workers.task import OnEvent, ShouldStop, Stopped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+Region: TypeAlias = tuple[int, int, int, int]
+CACHE_BYTES: Final = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class LoadModel:
+    """Make that model the one in use.
+
+    Attributes:
+        name: architecture as `models` registers it ("seednet").
+        weights: a weights file instead of the active one.
+    """
+
+    name: str
+    weights: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodeImage:
+    """Encode a picture, or the half-open box `region` of it at full input resolution.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        key: what the picture is called in the cache; equal keys mean equal pixels.
+    """
+
+    image: NDArray[np.uint8]
+    key: str
+    model: LoadModel
+    region: Region | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FindObjects:
+    """Ask an encoding for every object it sees."""
+
+    encoding: Any
+    min_score: float = 0.1
+    max_count: int = 200
+
+
+InferenceRequest: TypeAlias = LoadModel | EncodeImage | FindObjects
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What the worker does now, for the status bar."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """Answer to LoadModel.
+
+    Attributes:
+        version: for example "seednet-1".
+        categories: labels the model can name; may be empty.
+        device: where it runs.
+    """
+
+    name: str
+    version: str
+    categories: tuple[str, ...] = ()
+    device: str = "cpu"
+
+
+class EncodingCache:
+    """The encodings used last, up to a number of bytes; the newest always stays."""
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[tuple[str, str, Region | None], Any] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory the kept encodings take."""
+        return sum(int(encoding.nbytes) for encoding in self._entries.values())
+
+    def get(self, key: tuple[str, str, Region | None]) -> Any | None:
+        """The encoding, now the most recently used one, or None."""
+        if key in self._entries:
+            self._entries.move_to_end(key)
+        return self._entries.get(key)
+
+    def put(self, key: tuple[str, str, Region | None], encoding: Any) -> None:
+        """Keeps an encoding and drops the ones not used for longest."""
+        self._entries[key] = encoding
+        self._entries.move_to_end(key)
+        while len(self._entries) > 1 and self.nbytes > self._max_bytes:
+            self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+
+class InferenceEngine:
+    """Answers inference requests one at a time; lives in one worker thread.
+
+    Args:
+        load: `load_segmenter` of `models`, or a stand-in with its signature; None imports it when
+            first needed, because that import brings torch.
+    """
+
+    def __init__(self, load: Any = None) -> None:
+        self._load = load
+        self._loaded: LoadModel | None = None
+        self._segmenter: Any = None
+        self._cache = EncodingCache()
+
+    def __call__(self, request: InferenceRequest, should_stop: ShouldStop, on_event: OnEvent) -> Any:
+        """Does the request; the answer is a ModelReady, an encoding or a list of predictions."""
+        if isinstance(request, LoadModel):
+            return self._model_ready(request, on_event)
+        if isinstance(request, FindObjects):
+            on_event(Phase(phrase("Finding objects…")))
+            return request.encoding.instances(min_score=request.min_score, max_count=request.max_count)
+        return self._encode(request, should_stop, on_event)
+
+    def _encode(self, request: EncodeImage, should_stop: ShouldStop, on_event: OnEvent) -> Any:
+        self._model_ready(request.model, on_event)
+        if should_stop():
+            raise Stopped
+        key = (request.key, str(self._segmenter.version), request.region)
+        known = self._cache.get(key)
+        if known is not None:
+            return known
+        on_event(Phase(phrase("Reading the picture…")))
+        encoding = self._segmenter.encode(request.image, region=request.region, should_stop=should_stop)
+        if encoding is None or should_stop():
+            raise Stopped
+        self._cache.put(key, encoding)
+        return encoding
+
+    def _model_ready(self, wanted: LoadModel, on_event: OnEvent) -> ModelReady:
+        if self._segmenter is None or wanted != self._loaded:
+            on_event(Phase(phrase("Loading the model…")))
+            if self._load is None:
+                self._load = _import_models()
+            self._segmenter = self._load(wanted.name, weights=wanted.weights)
+            self._loaded = wanted
+            self._cache.clear()
+        device = str(getattr(self._segmenter, "device", "cpu"))
+        return ModelReady(
+            wanted.name, str(self._segmenter.version), tuple(self._segmenter.categories or ()), device
+        )
+
+
+def _import_models() -> Any:
+    import torch
+
+    from models import load_segmenter
+
+    # One core stays with the window; the setting is global to the process, so it is made once.
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    return load_segmenter
