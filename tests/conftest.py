@@ -1,0 +1,76 @@
+"""What holds for every test: no display, no real user folders, no logged error, no thread left."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+
+# Before anything imports Qt, OpenCV or torch.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["QT_API"] = "pyside6"
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    """Settings, journals and caches of each test live in a folder of its own."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("SEEDHUE_HOME", str(home))
+    return home
+
+
+class _ErrorKeeper(logging.Handler):
+    """Remembers what was logged at ERROR or above."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(f"{record.name}: {record.getMessage()}")
+
+
+@pytest.fixture
+def logged_errors():
+    """The messages logged at ERROR so far; a test that expects one clears the list."""
+    keeper = _ErrorKeeper()
+    logging.getLogger().addHandler(keeper)
+    yield keeper.messages
+    logging.getLogger().removeHandler(keeper)
+
+
+@pytest.fixture(autouse=True)
+def no_logged_error(logged_errors: list[str]):
+    """Fails a test during which an error was logged."""
+    yield
+    assert not logged_errors, f"logged during the test: {logged_errors}"
+
+
+@pytest.fixture(autouse=True)
+def no_dangling_threads(request: pytest.FixtureRequest):
+    """Fails a test that leaves a QThread running: at exit it would abort the interpreter."""
+    yield
+    core = sys.modules.get("PySide6.QtCore")
+    in_window = "qapp" in request.fixturenames or not {"gui", "e2e"}.isdisjoint(request.path.parts)
+    if core is None or not in_window:  # the search takes 50 ms
+        return
+    # type() and not isinstance(): lazy proxies of other packages wake up when asked for their class.
+    threads = [thing for thing in gc.get_objects() if issubclass(type(thing), core.QThread)]
+    running = [thread for thread in threads if _is_running(thread)]
+    main = core.QCoreApplication.instance()
+    left = [thread for thread in running if main is None or thread is not main.thread()]
+    for thread in left:
+        thread.requestInterruption()
+        thread.quit()
+        thread.wait(5000)
+    assert not left, f"{len(left)} QThread(s) still ran after the test: {left}"
+
+
+def _is_running(thread) -> bool:
+    try:
+        return bool(thread.isRunning())
+    except RuntimeError:  # the C++ object is gone, only its wrapper is left
+        return False
