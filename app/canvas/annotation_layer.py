@@ -1,0 +1,184 @@
+"""The regions of the open document: keeps the label image and its colours in step, and draws them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from app.canvas.label_image import LabelImage, draw_labels
+from app.canvas.overlay import Overlay
+from app.canvas.soft_mask import DeviceMask, draw_outline, sample_mask
+from converters.annotation import Mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from PySide6.QtGui import QPainter
+
+    from app.canvas.view import CanvasView
+    from app.canvas.viewport import Region, Viewport
+    from app.core.document import Change, Document
+    from converters.annotation import Instance
+
+SELECTED_EXTRA_OPACITY = 0.12
+SCATTERED = 64
+"""From this many boxes on, one repaint of everything is cheaper than one for each."""
+
+
+class AnnotationLayer(QObject):
+    """Draws every visible region, and the outline of the selected ones.
+
+    Attributes:
+        labels: the label image of the open document, None without one.
+        overlay: what turns it into colours.
+    """
+
+    def __init__(self, view: CanvasView) -> None:
+        super().__init__(view)
+        self._view = view
+        self._session = view.session
+        self._selected: frozenset[str] = frozenset()
+        self._hidden: frozenset[str] = frozenset()
+        self._outlines: dict[str, tuple[Mask, Viewport, DeviceMask | None]] = {}
+        self.labels: LabelImage | None = None
+        self.overlay = Overlay()
+        session = view.session
+        session.document_opened.connect(self._on_document_opened)
+        session.document_changed.connect(self._on_document_changed)
+        session.hidden_changed.connect(self._on_hidden_changed)
+        session.selection_changed.connect(self._on_selection_changed)
+        session.options_changed.connect(self._on_option_changed)
+        session.colors_changed.connect(self._on_color_changed)
+        self._on_document_opened(session.document)
+
+    def paint(self, painter: QPainter, viewport: Viewport) -> None:
+        self.overlay.outline_width = max(1, round(self._view.devicePixelRatioF()))
+        self.overlay.paint(painter, viewport)
+        for instance in self._session.selected_instances():
+            if isinstance(instance.geometry, Mask) and instance.id not in self._hidden:
+                self._paint_outline(painter, viewport, instance)
+
+    def _paint_outline(self, painter: QPainter, viewport: Viewport, instance: Instance) -> None:
+        mask = instance.geometry
+        assert isinstance(mask, Mask)
+        known = self._outlines.get(instance.id)
+        if known is None or known[0] is not mask or known[1] != viewport:
+            known = mask, viewport, sample_mask(mask.array, mask.box, viewport, margin=6)
+            self._outlines[instance.id] = known
+        if known[2] is not None:
+            draw_outline(painter, known[2], width=max(1, round(1.5 * self._view.devicePixelRatioF())))
+
+    def pick(self, x: float, y: float) -> str | None:
+        """The topmost visible region at a picture point: one array read."""
+        return self.labels.pick(x, y) if self.labels is not None else None
+
+    def box_of(self, instance: Instance) -> Region | None:
+        """The pixel box of a region; None for lines and points."""
+        raster = self.labels.raster_of(instance) if self.labels is not None else None
+        return raster.box if raster is not None else None
+
+    def refresh(self, region: Region) -> None:
+        """Draw a picture box anew from the document, dropping what a tool wrote into it."""
+        document = self._session.document
+        if self.labels is not None and document is not None:
+            self._changed(self.labels.redraw(document.annotation.instances, region, self._hidden))
+
+    def write(self, mask: Mask, slot: int, *, only_over: int | None = None) -> None:
+        """Show a stroke at once, before the document knows it (`LabelImage.write`)."""
+        if self.labels is not None:
+            self.labels.write(mask, slot, only_over=only_over)
+            self._changed(mask.box)
+
+    def _changed(self, region: Region) -> None:
+        self.overlay.invalidate(region)
+        self._view.update_image_box(region, margin=8)
+
+    def _on_document_opened(self, document: Document | None) -> None:
+        self._selected, self._hidden = frozenset(self._session.selection), self._session.hidden
+        self._outlines.clear()
+        ready = self._session.take_labels()
+        self.labels = None
+        if document is not None:
+            self.labels = ready if ready is not None else draw_labels(document.annotation)
+            self._color(document.annotation.instances)
+        self.overlay.set_labels(self.labels)
+        self._view.update()
+
+    def _color(self, instances: Iterable[Instance]) -> None:
+        """Write the instances' colours into the overlay's table."""
+        if self.labels is None:
+            return
+        opacity = self._session.options.overlay_opacity
+        for instance in instances:
+            strong = SELECTED_EXTRA_OPACITY if instance.id in self._selected else 0.0
+            self.overlay.set_color(
+                self.labels.slot_of(instance.id),
+                self._session.color_of(instance.label),
+                min(1.0, opacity + strong) if opacity > 0 else 0.0,
+            )
+
+    def _on_document_changed(self, change: Change) -> None:
+        document = self._session.document
+        if document is None or self.labels is None:
+            return
+        for gone in change.removed:
+            self.labels.release(gone)
+            self._outlines.pop(gone, None)
+        touched = set(change.added) | set(change.changed)
+        instances = [i for i in document.annotation.instances if i.id in touched]
+        self._color(instances)
+        if change.region is not None:
+            self._changed(self.labels.redraw(document.annotation.instances, change.region, self._hidden))
+        self._invalidate(instances)
+
+    def _invalidate(self, instances: Iterable[Instance]) -> None:
+        """Repaint where these show."""
+        boxes = [box for box in (self.box_of(instance) for instance in instances) if box is not None]
+        if len(boxes) > SCATTERED:
+            self.overlay.invalidate()
+            self._view.update()
+            return
+        for box in boxes:
+            self._changed(box)
+
+    def _find(self, ids: Iterable[str]) -> list[Instance]:
+        document = self._session.document
+        wanted = set(ids)
+        if document is None or not wanted:
+            return []
+        return [instance for instance in document.annotation.instances if instance.id in wanted]
+
+    def _on_hidden_changed(self, hidden: frozenset[str]) -> None:
+        toggled = self._find(self._hidden ^ hidden)
+        self._hidden = hidden
+        document = self._session.document
+        if self.labels is None or document is None:
+            return
+        boxes = [box for box in map(self.box_of, toggled) if box is not None]
+        if len(boxes) > SCATTERED:
+            boxes = [(0, 0, self.labels.width, self.labels.height)]
+        for box in boxes:
+            self._changed(self.labels.redraw(document.annotation.instances, box, hidden))
+        self._view.update()
+
+    def _on_selection_changed(self, selection: tuple[str, ...]) -> None:
+        toggled = self._find(self._selected ^ frozenset(selection))
+        self._selected = frozenset(selection)
+        self._outlines = {i: known for i, known in self._outlines.items() if i in self._selected}
+        self._color(toggled)
+        self._invalidate(toggled)
+        self._view.update()
+
+    def _on_option_changed(self, name: str) -> None:
+        if name == "overlay_opacity" and self._session.document is not None:
+            self._color(self._session.document.annotation.instances)
+            self.overlay.invalidate()
+            self._view.update()
+
+    def _on_color_changed(self, label: str) -> None:
+        document = self._session.document
+        if document is not None:
+            instances = [i for i in document.annotation.instances if i.label == label]
+            self._color(instances)
+            self._invalidate(instances)

@@ -1,0 +1,195 @@
+"""The coloured fill and outline over every region: a label image seen through a colour table.
+
+Only device pixels on the screen are computed, so the cost does not depend on the picture's size or
+on the number of objects. Panning keeps what is already drawn and computes the uncovered strips.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QImage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PySide6.QtGui import QColor, QPainter
+
+    from app.canvas.label_image import LabelImage
+    from app.canvas.viewport import Region, Viewport
+
+OUTLINE_OPACITY = 0.95
+CRISP_FROM = 4.0
+"""Scale from which picture pixels are large squares and their outline stays sharp."""
+
+
+def premultiplied(color: QColor, opacity: float) -> int:
+    """A colour as Qt's premultiplied ARGB32 number."""
+    alpha = round(255 * opacity)
+    red, green, blue = (round(channel * opacity) for channel in (color.red(), color.green(), color.blue()))
+    return alpha << 24 | red << 16 | green << 8 | blue
+
+
+class Overlay:
+    """Paints a `LabelImage` through fill and outline colours by slot.
+
+    Attributes:
+        labels: the label image, None while no picture is open.
+        outline_width: in device pixels.
+    """
+
+    def __init__(self) -> None:
+        self.labels: LabelImage | None = None
+        self.outline_width = 1
+        self._fill = np.zeros(1, np.uint32)
+        self._outline = np.zeros(1, np.uint32)
+        self._drawn: Viewport | None = None
+        self._pixels: NDArray[np.uint32] = np.zeros((0, 0), np.uint32)
+        self._dirty: list[Region] = []
+
+    def set_color(self, slot: int, color: QColor, opacity: float) -> None:
+        """Colour table entry of one slot; the caller invalidates where it shows."""
+        if slot >= self._fill.size:
+            grown = max(64, 2 * slot)
+            self._fill = np.concatenate([self._fill, np.zeros(grown - self._fill.size, np.uint32)])
+            self._outline = np.concatenate([self._outline, np.zeros(grown - self._outline.size, np.uint32)])
+        self._fill[slot] = premultiplied(color, opacity)
+        self._outline[slot] = premultiplied(color, OUTLINE_OPACITY)
+
+    def set_labels(self, labels: LabelImage | None) -> None:
+        """Show another label image."""
+        self.labels = labels
+        self._drawn = None
+
+    def invalidate(self, region: Region | None = None) -> None:
+        """Draw a picture box anew at the next paint; None: all of it."""
+        if region is None:
+            self._drawn = None
+        elif region[0] < region[2] and region[1] < region[3]:
+            self._dirty.append(region)
+
+    @property
+    def margin(self) -> int:
+        """How many device pixels beyond a changed box may change with it."""
+        return self.outline_width + 2
+
+    def paint(self, painter: QPainter, viewport: Viewport) -> None:
+        """Bring the drawn pixels up to date and put them on the canvas."""
+        if self.labels is None or not viewport.has_image:
+            return
+        self._update(viewport)
+        height, width = self._pixels.shape
+        image = QImage(self._pixels.data, width, height, width * 4, QImage.Format.Format_ARGB32_Premultiplied)
+        painter.drawImage(QPoint(0, 0), image)
+
+    def _update(self, viewport: Viewport) -> None:
+        before, self._drawn = self._drawn, viewport
+        dirty, self._dirty = self._dirty, []
+        whole = (0, 0, viewport.width, viewport.height)
+        if before is None or not _is_panned(before, viewport):
+            self._pixels = np.zeros((viewport.height, viewport.width), np.uint32)
+            self._render(viewport, whole)
+            return
+        dx, dy = viewport.offset_x - before.offset_x, viewport.offset_y - before.offset_y
+        if abs(dx) >= viewport.width or abs(dy) >= viewport.height:
+            self._render(viewport, whole)
+            return
+        if dx or dy:
+            self._scroll(dx, dy)
+            for strip in _uncovered(viewport.width, viewport.height, dx, dy):
+                self._render(viewport, strip)
+        for region in dirty:
+            self._render(viewport, viewport.device_box(region, self.margin))
+
+    def _scroll(self, dx: int, dy: int) -> None:
+        height, width = self._pixels.shape
+        moved = np.empty_like(self._pixels)
+        moved[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = self._pixels[
+            max(0, -dy) : height + min(0, -dy), max(0, -dx) : width + min(0, -dx)
+        ]
+        self._pixels = moved
+
+    def _render(self, viewport: Viewport, box: Region) -> None:
+        """Compute the device pixels of a half-open box."""
+        x0, y0, x1, y1 = box
+        if x0 >= x1 or y0 >= y1:
+            return
+        margin = self.margin
+        shown = sample_labels(
+            self._labels_array(), viewport, (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
+        )
+        part = self._pixels[y0:y1, x0:x1]
+        if shown is None:
+            part[...] = 0
+            return
+        part[...] = self._colored(shown, soft=viewport.scale < CRISP_FROM)[margin:-margin, margin:-margin]
+
+    def _labels_array(self) -> NDArray[np.int32]:
+        assert self.labels is not None
+        return self.labels.array
+
+    def _colored(self, shown: NDArray[np.int32], *, soft: bool) -> NDArray[np.uint32]:
+        """Premultiplied ARGB of (h, w) slots: fill, and an outline just inside every border."""
+        pixels = self._fill.take(shown)
+        border = border_of(shown, self.outline_width)
+        where = np.flatnonzero(border)
+        pixels.reshape(-1)[where] = self._outline.take(shown.reshape(-1).take(where))
+        if soft:
+            channels = pixels.view(np.uint8).reshape(*pixels.shape, 4)
+            pixels = cv2.GaussianBlur(channels, (3, 3), 0.55).view(np.uint32).reshape(pixels.shape)
+        return pixels
+
+
+def sample_labels(labels: NDArray[np.int32], viewport: Viewport, box: Region) -> NDArray[np.int32] | None:
+    """The slot under the centre of each device pixel of a box, 0 beside the picture.
+
+    Returns None where nothing at all lies under the box.
+    """
+    x0, y0, x1, y1 = box
+    left, top, right, bottom = viewport.device_span()
+    inside = (max(x0, left), max(y0, top), min(x1, right), min(y1, bottom))
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        return None
+    columns, rows = viewport.columns(inside[0], inside[2]), viewport.rows(inside[1], inside[3])
+    part = labels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    picked = part.take(rows - rows[0], axis=0).take(columns - columns[0], axis=1)
+    if inside == box:
+        return picked if picked.any() else None
+    shown = np.zeros((y1 - y0, x1 - x0), np.int32)
+    shown[inside[1] - y0 : inside[3] - y0, inside[0] - x0 : inside[2] - x0] = picked
+    return shown if picked.any() else None
+
+
+def border_of(shown: NDArray[np.int32], width: int) -> NDArray[np.bool_]:
+    """Pixels of a region that touch another region or none, `width` pixels deep."""
+    border = np.zeros(shown.shape, np.bool_)
+    across = shown[:, 1:] != shown[:, :-1]
+    down = shown[1:] != shown[:-1]
+    border[:, 1:] |= across
+    border[:, :-1] |= across
+    border[1:] |= down
+    border[:-1] |= down
+    if width > 1:
+        side = 2 * (width - 1) + 1
+        border = cv2.dilate(border.view(np.uint8), np.ones((side, side), np.uint8)).view(np.bool_)
+    return border & (shown > 0)
+
+
+def _is_panned(before: Viewport, after: Viewport) -> bool:
+    """Whether the two differ by nothing but the offset."""
+    return (before.scale, before.width, before.height, before.image_width, before.image_height) == (
+        *(after.scale, after.width, after.height),
+        *(after.image_width, after.image_height),
+    )
+
+
+def _uncovered(width: int, height: int, dx: int, dy: int) -> list[Region]:
+    """The strips of a window that nothing covers after its content moved by (dx, dy)."""
+    strips = []
+    if dy:
+        strips.append((0, 0, width, dy) if dy > 0 else (0, height + dy, width, height))
+    if dx:
+        strips.append((0, 0, dx, height) if dx > 0 else (width + dx, 0, width, height))
+    return strips

@@ -1,0 +1,105 @@
+"""Vector geometry: lines and points always, the exact outline of a selected polygon, box or circle.
+
+Unselected polygons, boxes and circles are part of the label image: hundreds of antialiased paths
+would cost tens of milliseconds a frame, one label image costs the same for any number.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QPointF, QRectF
+from PySide6.QtGui import QPainter, QPainterPath
+
+from app.canvas.markers import WHITE, draw_path, draw_point
+from converters.annotation import Box, Circle, Line, LineStrip, OrientedBox, Point, PointSet, Polygon
+
+if TYPE_CHECKING:
+    from app.canvas.view import CanvasView
+    from app.canvas.viewport import Viewport
+    from converters.annotation import Geometry, Instance, Vertex
+
+
+def points_of(geometry: Geometry) -> tuple[Vertex, ...]:
+    """The points that make a vector geometry, in the order its handles show; none for a mask."""
+    match geometry:
+        case Polygon(points) | OrientedBox(points) | LineStrip(points) | PointSet(points):
+            return tuple(points)
+        case Box(x0, y0, x1, y1):
+            return (x0, y0), (x1, y0), (x1, y1), (x0, y1)
+        case Circle(center, edge):
+            return center, edge
+        case Line(start, end):
+            return start, end
+        case Point(x, y):
+            return ((x, y),)
+    return ()
+
+
+def path_of(geometry: Geometry, viewport: Viewport) -> QPainterPath:
+    """A vector geometry's outline in device pixels; empty for masks and points."""
+    path = QPainterPath()
+    match geometry:
+        case Circle(center, edge):
+            radius = math.dist(center, edge) * viewport.scale
+            path.addEllipse(QPointF(*viewport.to_device(*center)), radius, radius)
+        case Polygon() | Box() | OrientedBox() | Line() | LineStrip():
+            points = [QPointF(*viewport.to_device(*point)) for point in points_of(geometry)]
+            if points:
+                path.moveTo(points[0])
+                for point in points[1:]:
+                    path.lineTo(point)
+                if not isinstance(geometry, Line | LineStrip):
+                    path.closeSubpath()
+    return path
+
+
+class ShapesLayer(QObject):
+    """Draws what the label image cannot hold."""
+
+    def __init__(self, view: CanvasView) -> None:
+        super().__init__(view)
+        self._view = view
+        self._thin: tuple[Instance, ...] = ()
+        view.session.document_opened.connect(self._collect)
+        view.session.document_changed.connect(self._collect)
+        self._collect()
+
+    def _collect(self, _: object = None) -> None:
+        document = self._view.session.document
+        before = self._thin
+        self._thin = ()
+        if document is not None:
+            self._thin = tuple(
+                instance
+                for instance in document.annotation.instances
+                if isinstance(instance.geometry, Line | LineStrip | Point | PointSet)
+            )
+        if self._thin != before:
+            self._view.update()
+
+    def paint(self, painter: QPainter, viewport: Viewport) -> None:
+        session, ratio = self._view.session, self._view.devicePixelRatioF()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        screen = QRectF(0, 0, viewport.width, viewport.height).adjusted(-20, -20, 20, 20)
+        selected = set(session.selection)
+        for instance in self._thin:
+            if instance.id in session.hidden:
+                continue
+            color = session.color_of(instance.label)
+            width = 3.0 if instance.id in selected else 2.0
+            if isinstance(instance.geometry, Point | PointSet):
+                for point in points_of(instance.geometry):
+                    at = QPointF(*viewport.to_device(*point))
+                    if screen.contains(at):
+                        draw_point(painter, at, WHITE if instance.id in selected else color, ratio)
+                continue
+            path = path_of(instance.geometry, viewport)
+            if screen.intersects(path.controlPointRect().adjusted(-1, -1, 1, 1)):
+                draw_path(painter, path, color, ratio, width=width)
+        for instance in session.selected_instances():
+            if instance.id in session.hidden:
+                continue
+            if isinstance(instance.geometry, Polygon | Box | OrientedBox | Circle):
+                draw_path(painter, path_of(instance.geometry, viewport), WHITE, ratio)

@@ -1,0 +1,270 @@
+"""The window's state: one place that every panel, tool and the canvas read, change and follow."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QColor
+
+from converters.frozen import FrozenMap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from app.canvas.base_image import OpenImage
+    from app.canvas.label_image import LabelImage
+    from app.core.document import Change, Document
+    from converters.annotation import Instance, Seed
+
+# Hues far apart, light and strong enough to read on a photograph; independent of the theme.
+LABEL_COLORS = (
+    *("#ff5a5f", "#2fa8ff", "#ffb400", "#3ddc84", "#b46bff", "#ff7ad1", "#00d1c7", "#c2e812"),
+    *("#ff8a3d", "#6f7bff", "#e8505b", "#14c8ff", "#f2d13e", "#7ed957", "#d96bff", "#ff9ebb"),
+    *("#4fe0b0", "#a0b4ff", "#ffa071", "#9be15d"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOptions:
+    """What the tools work with next.
+
+    Attributes:
+        tau: similarity threshold in (0, 1); None takes the one the model suggests for the seeds.
+        level: which nested region a seed means, 0 the smallest; None the best predicted.
+        brush_radius: in picture pixels.
+        label: given to new objects.
+        color: "#rrggbb" the recolour tool applies.
+        recolor_settings: the recolouring engine's sliders by name; a missing one is at its default.
+        overlay_opacity: of the fill over an object, in [0, 1].
+    """
+
+    tau: float | None = None
+    level: int | None = None
+    brush_radius: float = 12.0
+    label: str = "object"
+    color: str = "#c8442e"
+    recolor_settings: FrozenMap[float] = field(default_factory=FrozenMap)
+    overlay_opacity: float = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class SeedState:
+    """What the seed tool is growing at the moment, for whoever shows sliders.
+
+    Attributes:
+        seeds: the clicks so far; empty when nothing is being grown.
+        instance_id: the committed object being tuned again, None for a new one.
+        tau: the threshold in force.
+        suggested_tau: the model's own choice for these seeds.
+        level: the level in force.
+        level_scores: predicted IoU of every level, small to large.
+    """
+
+    seeds: tuple[Seed, ...] = ()
+    instance_id: str | None = None
+    tau: float | None = None
+    suggested_tau: float | None = None
+    level: int | None = None
+    level_scores: tuple[float, ...] = ()
+
+
+class Session(QObject):
+    """The open picture, its encoding, the selection and the tool options.
+
+    Signals:
+        document_changed: a `Change`, after every edit, undo and redo of the open document.
+        document_opened: the `Document`, or None when nothing is open any more.
+        image_changed: the `OpenImage`, or None.
+        selection_changed: the selected ids, the last one being the current object.
+        encoding_changed: the encoding of the whole picture, or None while there is none.
+        detail_changed: the encoding of a zoomed-in part, or None.
+        options_changed: the name of a `ToolOptions` field.
+        seed_state_changed: a `SeedState`.
+        colors_changed: a label whose colour was chosen anew.
+        message: text for the status bar.
+    """
+
+    document_changed = Signal(object)
+    document_opened = Signal(object)
+    image_changed = Signal(object)
+    selection_changed = Signal(tuple)
+    encoding_changed = Signal(object)
+    detail_changed = Signal(object)
+    options_changed = Signal(str)
+    tool_changed = Signal(str)
+    label_changed = Signal(str)
+    hidden_changed = Signal(frozenset)
+    seed_state_changed = Signal(object)
+    colors_changed = Signal(str)
+    message = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._document: Document | None = None
+        self._image: OpenImage | None = None
+        self._labels: LabelImage | None = None
+        self._encoding: Any = None
+        self._detail: Any = None
+        self._selection: tuple[str, ...] = ()
+        self._hidden: frozenset[str] = frozenset()
+        self._tool = "seed"
+        self._options = ToolOptions()
+        self._seed_state = SeedState()
+        self._colors: dict[str, str] = {}
+        self._unsubscribe: Callable[[], None] | None = None
+
+    @property
+    def document(self) -> Document | None:
+        return self._document
+
+    @property
+    def image(self) -> OpenImage | None:
+        return self._image
+
+    @property
+    def encoding(self) -> Any:
+        """The encoding of the whole picture, None while it is being made."""
+        return self._encoding
+
+    @property
+    def detail(self) -> Any:
+        """The encoding of the part last looked at closely, or None."""
+        return self._detail
+
+    @property
+    def selection(self) -> tuple[str, ...]:
+        return self._selection
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        return self._hidden
+
+    @property
+    def tool(self) -> str:
+        return self._tool
+
+    @property
+    def options(self) -> ToolOptions:
+        return self._options
+
+    @property
+    def seed_state(self) -> SeedState:
+        return self._seed_state
+
+    def open_document(
+        self, document: Document | None, image: OpenImage | None, labels: LabelImage | None = None
+    ) -> None:
+        """Show another picture; None, None closes.
+
+        Args:
+            labels: the document's label image if the loader has drawn it already
+                (`app.canvas.label_image.draw_labels`); without it the canvas draws it now.
+        """
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        self._document, self._image, self._labels = document, image, labels
+        self._unsubscribe = document.subscribe(self._forward) if document is not None else None
+        self.set_encoding(None)
+        self.set_seed_state(SeedState())
+        self.select(())
+        self.set_hidden(())
+        self.image_changed.emit(image)
+        self.document_opened.emit(document)
+
+    def take_labels(self) -> LabelImage | None:
+        """Hand the label image given to `open_document` to the canvas, once."""
+        labels, self._labels = self._labels, None
+        return labels
+
+    def _forward(self, change: Change) -> None:
+        if change.removed:
+            gone = set(change.removed)
+            self.select(i for i in self._selection if i not in gone)
+            self.set_hidden(i for i in self._hidden if i not in gone)
+        self.document_changed.emit(change)
+
+    def select(self, ids: Iterable[str]) -> None:
+        """Make these the selected objects; the last one is the current one."""
+        wanted = tuple(dict.fromkeys(ids))
+        if wanted != self._selection:
+            self._selection = wanted
+            self.selection_changed.emit(wanted)
+
+    def selected_instances(self) -> tuple[Instance, ...]:
+        """The selected objects, in the order they were selected."""
+        if self._document is None:
+            return ()
+        found = (self._document.annotation.instance(i) for i in self._selection)
+        return tuple(instance for instance in found if instance is not None)
+
+    def set_hidden(self, ids: Iterable[str]) -> None:
+        """Hide exactly these objects on the canvas."""
+        wanted = frozenset(ids)
+        if wanted != self._hidden:
+            self._hidden = wanted
+            self.hidden_changed.emit(wanted)
+
+    def set_encoding(self, encoding: Any) -> None:
+        """The encoding of the whole open picture; any encoded part is forgotten."""
+        self.set_detail(None)
+        if encoding is not self._encoding:
+            self._encoding = encoding
+            self.encoding_changed.emit(encoding)
+
+    def set_detail(self, encoding: Any) -> None:
+        """The encoding of a part of the picture, made at full resolution after zooming in."""
+        if encoding is not self._detail:
+            self._detail = encoding
+            self.detail_changed.emit(encoding)
+
+    def encoding_for(self, seeds: Iterable[Seed]) -> Any:
+        """The sharpest encoding that covers every seed, or None."""
+        points = tuple(seeds)
+        if self._detail is not None:
+            x0, y0, x1, y1 = self._detail.region
+            if points and all(x0 <= p.x < x1 and y0 <= p.y < y1 for p in points):
+                return self._detail
+        return self._encoding
+
+    def set_option(self, name: str, value: Any) -> None:
+        """Change one field of `ToolOptions`.
+
+        Raises:
+            ValueError: there is no such field.
+        """
+        if name not in {known.name for known in fields(ToolOptions)}:
+            raise ValueError(f"there is no tool option {name!r}")
+        if getattr(self._options, name) == value:
+            return
+        self._options = replace(self._options, **{name: value})
+        self.options_changed.emit(name)
+        if name == "label":
+            self.label_changed.emit(value)
+
+    def set_tool(self, name: str) -> None:
+        if name != self._tool:
+            self._tool = name
+            self.tool_changed.emit(name)
+
+    def set_seed_state(self, state: SeedState) -> None:
+        if state != self._seed_state:
+            self._seed_state = state
+            self.seed_state_changed.emit(state)
+
+    def color_of(self, label: str) -> QColor:
+        """The label's colour: the chosen one, else a steady pick by name, apart from others if it can."""
+        if label not in self._colors:
+            first = zlib.crc32(label.encode())
+            taken = set(self._colors.values())
+            wheel = [LABEL_COLORS[(first + step) % len(LABEL_COLORS)] for step in range(len(LABEL_COLORS))]
+            self._colors[label] = next((color for color in wheel if color not in taken), wheel[0])
+        return QColor(self._colors[label])
+
+    def set_label_color(self, label: str, color: str) -> None:
+        """Choose a label's colour, "#rrggbb"."""
+        if self._colors.get(label) != color:
+            self._colors[label] = color
+            self.colors_changed.emit(label)

@@ -1,0 +1,88 @@
+"""Which object a point or a rectangle on the canvas means."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from app.canvas.shapes_layer import points_of
+from app.tools.edit_geometry import nearest_edge
+from converters.annotation import Line, LineStrip, Point, PointSet
+from converters.geometry import bounding_box
+
+if TYPE_CHECKING:
+    from app.canvas.view import CanvasView
+    from app.canvas.viewport import Region
+    from converters.annotation import Instance
+
+REACH = 7.0
+"""How near to a line or a point counts as on it, in logical pixels."""
+
+
+def reach_in_picture(view: CanvasView) -> float:
+    """`REACH` in picture pixels at the present zoom."""
+    return REACH * view.devicePixelRatioF() / view.zoom
+
+
+def distance_to(instance: Instance, x: float, y: float) -> float:
+    """Picture pixels from a point to a line or point annotation; infinite for regions."""
+    geometry = instance.geometry
+    if isinstance(geometry, Point | PointSet):
+        return min((math.dist(point, (x, y)) for point in points_of(geometry)), default=math.inf)
+    if isinstance(geometry, Line | LineStrip):
+        return nearest_edge(points_of(geometry), (x, y), closed=False)[1]
+    return math.inf
+
+
+def _visible(view: CanvasView) -> list[Instance]:
+    document, hidden = view.session.document, view.session.hidden
+    if document is None:
+        return []
+    return [instance for instance in document.annotation.instances if instance.id not in hidden]
+
+
+def instance_at(view: CanvasView, x: float, y: float) -> Instance | None:
+    """The object under a picture point: a line or point within reach, else the topmost region."""
+    document = view.session.document
+    if document is None:
+        return None
+    reach = reach_in_picture(view)
+    thin = [instance for instance in _visible(view) if distance_to(instance, x, y) <= reach]
+    if thin:
+        return min(reversed(thin), key=lambda instance: distance_to(instance, x, y))
+    picked = view.annotations.pick(x, y)
+    return document.annotation.instance(picked) if picked is not None else None
+
+
+def stack_at(view: CanvasView, x: float, y: float) -> list[Instance]:
+    """Every visible object at a picture point, the topmost first."""
+    labels = view.annotations.labels
+    if labels is None:
+        return []
+    reach = reach_in_picture(view)
+    found = []
+    for instance in reversed(_visible(view)):
+        raster = labels.raster_of(instance)
+        if raster.contains(x, y) if raster is not None else distance_to(instance, x, y) <= reach:
+            found.append(instance)
+    return found
+
+
+def instances_in(view: CanvasView, region: Region) -> list[Instance]:
+    """Every visible object with a pixel or a point inside the half-open picture box."""
+    labels = view.annotations.labels
+    x0, y0, x1, y1 = region
+    found = []
+    for instance in _visible(view):
+        raster = labels.raster_of(instance) if labels is not None else None
+        if raster is None:
+            left, top, right, bottom = bounding_box(instance.geometry)
+            if left <= x1 and right >= x0 and top <= y1 and bottom >= y0:
+                found.append(instance)
+        elif raster.x0 < x1 and raster.x1 > x0 and raster.y0 < y1 and raster.y1 > y0:
+            part = raster.array[
+                max(0, y0 - raster.y0) : y1 - raster.y0, max(0, x0 - raster.x0) : x1 - raster.x0
+            ]
+            if part.any():
+                found.append(instance)
+    return found

@@ -1,0 +1,38 @@
+"""All tools, in the order of the tool bar, and the object that makes the chosen one work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+
+from app.tools.select import SelectTool
+
+if TYPE_CHECKING:
+    from app.canvas.view import CanvasView
+    from app.session import Session
+    from app.tools.tool import Tool
+
+TOOLS: tuple[type[Tool], ...] = (SelectTool,)
+
+
+class ToolBox(QObject):
+    """Makes one of each tool for a canvas and follows `Session.tool_changed`.
+
+    Attributes:
+        tools: the tools by name.
+    """
+
+    def __init__(self, session: Session, view: CanvasView) -> None:
+        super().__init__(view)
+        self._session = session
+        self._view = view
+        self.tools: dict[str, Tool] = {kind.name: kind(session, view) for kind in TOOLS}
+        session.tool_changed.connect(self._choose)
+        self._choose(session.tool)
+
+    @Slot(str)
+    def _choose(self, name: str) -> None:
+        tool = self.tools.get(name)
+        if tool is not None:
+            self._view.set_tool(tool)
