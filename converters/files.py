@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -179,6 +181,34 @@ def parse_json(text: str, *, path: Path | str | None = None, where: str = "") ->
         raise ConverterError(problem, path=path, where=place, remedy=remedy) from error
     except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
         raise ConverterError(f"this JSON cannot be taken in ({error}).", path=path, where=where) from error
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON as UTF-8 text; numbers JSON does not have (NaN, infinities) become text.
+
+    Half surrogate pairs, which UTF-8 cannot carry, make the whole text ASCII with escapes.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        value = finite_json(value)
+        text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
+
+
+def finite_json(value: Any) -> Any:
+    """The value with NaN and infinities, which JSON does not have, as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): finite_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_json(item) for item in value]
+    return value
 
 
 def safe_join(folder: Path | str, name: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from converters.annotation import ImageAnnotation, Instance, RejectedShape, Vertex
 from converters.errors import ConverterError
-from converters.files import read_bytes, read_json, shown, write_atomic
+from converters.files import finite_json, read_bytes, read_json, shown, write_atomic
 from converters.frozen import FrozenMap
 from converters.images import decode_size, encode_image, read_image, read_orientation, read_size
 from converters.labelme_shapes import content_id, decode_shape, encode_shape, split_flags
@@ -252,9 +252,9 @@ def _dump(document: dict[str, Any], *, ensure_ascii: bool) -> str:
 
     def text(value: Any, indent: int) -> str:
         if isinstance(value, dict | list | tuple) and value:
-            dumped = json.dumps(_finite(value), ensure_ascii=ensure_ascii, indent=2)
+            dumped = json.dumps(finite_json(value), ensure_ascii=ensure_ascii, indent=2)
             return dumped.replace("\n", "\n" + " " * indent)
-        return json.dumps(_finite(value), ensure_ascii=ensure_ascii)
+        return json.dumps(finite_json(value), ensure_ascii=ensure_ascii)
 
     def shape_text(shape: dict[str, Any]) -> str:
         rows = [
@@ -278,14 +278,3 @@ def _points_text(points: list[Vertex]) -> str:
         + ",\n".join([f"        [\n          {x!r},\n          {y!r}\n        ]" for x, y in points])
         + "\n      ]"
     )
-
-
-def _finite(value: Any) -> Any:
-    """Foreign JSON values with NaN and infinities as text, since JSON has no such numbers."""
-    if isinstance(value, float) and value - value != 0.0:
-        return str(value)
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

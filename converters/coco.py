@@ -1,0 +1,412 @@
+"""COCO instances: one JSON file for many pictures, masks as polygons or run-length codes.
+
+What COCO has no key for (group ids, flags, SeedHue's facts, the original form of boxes and circles)
+travels under `seedhue` in each annotation, attributes under `attributes` as CVAT writes them; other
+programs ignore both. Lines and points have no COCO form and are dropped, and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+from converters.annotation import (
+    Box,
+    Circle,
+    Geometry,
+    ImageAnnotation,
+    Instance,
+    Line,
+    LineStrip,
+    Mask,
+    OrientedBox,
+    Point,
+    PointSet,
+    Polygon,
+    RejectedShape,
+)
+from converters.errors import ConverterError
+from converters.files import json_text, read_json, shown, write_atomic
+from converters.frozen import FrozenMap
+from converters.geometry import bounding_box, decode_rle, encode_rle, fill_rings, outline, rasterize
+from converters.labelme_shapes import MAX_COORDINATE, decode_geometry, encode_geometry, split_flags
+from converters.report import Report
+from converters.seedhue_facts import KEY, facts_of, is_number, read_facts
+
+_ANNOTATION_KEYS = frozenset(
+    {"id", "image_id", "category_id", "segmentation", "area", "bbox", "iscrowd", "attributes", "score", KEY}
+)
+_IMAGE_KEYS = frozenset({"file_name", "height", "width", KEY})
+_OUR_KEYS = frozenset({"group_id", "description", "flags", "locked", "shape", "score_text"})
+
+Categories = Sequence[str] | Mapping[str, int]
+
+
+def write_coco(
+    path: Path | str,
+    annotations: Sequence[ImageAnnotation],
+    *,
+    categories: Categories | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Report:
+    """Write one COCO instances file, atomically.
+
+    Masks are exact run-length codes; polygons and boxes stay polygons, circles become masks. Areas
+    and bounding boxes are those pycocotools computes from the segmentation; a box keeps its own
+    corners. Picture ids of a COCO source are kept.
+
+    Args:
+        categories: names in the order of their ids from 1 on, or names with ids; an object with
+            another label is dropped and reported. Default: every label there is, sorted.
+        should_stop: asked before each picture.
+
+    Returns:
+        What was changed or dropped, and why.
+
+    Raises:
+        ConverterError: the file cannot be written, a picture's size is unknown, or it was stopped.
+    """
+    report = Report()
+    numbers = category_numbers(annotations, categories)
+    images: list[dict[str, Any]] = []
+    objects: list[dict[str, Any]] = []
+    for image_id, annotation in zip(_image_ids(annotations), annotations, strict=True):
+        if should_stop is not None and should_stop():
+            raise ConverterError("stopped before anything was written.", path=path)
+        images.append(_image_entry(annotation, image_id, path))
+        for entry in encode_annotations(annotation, numbers, report):
+            objects.append({"id": len(objects) + 1, "image_id": image_id, **entry})
+    document = {
+        "info": {"description": "written by SeedHue", "version": "1.0"},
+        "licenses": [],
+        "images": images,
+        "annotations": objects,
+        "categories": [{"id": n, "name": name, "supercategory": ""} for name, n in numbers.items()],
+    }
+    write_atomic(path, json_text(document))
+    return report
+
+
+def category_numbers(annotations: Sequence[ImageAnnotation], categories: Categories | None) -> dict[str, int]:
+    """Category names with their ids: as given, or all labels sorted and numbered from 1."""
+    if isinstance(categories, Mapping):
+        return dict(categories)
+    if categories is None:
+        categories = sorted({label for annotation in annotations for label in annotation.labels})
+    return {name: number for number, name in enumerate(dict.fromkeys(categories), start=1)}
+
+
+def encode_annotations(
+    annotation: ImageAnnotation, numbers: Mapping[str, int], report: Report
+) -> list[dict[str, Any]]:
+    """A picture's COCO annotations, without `id` and `image_id`; losses go into the report."""
+    entries: list[dict[str, Any]] = []
+    report.pictures += 1
+    note_rejected(annotation, report)
+    for index, instance in enumerate(annotation.instances):
+        where = {"path": annotation.image_path, "instance": instance, "index": index}
+        if instance.label not in numbers:
+            report.add("dropped", "its label is not in the list of categories", **where)
+        elif isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
+            report.add("dropped", "COCO segmentation has no lines and points", **where)
+        else:
+            shape, note = _segmentation(instance.geometry, annotation.height, annotation.width)
+            if note:
+                report.add("changed", note, **where)
+            report.instances += 1
+            entries.append({"category_id": numbers[instance.label], **shape, **_facts(instance)})
+    return entries
+
+
+def note_rejected(annotation: ImageAnnotation, report: Report) -> None:
+    """Report the shapes that were already unreadable in the source as not carried over."""
+    for shape in annotation.rejected:
+        reason = f"not readable in the source: {shape.reason}"
+        report.add("dropped", reason, path=annotation.image_path, index=shape.index)
+
+
+def read_coco(path: Path | str, *, report: Report | None = None) -> list[ImageAnnotation]:
+    """The pictures of a COCO instances file with their objects, in the file's order.
+
+    A segmentation of one ring stays a polygon; several rings are one object and become one mask,
+    filled as pycocotools fills them; run-length codes are exact; without a segmentation the bounding
+    box counts. Annotations that make no sense are set aside in their picture's `rejected`; those
+    without a picture can only be reported.
+
+    Raises:
+        ConverterError: missing, not JSON, cut off, or no COCO file.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
+        raise ConverterError('this is no COCO file: it has no list called "images".', path=path)
+    names = read_category_names(document)
+    report = Report() if report is None else report
+    per_image: dict[Any, list[tuple[int, Any]]] = {}
+    listed = document.get("annotations")
+    for index, raw in enumerate(listed if isinstance(listed, list) else ()):
+        image_id = raw.get("image_id") if isinstance(raw, dict) else None
+        per_image.setdefault(image_id if isinstance(image_id, int | str) else None, []).append((index, raw))
+    found: list[ImageAnnotation] = []
+    for index, image in enumerate(document["images"]):
+        identity = image.get("id") if isinstance(image, dict) else None
+        if not isinstance(identity, int | str) or not isinstance(image.get("file_name"), str):
+            report.add("dropped", "the entry under images has no id or no file_name", path=path, index=index)
+            continue
+        found.append(_annotation_of(image, per_image.pop(identity, []), names))
+    for orphans in per_image.values():
+        for index, _ in orphans:
+            report.add("dropped", "the annotation belongs to no picture of the file", path=path, index=index)
+    return found
+
+
+def read_category_names(document: dict[str, Any]) -> dict[int, str]:
+    """Category ids with their names; entries without either are left out."""
+    listed = document.get("categories")
+    return {
+        entry["id"]: entry["name"]
+        for entry in (listed if isinstance(listed, list) else ())
+        if isinstance(entry, dict) and type(entry.get("id")) is int and isinstance(entry.get("name"), str)
+    }
+
+
+def decode_annotation(raw: Any, label: str, *, height: int, width: int, fallback_id: str) -> Instance:
+    """One COCO annotation as an instance.
+
+    Raises:
+        ConverterError: its segmentation and its box make no sense.
+    """
+    facts = read_facts(raw.get(KEY))
+    ours = {key: facts.rest.pop(key) for key in _OUR_KEYS if key in facts.rest}
+    odd: dict[str, Any] = {}
+    flags = split_flags(ours.get("flags"), odd)
+    attributes = raw.get("attributes")
+    extra = {key: value for key, value in raw.items() if key not in _ANNOTATION_KEYS}
+    if facts.rest:
+        extra[KEY] = facts.rest
+    if attributes is not None and not isinstance(attributes, dict):
+        odd["attributes"] = attributes
+    score, group_id, description = raw.get("score"), ours.get("group_id"), ours.get("description")
+    return Instance(
+        id=facts.id or fallback_id,
+        label=label,
+        geometry=_geometry_of(raw, ours.get("shape"), height, width),
+        group_id=group_id if type(group_id) is int else None,
+        description=description if isinstance(description, str) else "",
+        flags=flags,
+        attributes=FrozenMap({**(attributes if isinstance(attributes, dict) else {}), **odd}),
+        score=float(score) if is_number(score) else None,
+        locked=ours.get("locked") is True,
+        iscrowd=raw.get("iscrowd") in (1, True),
+        provenance=facts.provenance,
+        recolor=facts.recolor,
+        extra=FrozenMap(extra),
+    )
+
+
+def _annotation_of(
+    image: dict[str, Any], raws: list[tuple[int, Any]], names: dict[int, str]
+) -> ImageAnnotation:
+    height, width = (
+        n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (image.get("height"), image.get("width"))
+    )
+    if not (height and width):
+        height, width = _size_of_codes(raws)
+    instances: list[Instance] = []
+    rejected: list[RejectedShape] = []
+    taken: set[str] = set()
+    for index, raw in raws:
+        try:
+            label = names.get(raw.get("category_id"))
+            if label is None:
+                raise ConverterError(f"the category {shown(raw.get('category_id'))} is not defined.")
+            fallback = str(raw.get("id", index))[:32]
+            instance = decode_annotation(raw, label, height=height, width=width, fallback_id=fallback)
+        except (ConverterError, TypeError) as error:  # TypeError: a category that is a list or an object
+            reason = error.problem if isinstance(error, ConverterError) else "the category is no number."
+            rejected.append(RejectedShape(index, reason, raw))
+            continue
+        if instance.id in taken:
+            instance = replace(instance, id=f"{instance.id}-{index}")
+        taken.add(instance.id)
+        instances.append(instance)
+    ours = image.get(KEY)
+    odd: dict[str, Any] = {}
+    flags = split_flags(ours.get("flags") if isinstance(ours, dict) else None, odd)
+    rest = {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
+    carried = ours.get("extra") if isinstance(ours, dict) else None
+    extra = {**(carried if isinstance(carried, dict) else {}), "coco": rest}
+    return ImageAnnotation(
+        image_path=image["file_name"].replace("\\", "/"),
+        height=height,
+        width=width,
+        instances=tuple(instances),
+        flags=flags,
+        rejected=tuple(rejected),
+        extra=FrozenMap(extra),
+    )
+
+
+def _size_of_codes(raws: list[tuple[int, Any]]) -> tuple[int, int]:
+    """A picture's size from its run-length codes, where the file does not tell it; else (0, 0)."""
+    for _, raw in raws:
+        code = raw.get("segmentation")
+        size = code.get("size") if isinstance(code, dict) else None
+        if (
+            isinstance(size, list)
+            and len(size) == 2
+            and all(type(n) is int and 0 < n < 1 << 20 for n in size)
+        ):
+            return size[0], size[1]
+    return 0, 0
+
+
+def _geometry_of(raw: dict[str, Any], shape: Any, height: int, width: int) -> Geometry:
+    found = _segmentation_of(raw, height, width)
+    if isinstance(shape, dict):
+        # The original form counts only while the segmentation is still the one made from it.
+        try:
+            original = decode_geometry(shape, height=height, width=width)
+            remade, _ = _segmentation(original, height, width)
+        except (ConverterError, ValueError):
+            return found
+        if remade["segmentation"] == raw.get("segmentation"):
+            return original
+    return found
+
+
+def _segmentation_of(raw: dict[str, Any], height: int, width: int) -> Geometry:
+    code = raw.get("segmentation")
+    if isinstance(code, dict):
+        mask = decode_rle(code)
+        if height and width and code["size"] != [height, width]:
+            raise ConverterError(f"the RLE was made for a picture of {code['size'][1]} x {code['size'][0]}.")
+        return mask
+    if isinstance(code, list) and code:
+        rings = [code] if all(map(is_number, code)) else code
+        polygons = [_ring(ring) for ring in rings]
+        if len(polygons) == 1:
+            return polygons[0]
+        if not (height and width):
+            raise ConverterError("several rings need the picture's size, and it is not told.")
+        return _filled(polygons, height, width)
+    box = raw.get("bbox")
+    if (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(is_number(v) and abs(v) <= MAX_COORDINATE for v in box)
+    ):
+        x, y, w, h = map(float, box)
+        return Box(x, y, x + w, y + h)
+    raise ConverterError("there is neither a segmentation nor a bounding box.")
+
+
+def _ring(values: Any) -> Polygon:
+    if not isinstance(values, list) or len(values) < 6 or len(values) % 2:
+        raise ConverterError("a ring of the segmentation is not a list of at least three x, y pairs.")
+    if not all(is_number(v) and abs(v) <= MAX_COORDINATE for v in values):
+        raise ConverterError("a ring of the segmentation holds something else than finite numbers.")
+    return Polygon(tuple((float(x), float(y)) for x, y in zip(values[0::2], values[1::2], strict=True)))
+
+
+def _filled(polygons: list[Polygon], height: int, width: int) -> Mask:
+    if not all(_is_near(polygon, height, width) for polygon in polygons):
+        raise ConverterError("a ring lies far outside the picture.")
+    rings = [[value for point in polygon.points for value in point] for polygon in polygons]
+    code = coco_mask.merge(coco_mask.frPyObjects(rings, height, width))
+    return decode_rle({"size": [height, width], "counts": code["counts"]})
+
+
+def _is_near(geometry: Geometry, height: int, width: int) -> bool:
+    """pycocotools takes memory by the length of a ring's outline, so it gets no far-off ones."""
+    reach = 4 * (height + width) + 1000
+    return all(abs(value) <= reach for value in bounding_box(geometry))
+
+
+def _segmentation(geometry: Geometry, height: int, width: int) -> tuple[dict[str, Any], str]:
+    """`segmentation`, `area`, `bbox`, and a note when the form had to change (or "")."""
+    note = ""
+    if isinstance(geometry, Polygon | Box | OrientedBox):
+        corners = outline(geometry)
+        if len(corners) >= 3 and _is_near(geometry, height, width):
+            ring = [float(value) for point in corners for value in point]
+            code = coco_mask.frPyObjects([ring], height, width)[0]
+            box = _exact_box(geometry) if isinstance(geometry, Box) else coco_mask.toBbox(code).tolist()
+            return {"segmentation": [ring], "area": float(coco_mask.area(code)), "bbox": box}, note
+        note = "a polygon of fewer than three points or far outside the picture becomes a mask"
+        mask = (
+            fill_rings([corners], height, width) if len(corners) >= 3 else rasterize(geometry, height, width)
+        )
+    else:
+        mask = rasterize(geometry, height, width)
+        if isinstance(geometry, Circle):
+            note = "a circle becomes a mask"
+    if isinstance(geometry, Mask) and mask != geometry:
+        note = "the part of the mask outside the picture is cut off"
+    box = [float(mask.x0), float(mask.y0), float(mask.x1 - mask.x0), float(mask.y1 - mask.y0)]
+    return {"segmentation": encode_rle(mask, height, width), "area": float(mask.area), "bbox": box}, note
+
+
+def _exact_box(box: Box) -> list[float]:
+    x0, y0, x1, y1 = bounding_box(box)
+    return [x0, y0, x1 - x0, y1 - y0]
+
+
+def _facts(instance: Instance) -> dict[str, Any]:
+    """Every key of an annotation that is not its shape."""
+    ours: dict[str, Any] = facts_of(instance)
+    ours.pop("iscrowd", None)
+    if instance.group_id is not None:
+        ours["group_id"] = instance.group_id
+    if instance.description:
+        ours["description"] = instance.description
+    if instance.flags:
+        ours["flags"] = dict(instance.flags)
+    if instance.locked:
+        ours["locked"] = True
+    if isinstance(instance.geometry, Box | OrientedBox | Circle):
+        kind, points, _ = encode_geometry(instance.geometry)
+        ours["shape"] = {"shape_type": kind, "points": points}
+    entry: dict[str, Any] = {key: v for key, v in instance.extra.items() if key not in _ANNOTATION_KEYS}
+    entry["iscrowd"] = int(instance.iscrowd)
+    if instance.attributes:
+        entry["attributes"] = dict(instance.attributes)
+    if instance.score is not None:
+        entry["score"] = instance.score
+    entry[KEY] = ours
+    return entry
+
+
+def _image_entry(annotation: ImageAnnotation, image_id: int, path: Path | str) -> dict[str, Any]:
+    if not (annotation.height and annotation.width):
+        raise ConverterError(
+            f"the size of the picture {shown(annotation.image_path)} is unknown.",
+            path=path,
+            remedy="Put the picture where its annotation file says it is.",
+        )
+    known = annotation.extra.get("coco")
+    entry: dict[str, Any] = (
+        {key: v for key, v in known.items() if key not in _IMAGE_KEYS} if isinstance(known, dict) else {}
+    )
+    entry.update(
+        id=image_id, file_name=annotation.image_path, height=annotation.height, width=annotation.width
+    )
+    ours: dict[str, Any] = {}
+    if annotation.flags:
+        ours["flags"] = dict(annotation.flags)
+    if rest := {key: value for key, value in annotation.extra.items() if key != "coco"}:
+        ours["extra"] = rest
+    return {**entry, KEY: ours} if ours else entry
+
+
+def _image_ids(annotations: Sequence[ImageAnnotation]) -> list[int]:
+    """The ids of a COCO source where every picture has its own, else 1, 2, 3, ..."""
+    known = [
+        a.extra["coco"].get("id") if isinstance(a.extra.get("coco"), dict) else None for a in annotations
+    ]
+    if len(set(map(str, known))) == len(known) and all(type(n) is int for n in known):
+        return known
+    return list(range(1, len(annotations) + 1))
