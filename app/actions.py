@@ -7,15 +7,19 @@ user changed (settings.shortcuts) in place of the default ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QWidget
 
 from app.i18n import phrase, tr
 from app.theme import icon
+from app.tools.registry import TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PySide6.QtWidgets import QWidget
 
 MENUS: Final[dict[str, str]] = {
     "file": phrase("&File"),
@@ -247,14 +251,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "auto", phrase("Find objects by itself…"), "model", ("Ctrl+A",), "mdi6.auto-fix", needs="encoding"
     ),
     Command(
-        "encode_view",
-        phrase("Encode the visible part sharply"),
-        "model",
-        ("Ctrl+R",),
-        "mdi6.image-filter-center-focus",
-        needs="encoding",
-    ),
-    Command(
         "train", phrase("Train on your objects…"), "model", ("Ctrl+T",), "mdi6.school-outline", separator=True
     ),
     Command("notifications", phrase("Notifications…"), "help", ("Ctrl+Shift+L",), "mdi6.bell-outline"),
@@ -263,9 +259,24 @@ COMMANDS: Final[tuple[Command, ...]] = (
 )
 
 
+def tool_commands() -> tuple[Command, ...]:
+    """One command per tool, with its own letter and its place in the tool bar as keys."""
+    return tuple(
+        Command(f"tool_{kind.name}", kind.title, "tools", (kind.shortcut, str(number)), kind.icon)
+        for number, kind in enumerate(TOOLS, start=1)
+    )
+
+
+def all_commands() -> tuple[Command, ...]:
+    """The tools and every other command, in the order of the menus."""
+    tools = tool_commands()
+    order = list(MENUS)
+    return tuple(sorted((*tools, *COMMANDS), key=lambda command: order.index(command.menu)))
+
+
 def default_keys() -> dict[str, tuple[str, ...]]:
     """Command id to its default key sequences."""
-    return {command.id: command.keys for command in COMMANDS}
+    return {command.id: command.keys for command in all_commands()}
 
 
 def effective_keys(overrides: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
@@ -297,12 +308,13 @@ def native_text(sequences: Sequence[str]) -> str:
 def build_actions(parent: QWidget, keys: Mapping[str, Sequence[str]]) -> dict[str, QAction]:
     """A QAction for every command, by id; the caller connects `triggered`."""
     actions: dict[str, QAction] = {}
-    for command in COMMANDS:
+    for command in all_commands():
         action = QAction(tr(command.title), parent)
         action.setObjectName(command.id)
         action.setCheckable(command.checkable)
         if command.icon:
             action.setIcon(icon(command.icon))
+            action.setProperty("icon_name", command.icon)
         if not command.held:
             action.setShortcuts([QKeySequence(key) for key in keys[command.id]])
         plain = tr(command.title).rstrip("…")

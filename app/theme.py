@@ -10,14 +10,16 @@ import json
 from functools import cache
 from importlib import resources
 from string import Template
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import qtawesome
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QIcon, QPalette
-from PySide6.QtWidgets import QApplication
 
 from app.i18n import current_language, phrase
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
 
 CHOICES: Final[dict[str, str]] = {
     "system": phrase("Same as the system"),

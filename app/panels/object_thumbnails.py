@@ -9,7 +9,8 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
-from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
+from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Polygon
+from converters.geometry import bounding_box, circle_radius, outline, vertices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,35 +22,6 @@ _MARGIN = 0.12
 _FADE = 0.72
 
 
-def geometry_extent(geometry: Geometry) -> tuple[float, float, float, float]:
-    """(x0, y0, x1, y1) of whatever the geometry is, in picture pixels."""
-    if isinstance(geometry, Mask):
-        return tuple(float(v) for v in geometry.box)  # type: ignore[return-value]
-    points = outline_points(geometry)
-    if isinstance(geometry, Circle):
-        (cx, cy), (ex, ey) = geometry.center, geometry.edge
-        radius = float(np.hypot(ex - cx, ey - cy))
-        return cx - radius, cy - radius, cx + radius, cy + radius
-    xs, ys = [p[0] for p in points], [p[1] for p in points]
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def outline_points(geometry: Geometry) -> list[tuple[float, float]]:
-    """The vertices of a vector geometry."""
-    match geometry:
-        case Polygon(points) | OrientedBox(points) | LineStrip(points) | PointSet(points):
-            return list(points)
-        case Box(x0, y0, x1, y1):
-            return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
-        case Circle(center, edge):
-            return [center, edge]
-        case Line(start, end):
-            return [start, end]
-        case Point(x, y):
-            return [(x, y)]
-    raise TypeError(f"no outline for {type(geometry).__name__}")
-
-
 def object_thumbnail(
     image: OpenImage, geometry: Geometry, shade: QColor, *, size: QSize, ratio: float = 1.0
 ) -> QPixmap:
@@ -59,7 +31,7 @@ def object_thumbnail(
     picture costs as little as a small one.
     """
     width, height = round(size.width() * ratio), round(size.height() * ratio)
-    box = _square_view(geometry_extent(geometry), width / height)
+    box = _square_view(bounding_box(geometry), width / height)
     pixels = _sample(image, box, width, height)
     if isinstance(geometry, Mask):
         outside = ~_sample_mask(geometry, box, width, height)
@@ -126,7 +98,7 @@ def _draw_outline(
     ratio: float,
 ) -> None:
     zoom_x, zoom_y = canvas.width() / (box[2] - box[0]), canvas.height() / (box[3] - box[1])
-    dots = [QPointF((x - box[0]) * zoom_x, (y - box[1]) * zoom_y) for x, y in outline_points(geometry)]
+    dots = [QPointF((x - box[0]) * zoom_x, (y - box[1]) * zoom_y) for x, y in _corners(geometry)]
     painter = QPainter(canvas)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     fade = QPainterPath()
@@ -134,7 +106,7 @@ def _draw_outline(
     closed = isinstance(geometry, Polygon | Box | OrientedBox | Circle)
     shape = QPainterPath()
     if isinstance(geometry, Circle):
-        radius = float(np.hypot(geometry.edge[0] - geometry.center[0], geometry.edge[1] - geometry.center[1]))
+        radius = circle_radius(geometry)
         shape.addEllipse(dots[0], radius * zoom_x, radius * zoom_y)
     elif closed:
         shape.addPolygon(QPolygonF([*dots, dots[0]]))
@@ -151,3 +123,7 @@ def _draw_outline(
         for dot in dots:
             painter.drawEllipse(dot, 3 * ratio, 3 * ratio)
     painter.end()
+
+
+def _corners(geometry: Geometry) -> tuple[tuple[float, float], ...]:
+    return outline(geometry) if isinstance(geometry, Box) else vertices(geometry)

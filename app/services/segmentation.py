@@ -1,0 +1,198 @@
+"""Keeps the session's encoding in step with the open picture, the view and the chosen model."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from app.i18n import tr
+from app.workers.inference import (
+    EncodeImage,
+    FindObjects,
+    InferenceEngine,
+    LoadModel,
+    ModelReady,
+    Phase,
+    Region,
+)
+from app.workers.task import TaskRunner
+
+if TYPE_CHECKING:
+    from app.canvas.base_image import OpenImage
+    from app.services.notifications import NotificationCentre
+    from app.session import Session
+    from app.workers.failure import Failure
+
+DETAIL_DELAY_MS: Final = 300
+DETAIL_GAIN: Final = 1.5
+"""A part is encoded by itself when that gives it so many times more input pixels per picture pixel."""
+INPUT_SIDE: Final = 768
+"""Long side, in pixels, that the whole picture is encoded at."""
+
+
+SMALLEST_DETAIL: Final = 32
+
+
+class Segmentation(QObject):
+    """Owns the inference worker.
+
+    Signals:
+        busy_changed: what is being worked on, or None.
+        model_ready: a ModelReady.
+        model_failed: no model could be loaded.
+        objects_found: the predictions of `find_objects`, best first.
+    """
+
+    busy_changed = Signal(object)
+    model_ready = Signal(object)
+    model_failed = Signal()
+    objects_found = Signal(object)
+
+    def __init__(
+        self,
+        session: Session,
+        notices: NotificationCentre,
+        *,
+        engine: InferenceEngine | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._notices = notices
+        self._model = LoadModel("seednet")
+        self._ready: ModelReady | None = None
+        self._started = False
+        self._visible: Region | None = None
+        self.runner = TaskRunner(engine or InferenceEngine(), name="inference", parent=self)
+        self.runner.finished.connect(self._take)
+        self.runner.failed.connect(self._fail)
+        self.runner.progressed.connect(self._show_phase)
+        self.runner.busy_changed.connect(self._follow_busy)
+        self._detail_timer = QTimer(self)
+        self._detail_timer.setSingleShot(True)
+        self._detail_timer.setInterval(DETAIL_DELAY_MS)
+        self._detail_timer.timeout.connect(self._encode_detail)
+        session.image_changed.connect(self._encode_picture)
+
+    @property
+    def model(self) -> ModelReady | None:
+        """The model in use, None until it has been loaded."""
+        return self._ready
+
+    @Slot()
+    def start(self) -> None:
+        """Loads the model; called after the first paint, because it imports torch."""
+        self._started = True
+        self.runner.submit(self._model, key="model")
+        self._encode_picture(self._session.image)
+
+    def set_model(self, model: LoadModel) -> None:
+        """Uses another model from now on; the open picture is encoded again."""
+        self._model = model
+        self._ready = None
+        self._session.set_encoding(None)
+        if self._started:
+            self.start()
+
+    def find_objects(self) -> None:
+        """Asks the encoding for every object; `objects_found` answers."""
+        if self._session.encoding is not None:
+            self.runner.submit(FindObjects(self._session.encoding), key="objects")
+
+    def shutdown(self) -> bool:
+        """Cancels and joins the worker."""
+        self._detail_timer.stop()
+        return self.runner.shutdown()
+
+    @Slot(object)
+    def _encode_picture(self, image: OpenImage | None) -> None:
+        for key in ("encode", "detail", "objects"):
+            self.runner.cancel(key)
+        self._visible = None
+        if image is not None and self._started:
+            self.runner.submit(EncodeImage(image.array, _cache_key(image), self._model), key="encode")
+
+    @Slot(object)
+    def follow_view(self, region: Region) -> None:
+        """The visible box of the picture changed; a close look gets an encoding of its own."""
+        self._visible = region
+        self._detail_timer.start()
+
+    @Slot()
+    def _encode_detail(self) -> None:
+        image, region = self._session.image, self._visible
+        if image is None or region is None or self._session.encoding is None:
+            return
+        wanted = _with_room(region, image.height, image.width)
+        x0, y0, x1, y1 = wanted
+        long_side = max(x1 - x0, y1 - y0)
+        picture = max(image.height, image.width)
+        gain = picture / max(long_side, INPUT_SIDE)
+        if gain < DETAIL_GAIN or min(x1 - x0, y1 - y0) < SMALLEST_DETAIL:
+            return
+        detail = self._session.detail
+        if detail is not None and _covers(detail.region, region):
+            dx0, dy0, dx1, dy1 = detail.region
+            if max(dx1 - dx0, dy1 - dy0) / max(long_side, INPUT_SIDE) < DETAIL_GAIN:
+                return
+        request = EncodeImage(image.array, _cache_key(image), self._model, wanted)
+        self.runner.submit(request, key="detail")
+
+    @Slot(object, object)
+    def _take(self, request: object, result: Any) -> None:
+        image = self._session.image
+        if isinstance(request, LoadModel):
+            if request == self._model:
+                self._ready = result
+                self.model_ready.emit(result)
+        elif isinstance(request, FindObjects):
+            if request.encoding is self._session.encoding:
+                self.objects_found.emit(result)
+        elif isinstance(request, EncodeImage) and image is not None and request.image is image.array:
+            if request.model != self._model:
+                return
+            if request.region is None:
+                self._session.set_encoding(result)
+                self._detail_timer.start()
+            else:
+                self._session.set_detail(result)
+
+    @Slot(object, object)
+    def _fail(self, request: object, failure: Failure) -> None:
+        if isinstance(request, EncodeImage) and self._ready is None and self._started:
+            return  # the model itself could not be loaded, which has been reported already
+        if isinstance(request, LoadModel):
+            self._started = False
+            self.model_failed.emit()
+            self._notices.report(failure, retry_title=tr("Try again"), retry=self.start)
+            return
+        self._notices.report(failure)
+
+    @Slot(object, object)
+    def _show_phase(self, _request: object, event: object) -> None:
+        if isinstance(event, Phase):
+            self.busy_changed.emit(tr(event.title))
+
+    @Slot(bool)
+    def _follow_busy(self, busy: bool) -> None:
+        if not busy:
+            self.busy_changed.emit(None)
+
+
+def _cache_key(image: OpenImage) -> str:
+    """Path and a checksum of some pixels: a file that was changed on disk gets a new encoding."""
+    sample = zlib.crc32(image.array[::31, ::31].tobytes())
+    return f"{image.path}:{image.height}x{image.width}:{sample:08x}"
+
+
+def _covers(outer: Region, inner: Region) -> bool:
+    return outer[0] <= inner[0] and outer[1] <= inner[1] and outer[2] >= inner[2] and outer[3] >= inner[3]
+
+
+def _with_room(region: Region, height: int, width: int) -> Region:
+    """The region with a tenth of its size around it, inside the picture."""
+    x0, y0, x1, y1 = region
+    dx, dy = (x1 - x0) // 10, (y1 - y0) // 10
+    return max(0, x0 - dx), max(0, y0 - dy), min(width, x1 + dx), min(height, y1 + dy)
