@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +109,15 @@ def encode_annotations(
     report.pictures += 1
     note_rejected(annotation, report)
     for index, instance in enumerate(annotation.instances):
-        where = {"path": annotation.image_path, "instance": instance, "index": index}
+        note_loss = partial(report.add, path=annotation.image_path, instance=instance, index=index)
         if instance.label not in numbers:
-            report.add("dropped", "its label is not in the list of categories", **where)
+            note_loss("dropped", "its label is not in the list of categories")
         elif isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
-            report.add("dropped", "COCO segmentation has no lines and points", **where)
+            note_loss("dropped", "COCO segmentation has no lines and points")
         else:
             shape, note = _segmentation(instance.geometry, annotation.height, annotation.width)
             if note:
-                report.add("changed", note, **where)
+                note_loss("changed", note)
             report.instances += 1
             entries.append({"category_id": numbers[instance.label], **shape, **_facts(instance)})
     return entries
@@ -220,14 +221,13 @@ def _annotation_of(
     taken: set[str] = set()
     for index, raw in raws:
         try:
-            label = names.get(raw.get("category_id"))
+            label = names.get(raw["category_id"]) if type(raw.get("category_id")) is int else None
             if label is None:
                 raise ConverterError(f"the category {shown(raw.get('category_id'))} is not defined.")
             fallback = str(raw.get("id", index))[:32]
             instance = decode_annotation(raw, label, height=height, width=width, fallback_id=fallback)
-        except (ConverterError, TypeError) as error:  # TypeError: a category that is a list or an object
-            reason = error.problem if isinstance(error, ConverterError) else "the category is no number."
-            rejected.append(RejectedShape(index, reason, raw))
+        except ConverterError as error:
+            rejected.append(RejectedShape(index, error.problem, raw))
             continue
         if instance.id in taken:
             instance = replace(instance, id=f"{instance.id}-{index}")
@@ -407,6 +407,7 @@ def _image_ids(annotations: Sequence[ImageAnnotation]) -> list[int]:
     known = [
         a.extra["coco"].get("id") if isinstance(a.extra.get("coco"), dict) else None for a in annotations
     ]
-    if len(set(map(str, known))) == len(known) and all(type(n) is int for n in known):
-        return known
+    kept = [number for number in known if type(number) is int]
+    if len(kept) == len(known) == len(set(kept)):
+        return kept
     return list(range(1, len(annotations) + 1))
