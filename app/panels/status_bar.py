@@ -1,0 +1,107 @@
+"""The line at the bottom: messages, what is being worked on, saved state, zoom, unread notices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
+
+from app.i18n import phrase, tr
+from app.theme import icon
+
+if TYPE_CHECKING:
+    from app.services.notifications import NotificationCentre
+
+SAVE_TEXTS: Final[dict[str, str]] = {
+    "none": "",
+    "saved": phrase("Saved"),
+    "saving": phrase("Saving…"),
+    "modified": phrase("Not saved yet"),
+    "failed": phrase("Not saved: error"),
+    "read-only": phrase("Read-only"),
+}
+
+
+class StatusBar(QStatusBar):
+    """Signals:
+    notices_wanted: the bell was clicked.
+    """
+
+    notices_wanted = Signal()
+
+    def __init__(self, notices: NotificationCentre) -> None:
+        super().__init__()
+        self.setSizeGripEnabled(False)
+        self._notices = notices
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 0)
+        self.progress.setFixedWidth(96)
+        self.progress.setTextVisible(False)
+        self.busy = QLabel()
+        self.position = QLabel()
+        self.position.setMinimumWidth(110)
+        self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.picture = QLabel()
+        self.zoom = QLabel()
+        self.zoom.setMinimumWidth(56)
+        self.saved = QLabel()
+        self.bell = QToolButton()
+        self.bell.setIconSize(QSize(16, 16))
+        self.bell.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.bell.setAccessibleName(tr("Notifications"))
+        self.bell.clicked.connect(self.notices_wanted)
+        for widget in (
+            self.busy,
+            self.progress,
+            self.position,
+            self.picture,
+            self.zoom,
+            self.saved,
+            self.bell,
+        ):
+            self.addPermanentWidget(widget)
+        notices.posted.connect(self._show_unread)
+        notices.seen.connect(self._show_unread)
+        self.show_busy(None)
+        self._show_unread()
+
+    @Slot(object)
+    def show_busy(self, text: str | None) -> None:
+        """Shows a moving bar and what is being done; None hides it."""
+        self.busy.setText(text or "")
+        self.busy.setVisible(bool(text))
+        self.progress.setVisible(bool(text))
+
+    @Slot(object)
+    def show_position(self, point: tuple[float, float] | None) -> None:
+        """The picture pixel under the pointer."""
+        self.position.setText("" if point is None else f"{int(point[0])}, {int(point[1])}")
+
+    @Slot(float)
+    def show_zoom(self, scale: float) -> None:
+        self.zoom.setText(f"{100 * scale:.0f} %")
+
+    def show_picture(self, text: str) -> None:
+        """Size of the open picture."""
+        self.picture.setText(text)
+
+    @Slot(str)
+    def show_saved(self, state: str) -> None:
+        """A key of SAVE_TEXTS."""
+        text = SAVE_TEXTS[state]
+        self.saved.setText(tr(text) if text else "")
+        self.saved.setProperty("role", "error" if state == "failed" else "")
+        self.saved.style().unpolish(self.saved)
+        self.saved.style().polish(self.saved)
+
+    @Slot()
+    def _show_unread(self) -> None:
+        unread = self._notices.unread
+        self.bell.setIcon(
+            icon("mdi6.bell-badge-outline", "error") if unread else icon("mdi6.bell-outline", "muted")
+        )
+        self.bell.setText(str(unread) if unread else "")
+        self.bell.setToolTip(
+            tr("Notifications: {count} not read", count=unread) if unread else tr("Notifications")
+        )
