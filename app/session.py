@@ -85,6 +85,7 @@ class Session(QObject):
         seed_state_changed: a `SeedState`.
         colors_changed: a label whose colour was chosen anew.
         message: text for the status bar.
+        failed: what went wrong in a tool or on the canvas, and the details to copy.
     """
 
     document_changed = Signal(object)
@@ -100,6 +101,7 @@ class Session(QObject):
     seed_state_changed = Signal(object)
     colors_changed = Signal(str)
     message = Signal(str)
+    failed = Signal(str, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

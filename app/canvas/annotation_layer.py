@@ -40,6 +40,8 @@ class AnnotationLayer(QObject):
         self._session = view.session
         self._selected: frozenset[str] = frozenset()
         self._hidden: frozenset[str] = frozenset()
+        self._muted: str | None = None
+        self._painting: str | None = None
         self._outlines: dict[str, tuple[Mask, Viewport, DeviceMask | None]] = {}
         self.labels: LabelImage | None = None
         self.overlay = Overlay()
@@ -56,7 +58,8 @@ class AnnotationLayer(QObject):
         self.overlay.outline_width = max(1, round(self._view.devicePixelRatioF()))
         self.overlay.paint(painter, viewport)
         for instance in self._session.selected_instances():
-            if isinstance(instance.geometry, Mask) and instance.id not in self._hidden:
+            concealed = instance.id in self._hidden or instance.id in (self._muted, self._painting)
+            if isinstance(instance.geometry, Mask) and not concealed:
                 self._paint_outline(painter, viewport, instance)
 
     def _paint_outline(self, painter: QPainter, viewport: Viewport, instance: Instance) -> None:
@@ -84,17 +87,41 @@ class AnnotationLayer(QObject):
         if self.labels is not None and document is not None:
             self._changed(self.labels.redraw(document.annotation.instances, region, self._hidden))
 
-    def write(self, mask: Mask, slot: int, *, only_over: int | None = None) -> None:
-        """Show a stroke at once, before the document knows it (`LabelImage.write`)."""
+    def mute(self, instance_id: str | None) -> None:
+        """Leave out one object while a tool shows its future shape; None shows all again."""
+        if instance_id == self._muted:
+            return
+        toggled = self._find(i for i in (self._muted, instance_id) if i is not None)
+        self._muted = instance_id
+        self._color(toggled)
+        self._invalidate(toggled)
+
+    def begin_stroke(self, instance: Instance) -> None:
+        """Get ready to show strokes on an object; it may be one the document does not have yet."""
+        self._painting = instance.id
+        self._color([instance])
+        self._invalidate([instance])
+
+    def write_stroke(self, instance_id: str, piece: Mask, *, erases: bool) -> None:
+        """Show a piece of a stroke at once, before the document knows it.
+
+        An erased pixel shows nothing until the stroke ends, even where another object lies below.
+        """
         if self.labels is not None:
-            self.labels.write(mask, slot, only_over=only_over)
-            self._changed(mask.box)
+            slot = self.labels.slot_of(instance_id)
+            self.labels.write(piece, 0 if erases else slot, only_over=slot if erases else None)
+            self._changed(piece.box)
+
+    def end_stroke(self) -> None:
+        """The stroke is over: the document's next change, or `refresh`, draws the truth."""
+        self._painting = None
 
     def _changed(self, region: Region) -> None:
         self.overlay.invalidate(region)
         self._view.update_image_box(region, margin=8)
 
     def _on_document_opened(self, document: Document | None) -> None:
+        self._muted = self._painting = None
         self._selected, self._hidden = frozenset(self._session.selection), self._session.hidden
         self._outlines.clear()
         ready = self._session.take_labels()
@@ -111,12 +138,12 @@ class AnnotationLayer(QObject):
             return
         opacity = self._session.options.overlay_opacity
         for instance in instances:
-            strong = SELECTED_EXTRA_OPACITY if instance.id in self._selected else 0.0
-            self.overlay.set_color(
-                self.labels.slot_of(instance.id),
-                self._session.color_of(instance.label),
-                min(1.0, opacity + strong) if opacity > 0 else 0.0,
-            )
+            slot = self.labels.slot_of(instance.id)
+            if instance.id == self._muted:
+                self.overlay.clear_color(slot)
+                continue
+            strong = SELECTED_EXTRA_OPACITY if instance.id in self._selected and opacity > 0 else 0.0
+            self.overlay.set_color(slot, self._session.color_of(instance.label), min(1.0, opacity + strong))
 
     def _on_document_changed(self, change: Change) -> None:
         document = self._session.document

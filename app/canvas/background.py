@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any, TypeAlias
 
 from PySide6.QtCore import QObject, QThread, Signal, Slot
@@ -37,13 +38,16 @@ class _Worker(QObject):
                 lane, (key, job) = self.waiting.popitem(last=False)
                 self.running = lane
             try:
-                result = job(lambda lane=lane: self.stopping or lane in self.waiting)
+                result = job(partial(self._is_stale, lane))
                 error = None
             except Exception as problem:
                 result, error = None, (problem, traceback.format_exc())
             with self.lock:
                 self.running = None
             self.done.emit(key, result, error)
+
+    def _is_stale(self, lane: Hashable) -> bool:
+        return self.stopping or lane in self.waiting
 
 
 class Background(QObject):

@@ -8,6 +8,7 @@ Parametrics", SIGGRAPH 1983). Everything here is plain memory work, so a loader 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -63,7 +64,9 @@ def prepare_image(rgb: NDArray[np.uint8], path: Path | None = None) -> OpenImage
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
         raise ValueError(f"a picture needs an (H, W, 3) uint8 array with pixels, got {rgb.dtype} {rgb.shape}")
     array = np.ascontiguousarray(rgb)
-    mips = [np.asarray(cv2.cvtColor(array, cv2.COLOR_RGB2BGRA))]
+    full = np.empty((*array.shape[:2], 4), np.uint8)
+    cv2.cvtColor(array, cv2.COLOR_RGB2BGRA, dst=full)
+    mips = [full]
     while min(mips[-1].shape[:2]) // 2 >= SMALLEST_SIDE:
         height, width = mips[-1].shape[:2]
         mips.append(np.empty(((height + 1) // 2, (width + 1) // 2, 4), np.uint8))
@@ -95,7 +98,7 @@ def halve(source: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
 def refresh_mips(mips: tuple[NDArray[np.uint8], ...], region: Region) -> None:
     """Recompute the halved copies under the half-open box (x0, y0, x1, y1) of the full picture."""
     x0, y0, x1, y1 = region
-    for finer, coarser in zip(mips, mips[1:], strict=False):
+    for finer, coarser in pairwise(mips):
         x0, y0, x1, y1 = x0 // 2, y0 // 2, (x1 + 1) // 2, (y1 + 1) // 2
         halve(finer[2 * y0 : 2 * y1, 2 * x0 : 2 * x1], coarser[y0:y1, x0:x1])
 

@@ -35,7 +35,7 @@ def draw_seed(painter: QPainter, at: QPointF, positive: bool, ratio: float) -> N
     painter.setBrush(POSITIVE if positive else NEGATIVE)
     painter.setPen(QPen(WHITE, 1.6 * ratio))
     painter.drawEllipse(at, radius, radius)
-    painter.setPen(QPen(WHITE, 2 * ratio, cap=Qt.PenCapStyle.RoundCap))
+    painter.setPen(QPen(WHITE, 2 * ratio, c=Qt.PenCapStyle.RoundCap))
     arm = 3.4 * ratio
     painter.drawLine(QLineF(at.x() - arm, at.y(), at.x() + arm, at.y()))
     if positive:

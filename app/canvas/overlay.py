@@ -51,12 +51,20 @@ class Overlay:
 
     def set_color(self, slot: int, color: QColor, opacity: float) -> None:
         """Colour table entry of one slot; the caller invalidates where it shows."""
-        if slot >= self._fill.size:
-            grown = max(64, 2 * slot)
-            self._fill = np.concatenate([self._fill, np.zeros(grown - self._fill.size, np.uint32)])
-            self._outline = np.concatenate([self._outline, np.zeros(grown - self._outline.size, np.uint32)])
+        self._make_room(slot)
         self._fill[slot] = premultiplied(color, opacity)
         self._outline[slot] = premultiplied(color, OUTLINE_OPACITY)
+
+    def clear_color(self, slot: int) -> None:
+        """Make one slot invisible."""
+        self._make_room(slot)
+        self._fill[slot] = self._outline[slot] = 0
+
+    def _make_room(self, slot: int) -> None:
+        if slot >= self._fill.size:
+            more = np.zeros(max(64, 2 * slot) - self._fill.size, np.uint32)
+            self._fill = np.concatenate([self._fill, more])
+            self._outline = np.concatenate([self._outline, more])
 
     def set_labels(self, labels: LabelImage | None) -> None:
         """Show another label image."""

@@ -63,7 +63,7 @@ def sample_mask(
         rows = np.floor((np.arange(y0, y1) + 0.5) * step_y + shift_y).astype(np.intp)
         coverage = _taken(array, rows, columns)
         if step_x >= 1.0:
-            coverage = cv2.GaussianBlur(coverage, (3, 3), 0.6)
+            cv2.GaussianBlur(coverage, (3, 3), 0.6, dst=coverage)
         return DeviceMask(x0, y0, coverage)
     left, right = int((x0 + 0.5) * step_x + shift_x) - 2, int((x1 + 0.5) * step_x + shift_x) + 3
     top, bottom = int((y0 + 0.5) * step_y + shift_y) - 2, int((y1 + 0.5) * step_y + shift_y) + 3
@@ -75,13 +75,19 @@ def sample_mask(
             [0, step_y, (y0 + 0.5) * step_y + shift_y - 0.5 - top],
         ]
     )
-    coverage = cv2.warpAffine(
-        part, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=0
+    coverage = np.empty((y1 - y0, x1 - x0), np.uint8)
+    cv2.warpAffine(
+        part,
+        matrix,
+        (x1 - x0, y1 - y0),
+        dst=coverage,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderValue=0,
     )
     # The ramp of the interpolation is a mask pixel wide; squeeze it to about one device pixel.
     slope = min(CRISP_FROM, 1 / step_x)
     ramp = np.clip((np.arange(256) - 127.5) * slope + 127.5, 0, 255).astype(np.uint8)
-    return DeviceMask(x0, y0, np.asarray(cv2.LUT(coverage, ramp)))
+    return DeviceMask(x0, y0, ramp[coverage])
 
 
 def _taken(array: NDArray[np.bool_], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -99,16 +105,16 @@ def draw_outline(painter: QPainter, mask: DeviceMask, *, width: int = 2) -> None
     line = _edge(coverage, width)
     halo = _edge(coverage, width + 2 + (width > 1))
     alpha = np.maximum(line, (halo * HALO_OPACITY).astype(np.uint8))
-    _draw(painter, mask, cv2.merge([line, line, line, alpha]))
+    _draw(painter, mask, np.dstack([line, line, line, alpha]))
 
 
 def draw_fill(painter: QPainter, mask: DeviceMask, color: QColor, opacity: float) -> None:
     """The covered pixels in one translucent colour."""
     channels = [
-        cv2.LUT(mask.coverage, (np.arange(256) * (level * opacity / 255)).astype(np.uint8))
+        (np.arange(256) * (level * opacity / 255)).astype(np.uint8)[mask.coverage]
         for level in (color.blue(), color.green(), color.red(), 255)
     ]
-    _draw(painter, mask, cv2.merge(channels))
+    _draw(painter, mask, np.dstack(channels))
 
 
 def _edge(coverage: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:

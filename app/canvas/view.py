@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QPainter, QPalette
 from PySide6.QtWidgets import QWidget
 
 from app.canvas.annotation_layer import AnnotationLayer
@@ -15,14 +15,13 @@ from app.canvas.picture_layer import PictureLayer
 from app.canvas.recolor_layer import RecolorLayer
 from app.canvas.shapes_layer import ShapesLayer
 from app.canvas.viewport import Viewport
-from app.tools.tool import PointerEvent
+from app.tools.tool import PointerEvent, Tool
 
 if TYPE_CHECKING:
     from PySide6.QtGui import (
         QCloseEvent,
         QEnterEvent,
         QFocusEvent,
-        QKeyEvent,
         QMouseEvent,
         QPaintEvent,
         QResizeEvent,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from app.canvas.layers import Layer
     from app.canvas.viewport import Region
     from app.session import Session
-    from app.tools.tool import Tool
 
 ZOOM_PER_NOTCH = 1.25
 NOTCH = 120
@@ -218,8 +216,9 @@ class CanvasView(QWidget):
 
     def shutdown(self) -> None:
         """Stop the background work; the window calls it before it goes."""
-        if self.tool is not None:
-            self.set_tool(None)
+        self.set_tool(None)
+        for tool in self.findChildren(Tool):
+            tool.shutdown()
         self.recolored.shutdown()
 
     # Qt overrides
@@ -276,8 +275,10 @@ class CanvasView(QWidget):
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self._follow_size()
-        elif event.type() == QEvent.Type.ShortcutOverride and self.tool is not None:
-            if self.tool.claims_key(event):  # type: ignore[arg-type]
+        claims = self.tool.claims_key if self.tool is not None else None
+        if claims is not None and event.type() == QEvent.Type.ShortcutOverride:
+            assert isinstance(event, QKeyEvent)
+            if claims(event):
                 event.accept()
                 return True
         return super().event(event)

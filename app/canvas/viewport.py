@@ -80,7 +80,7 @@ class Viewport:
 
     def _samples(self, device: NDArray[np.intp], offset: int, size: int) -> NDArray[np.intp]:
         picked = np.floor((device - offset + 0.5) / self.scale).astype(np.intp)
-        return np.clip(picked, 0, max(0, size - 1))
+        return picked.clip(0, max(0, size - 1))
 
     def fit_scale(self) -> float:
         """The scale at which the whole picture shows with a small margin."""

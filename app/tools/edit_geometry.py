@@ -65,7 +65,7 @@ def with_point(geometry: Geometry, index: int, point: Vertex) -> Geometry:
             return Box(x0, y0, x1, y1)
         case OrientedBox():
             return _with_corner(geometry, index, point)
-        case Circle(center, edge):
+        case Circle(center):
             if index == 0:
                 return moved(geometry, x - center[0], y - center[1])
             return Circle(center, point)

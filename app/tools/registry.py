@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
 
+from app.tools.box import BoxTool
+from app.tools.polygon import PolygonTool
+from app.tools.recolor import RecolorTool
+from app.tools.seed import SeedTool
 from app.tools.select import SelectTool
 
 if TYPE_CHECKING:
@@ -13,7 +17,13 @@ if TYPE_CHECKING:
     from app.session import Session
     from app.tools.tool import Tool
 
-TOOLS: tuple[type[Tool], ...] = (SelectTool,)
+TOOLS: tuple[type[Tool], ...] = (
+    SelectTool,
+    SeedTool,
+    PolygonTool,
+    BoxTool,
+    RecolorTool,
+)
 
 
 class ToolBox(QObject):

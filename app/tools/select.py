@@ -203,7 +203,8 @@ class SelectTool(Tool):
 
     def _pull(self, event: PointerEvent) -> None:
         drag, document = self._drag, self.session.document
-        assert drag is not None and document is not None
+        assert drag is not None
+        assert document is not None
         size = document.annotation.height, document.annotation.width
         if drag.handle is not None:
             x = min(max(event.x, 0.0), float(size[1]))

@@ -86,6 +86,9 @@ class Tool(QObject):
         """Another tool is about to be chosen; nothing half done may stay on the canvas."""
         self.cancel()
 
+    def shutdown(self) -> None:
+        """The window goes: end background work."""
+
     def pointer_press(self, event: PointerEvent) -> None:
         """A button went down."""
 

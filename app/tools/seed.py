@@ -1,0 +1,492 @@
+"""The seed tool: a click grows a region, τ makes it spread or shrink, Enter keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PySide6.QtCore import QPointF, Qt, QTimer, Slot
+from PySide6.QtGui import QKeySequence
+
+from app.canvas.background import Background
+from app.canvas.markers import draw_seed
+from app.core.document import LockedError
+from app.core.title import Title
+from app.i18n import phrase, tr
+from app.session import SeedState
+from app.tools.grow import TAU_MAX, TAU_MIN, Grown, Growth, enter_level, grow
+from app.tools.picking import instance_at
+from app.tools.tool import Tool
+from converters.annotation import Instance, Mask, Provenance, Seed, new_instance_id
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QKeyEvent, QPainter
+
+    from app.canvas.view import CanvasView
+    from app.core.document import Change
+    from app.session import Session
+    from app.tools.tool import PointerEvent
+    from models.segmenter import Encoding
+
+FRAME_MS = 16
+TAU_STEP = 0.02
+FINE_STEP = 0.004
+HOVER_OPACITY, GROWN_OPACITY = 0.32, 0.5
+
+
+class SeedTool(Tool):
+    """Grows a new object from seeds, or tunes one that was grown before.
+
+    A job for the screen (only what shows, at the screen's resolution) runs for every change; the
+    whole mask in every pixel is computed when it goes into the document.
+    """
+
+    name: ClassVar[str] = "seed"
+    title: ClassVar[str] = phrase("Seed")
+    hint: ClassVar[str] = phrase(
+        "Click an object to grow it; right-click or Alt-click takes away. Scroll for τ, Enter keeps, "
+        "Esc drops, Shift-click selects a finished one to tune it again."
+    )
+    icon: ClassVar[str] = "mdi6.sprout-outline"
+    shortcut: ClassVar[str] = "S"
+
+    def __init__(self, session: Session, view: CanvasView) -> None:
+        super().__init__(session, view)
+        self._seeds: tuple[Seed, ...] = ()
+        self._editing: str | None = None
+        self._changed = False
+        self._hover: Seed | None = None
+        self._grown: Grown | None = None
+        self._committing: dict[int, str] = {}
+        self._numbers = count(1)
+        self._newest = 0
+        self._own_edit = False
+        self._own_options = False
+        self._background = Background(self)
+        self._background.finished.connect(self._on_finished)
+        self._background.failed.connect(self._on_failed)
+        self._frame = QTimer(self)
+        self._frame.setSingleShot(True)
+        self._frame.setInterval(FRAME_MS)
+        self._frame.timeout.connect(self._show_hover)
+
+    def activate(self) -> None:
+        session = self.session
+        session.encoding_changed.connect(self._on_encoding_changed)
+        session.detail_changed.connect(self._on_encoding_changed)
+        session.options_changed.connect(self._on_option_changed)
+        session.selection_changed.connect(self._on_selection_changed)
+        session.document_changed.connect(self._on_document_changed)
+        session.document_opened.connect(self._on_document_opened)
+        self.view.viewport_changed.connect(self._on_viewport_changed)
+        self._on_selection_changed(session.selection)
+
+    def deactivate(self) -> None:
+        session = self.session
+        session.encoding_changed.disconnect(self._on_encoding_changed)
+        session.detail_changed.disconnect(self._on_encoding_changed)
+        session.options_changed.disconnect(self._on_option_changed)
+        session.selection_changed.disconnect(self._on_selection_changed)
+        session.document_changed.disconnect(self._on_document_changed)
+        session.document_opened.disconnect(self._on_document_opened)
+        self.view.viewport_changed.disconnect(self._on_viewport_changed)
+        self._reset()
+
+    def shutdown(self) -> None:
+        self._background.shutdown()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a region is still being computed or a commit is on its way."""
+        return bool(self._committing) or not self._background.is_idle
+
+    # Pointer and keys
+
+    def pointer_press(self, event: PointerEvent) -> None:
+        document = self.session.document
+        if document is None or event.double or not (event.left or event.right):
+            return
+        if event.left and event.shift:
+            found = instance_at(self.view, event.x, event.y)
+            self.session.select((found.id,) if found is not None else ())
+            return
+        width, height = self.view.viewport.image_width, self.view.viewport.image_height
+        if not (0 <= event.x < width and 0 <= event.y < height):
+            return
+        positive = event.left and not event.alt
+        if self._editing is not None and positive and not event.control:
+            self._end_tuning()
+            self.session.select(())
+        if not positive and not self._seeds:
+            self.session.message.emit(tr("Click inside the object first."))
+            return
+        if self.session.encoding is None:
+            self.session.message.emit(tr("The picture is still being read; the region follows."))
+        self._set_seeds((*self._seeds, Seed(event.x, event.y, positive)))
+
+    def pointer_move(self, event: PointerEvent) -> None:
+        width, height = self.view.viewport.image_width, self.view.viewport.image_height
+        inside = 0 <= event.x < width and 0 <= event.y < height
+        self._hover = Seed(event.x, event.y) if inside else None
+        if not self._seeds and not self._frame.isActive():
+            self._frame.start()
+
+    def pointer_leave(self) -> None:
+        self._hover = None
+        if not self._seeds:
+            self._forget_grown()
+
+    def wheel(self, steps: float, modifiers: Qt.KeyboardModifier) -> bool:
+        if not self._seeds:
+            return False
+        if self._grown is None:
+            return True
+        if modifiers & Qt.KeyboardModifier.AltModifier:
+            self._go_to_level(self._grown.level + (1 if steps > 0 else -1))
+            return True
+        fine = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+        chosen = self.session.options.tau
+        tau = self._grown.tau if chosen is None else chosen
+        wanted = tau - steps * (FINE_STEP if fine else TAU_STEP)  # scrolling up spreads the region
+        level, last = self._grown.level, len(self._grown.level_scores) - 1
+        if wanted < TAU_MIN and level < last:
+            self._go_to_level(level + 1)
+        elif wanted > TAU_MAX and level > 0:
+            self._go_to_level(level - 1)
+        else:
+            self.session.set_option("tau", round(min(TAU_MAX, max(TAU_MIN, wanted)), 4))
+        return True
+
+    def claims_key(self, event: QKeyEvent) -> bool:
+        return bool(self._seeds) and self._editing is None and _takes_back(event)
+
+    def key_press(self, event: QKeyEvent) -> bool:
+        if self._seeds and self._editing is None and _takes_back(event):
+            rest = self._seeds[:-1]
+            if any(seed.positive for seed in rest):
+                self._set_seeds(rest)
+            else:
+                self.cancel()
+            return True
+        return False
+
+    def commit(self) -> None:
+        """Keep the region: one undoable step."""
+        if self._editing is not None:
+            self._end_tuning()
+            self.session.select(())
+            return
+        encoding = self._encoding()
+        if not self._seeds or encoding is None:
+            return
+        grown, request = self._grown, self._whole_request(encoding)
+        number = next(self._numbers)
+        self._committing[number] = self.session.options.label
+        if grown is not None and grown.is_whole and grown.request == request:
+            self._add(number, grown)
+        else:
+            self._background.submit(
+                ("commit", number), ("commit", number), lambda should_stop: grow(encoding, request)
+            )
+        self._start_anew(keep_preview=number in self._committing)
+
+    def cancel(self) -> None:
+        tuning = self._editing is not None
+        self._reset()
+        if tuning:
+            self.session.select(())
+
+    # What is being grown
+
+    def _reset(self) -> None:
+        self._end_tuning()
+        self._start_anew()
+
+    def _start_anew(self, *, keep_preview: bool = False) -> None:
+        """Ready for the next object, with the model's own τ and level."""
+        self._background.drop("screen")
+        self._newest = 0
+        self._seeds, self._grown, self._hover = (), None, None
+        self._set_options(None, None)
+        if not keep_preview:
+            self.view.preview.clear()
+        self.session.set_seed_state(SeedState())
+        self.view.update()
+
+    def _set_options(self, tau: float | None, level: int | None) -> None:
+        """Set the sliders without taking it for a wish of the user's."""
+        self._own_options = True
+        self.session.set_option("tau", tau)
+        self.session.set_option("level", level)
+        self._own_options = False
+
+    def _set_seeds(self, seeds: tuple[Seed, ...]) -> None:
+        self._seeds, self._changed = seeds, True
+        self.view.update()
+        self._refresh()
+
+    def _encoding(self, seeds: tuple[Seed, ...] | None = None) -> Encoding | None:
+        """The encoding to ask: the sharp part if the seeds and most of what shows lie on it."""
+        chosen: Encoding | None = self.session.encoding_for(self._seeds if seeds is None else seeds)
+        if chosen is None or chosen is self.session.encoding:
+            return chosen
+        x0, y0, x1, y1 = self.view.visible_region()
+        left, top, right, bottom = chosen.region
+        shared = max(0, min(x1, right) - max(x0, left)) * max(0, min(y1, bottom) - max(y0, top))
+        mostly = shared >= 0.8 * (x1 - x0) * (y1 - y0)
+        return chosen if mostly or self.session.encoding is None else self.session.encoding
+
+    def _screen_request(self, encoding: Encoding, seeds: tuple[Seed, ...]) -> Growth | None:
+        """What the screen needs: the visible part, never finer than the picture or the screen."""
+        shown, (left, top, right, bottom) = self.view.visible_region(), encoding.region
+        x0, y0 = max(shown[0], left), max(shown[1], top)
+        x1, y1 = min(shown[2], right), min(shown[3], bottom)
+        if x0 >= x1 or y0 >= y1:
+            return None
+        scale = min(1.0, self.view.zoom)
+        size = max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale))
+        options = self.session.options
+        return Growth(seeds, options.tau, options.level, (x0, y0, x1, y1), size)
+
+    def _refresh(self) -> None:
+        """Ask for the region on the screen, and for the whole one if a kept object is being tuned."""
+        if not self._seeds:
+            return
+        encoding = self._encoding()
+        if encoding is None:
+            return
+        request = self._screen_request(encoding, self._seeds)
+        if request is not None:
+            self._submit("screen", encoding, request)
+        if self._editing is not None and self._changed:
+            self._submit("whole", encoding, self._whole_request(encoding))
+
+    def _whole_request(self, encoding: Encoding) -> Growth:
+        """What the document needs: everything that was encoded, in every pixel."""
+        x0, y0, x1, y1 = encoding.region
+        options = self.session.options
+        return Growth(self._seeds, options.tau, options.level, (x0, y0, x1, y1), (y1 - y0, x1 - x0))
+
+    def _submit(self, lane: str, encoding: Encoding, request: Growth) -> None:
+        number = next(self._numbers)
+        if lane == "screen":
+            self._newest = number
+        self._background.submit(lane, (lane, number), lambda should_stop: grow(encoding, request))
+
+    @Slot()
+    def _show_hover(self) -> None:
+        if self._seeds or self._committing:
+            return
+        encoding = self._encoding((self._hover,)) if self._hover is not None else None
+        if encoding is None or self._hover is None:
+            self._forget_grown()
+            return
+        request = self._screen_request(encoding, (self._hover,))
+        if request is not None:
+            self._submit("screen", encoding, request)
+
+    def _forget_grown(self) -> None:
+        self._newest = 0
+        self._grown = None
+        self.view.preview.clear()
+
+    def _go_to_level(self, level: int) -> None:
+        grown = self._grown
+        if grown is None or not 0 <= level < len(grown.level_scores):
+            return
+        self._background.submit(
+            "level", ("level", level), lambda should_stop: (grown, enter_level(grown, level))
+        )
+
+    @Slot(object, object)
+    def _on_finished(self, key: tuple[str, int], result: Any) -> None:
+        lane, number = key
+        if lane == "level":
+            grown, tau = result
+            if grown is self._grown:
+                self.session.set_option("level", number)
+                self.session.set_option("tau", tau)
+        elif lane == "commit":
+            self._add(number, result)
+        elif lane == "whole":
+            self._tune(result)
+        elif number == self._newest:
+            self._show(result)
+
+    @Slot(object, object, str)
+    def _on_failed(self, key: tuple[str, int], problem: Exception, details: str) -> None:
+        if key[0] == "commit":
+            self._committing.pop(key[1], None)
+            self.view.preview.clear()
+        self.session.failed.emit(str(problem), details)
+
+    def _show(self, grown: Grown) -> None:
+        self._grown = grown
+        tuned = self._editing is not None
+        if not tuned or self._changed:
+            hovering = not self._seeds
+            color = self.session.color_of(self._label())
+            self.view.annotations.mute(self._editing)
+            self.view.preview.show(
+                grown.array, grown.request.region, color, HOVER_OPACITY if hovering else GROWN_OPACITY
+            )
+        if self._seeds:
+            self.session.set_seed_state(
+                SeedState(
+                    self._seeds,
+                    self._editing,
+                    grown.tau,
+                    grown.suggested_tau,
+                    grown.level,
+                    grown.level_scores,
+                )
+            )
+
+    def _label(self) -> str:
+        document = self.session.document
+        tuned = document.annotation.instance(self._editing) if document and self._editing else None
+        return tuned.label if tuned is not None else self.session.options.label
+
+    # Into the document
+
+    def _add(self, number: int, grown: Grown) -> None:
+        label = self._committing.pop(number, None)
+        document = self.session.document
+        if label is None or document is None:
+            return
+        if not self._seeds:
+            self.view.preview.clear()
+        mask = grown.mask()
+        if mask.is_empty:
+            self.session.message.emit(tr("The region is empty: lower τ or click elsewhere."))
+            return
+        instance = Instance(new_instance_id(), label, mask, provenance=_provenance(grown))
+        document.add(instance)
+        self._own_edit = True
+        if not self._seeds:
+            self.session.select((instance.id,))
+        self._own_edit = False
+
+    def _tune(self, grown: Grown) -> None:
+        """Give the object being tuned its new mask; all of one tuning is one step."""
+        document = self.session.document
+        instance = document.annotation.instance(self._editing) if document and self._editing else None
+        if document is None or instance is None or grown.request.seeds != self._seeds:
+            return
+        mask = grown.mask()
+        if mask.is_empty:
+            return
+        self._own_edit = True
+        try:
+            document.replace(
+                replace(instance, geometry=mask, provenance=_provenance(grown)),
+                title=Title(phrase("Tune {label}"), label=instance.label),
+                merge_key=f"tune:{instance.id}",
+            )
+        except LockedError:
+            self.session.message.emit(tr("The object is locked."))
+        finally:
+            self._own_edit = False
+        if self._background.is_idle:
+            self.view.preview.clear()
+            self.view.annotations.mute(None)
+
+    def _begin_tuning(self, instance: Instance) -> None:
+        origin = instance.provenance
+        self._editing, self._seeds, self._changed = instance.id, origin.seeds, False
+        self._grown = None
+        self.view.preview.clear()
+        self._set_options(origin.tau, origin.level)
+        self.session.set_seed_state(SeedState(origin.seeds, instance.id, origin.tau, None, origin.level))
+        self.view.update()
+        self._refresh()
+
+    def _end_tuning(self) -> None:
+        if self._editing is None:
+            return
+        self._background.drop("screen")
+        self._editing, self._seeds, self._grown, self._changed = None, (), None, False
+        self._newest = 0
+        self.view.annotations.mute(None)
+        self.view.preview.clear()
+        if self.session.document is not None:
+            self.session.document.end_merge()
+        self._set_options(None, None)
+        self.session.set_seed_state(SeedState())
+        self.view.update()
+
+    # What happens elsewhere
+
+    @Slot(object)
+    def _on_encoding_changed(self, _: object) -> None:
+        self._refresh()
+
+    @Slot(str)
+    def _on_option_changed(self, name: str) -> None:
+        if self._own_options or name not in ("tau", "level"):
+            return
+        if self._seeds:
+            self._changed = True
+            self._refresh()
+        else:
+            self._show_hover()
+
+    @Slot(tuple)
+    def _on_selection_changed(self, selection: tuple[str, ...]) -> None:
+        if self._own_edit or (self._editing is not None and selection == (self._editing,)):
+            return
+        if self._editing is not None:
+            self._end_tuning()
+        document = self.session.document
+        instance = document.annotation.instance(selection[0]) if document and len(selection) == 1 else None
+        if instance is None or (self._seeds and self._editing is None):
+            return
+        origin = instance.provenance
+        if instance.locked or not origin.seeds or not isinstance(instance.geometry, Mask):
+            return
+        if origin.edited:
+            self.session.message.emit(tr("This object was corrected by hand; τ would undo that."))
+            return
+        self._begin_tuning(instance)
+
+    @Slot(object)
+    def _on_document_changed(self, change: Change) -> None:
+        if self._own_edit or self._editing is None or self._editing not in change.changed:
+            return
+        # Undone, redone or edited elsewhere: go on from what the object is now.
+        editing = self._editing
+        self._end_tuning()
+        if editing in self.session.selection:
+            self._on_selection_changed((editing,))
+
+    @Slot(object)
+    def _on_document_opened(self, _: object) -> None:
+        self._committing.clear()
+        self._reset()
+
+    @Slot(object)
+    def _on_viewport_changed(self, _: object) -> None:
+        if self._seeds and (self._editing is None or self._changed):
+            self._refresh()
+
+    def paint(self, painter: QPainter) -> None:
+        ratio = self.view.devicePixelRatioF()
+        for seed in self._seeds:
+            x, y = self.view.viewport.to_device(seed.x, seed.y)
+            draw_seed(painter, QPointF(x, y), seed.positive, ratio)
+
+
+def _takes_back(event: QKeyEvent) -> bool:
+    """Whether a key means: the last seed was a mistake."""
+    return event.key() == Qt.Key.Key_Backspace or event.matches(QKeySequence.StandardKey.Undo)
+
+
+def _provenance(grown: Grown) -> Provenance:
+    return Provenance(
+        "seeds",
+        seeds=grown.request.seeds,
+        tau=grown.tau,
+        level=grown.level,
+        model=grown.encoding.version,
+    )
