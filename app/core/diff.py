@@ -17,8 +17,9 @@ from app.core.mask_patch import MaskPatch
 from converters.annotation import Geometry, ImageAnnotation, Instance, Mask
 from converters.frozen import FrozenMap
 
-PICTURE_FIELDS: Final = ("image_path", "flags", "image_data", "rejected", "extra")
-"""What an edit may change beside the instances; a picture's size never changes."""
+PICTURE_FIELDS: Final = ("flags", "rejected", "extra")
+"""What an edit may change beside the instances; which picture it is never changes."""
+_IDENTITY_FIELDS: Final = ("height", "width", "image_path", "image_data")
 
 _NO_MASK: Final = Mask(0, 0, np.zeros((0, 0), np.bool_))
 _INSTANCE_FIELDS: Final = tuple(f.name for f in fields(Instance) if f.name != "geometry")
@@ -110,10 +111,11 @@ def difference(before: ImageAnnotation, after: ImageAnnotation) -> AnnotationDif
     """The way from one state of a picture to another.
 
     Raises:
-        ValueError: two instances share an id, or the picture's size differs.
+        ValueError: two instances share an id, or the pictures are not the same one.
     """
-    if (before.height, before.width) != (after.height, after.width):
-        raise ValueError("an edit cannot change the picture's size")
+    for name in _IDENTITY_FIELDS:
+        if not _same(getattr(before, name), getattr(after, name)):
+            raise ValueError(f"an edit cannot change the picture's {name}")
     names = [name for name in PICTURE_FIELDS if not _same(getattr(before, name), getattr(after, name))]
     old_fields = FrozenMap({name: getattr(before, name) for name in names})
     new_fields = FrozenMap({name: getattr(after, name) for name in names})

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from app.core.diff import AnnotationDiff, Rewrite, difference
 from app.core.extent import PixelBox, pixel_extent, union_extent
-from app.core.history import History, Recorder, Step
-from app.core.recovery import Recovery
+from app.core.history import History, Recorder, Recovery, Step
 from app.core.title import Title
 from app.i18n import phrase
 from converters.annotation import ImageAnnotation, Instance, new_instance_id
@@ -157,7 +156,7 @@ class Document:
 
         Raises:
             LockedError: a locked instance would disappear or change its shape.
-            ValueError: two instances share an id, or the picture's size differs.
+            ValueError: two instances share an id, or it is another picture (size, path).
         """
         name = Title.of(title)
         diff = difference(self._annotation, annotation)

@@ -52,6 +52,29 @@ class Recorder(Protocol):
         """Nothing more will happen."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What opening a picture brought back from an earlier session, for the window to tell.
+
+    Attributes:
+        restored: work that is not in the annotation file is back.
+        steps: how many steps of undo and redo history came back.
+        changed_outside: the annotation file is none of the states known here; its content is
+            current and what this program had is one undo away.
+        lost_lines: damaged journal lines that could not be read. A crash alone loses none.
+        set_aside: where a journal that could not be used was kept; empty if none.
+        problem: why there is no journal from now on (no permission, picture open in another
+            window); empty if all is well.
+    """
+
+    restored: bool = False
+    steps: int = 0
+    changed_outside: bool = False
+    lost_lines: int = 0
+    set_aside: str = ""
+    problem: str = ""
+
+
 class History:
     """The steps of one picture and where we are among them.
 

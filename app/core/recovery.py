@@ -1,29 +1,250 @@
-"""What opening a picture brought back from an earlier session, for the window to tell."""
+"""Opening a picture with everything an earlier session left: unsaved work, undo and redo."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from app.core.diff import PICTURE_FIELDS, difference
+from app.core.document import Document, with_unique_ids
+from app.core.file_lock import lock_exclusively
+from app.core.history import History, Recovery, Step
+from app.core.journal import (
+    SUFFIX,
+    Journal,
+    ProblemCallback,
+    absolute_path,
+    journal_file,
+    open_for_appending,
+    set_aside,
+)
+from app.core.journal_records import from_line, header_record, step_record, to_line
+from app.core.journal_replay import JournalError, replay, states_of
+from app.core.title import Title
+from app.i18n import phrase
+from converters.errors import ConverterError
+from converters.files import write_atomic
+
+if TYPE_CHECKING:
+    from converters.annotation import ImageAnnotation, Instance
+
+# A journal is written anew when this many of its lines, and most of them, lead nowhere any more.
+COMPACT_LINES: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """The outcome of reading a picture's journal.
+def open_document(
+    picture_path: Path,
+    annotation: ImageAnnotation,
+    journal_dir: Path,
+    *,
+    on_problem: ProblemCallback | None = None,
+) -> Document:
+    """The picture's document, with the unsaved work and the history its journal holds.
+
+    Meant for the thread that loads pictures. `document.recovery` says what came back. Close the
+    document before opening the same picture again: its journal has one writer.
+
+    Args:
+        annotation: what the annotation file holds now (without instances if there is none).
+        on_problem: called once if the journal cannot be written later on (disk full).
+    """
+    annotation = with_unique_ids(annotation)
+    file = journal_file(picture_path, journal_dir)
+    try:
+        found = _open_existing(file)
+    except BlockingIOError:
+        document = Document(annotation, path=picture_path)
+        document.recovery = Recovery(problem="this picture is open in another window")
+        return document
+    except OSError as error:
+        document = Document(annotation, path=picture_path)
+        document.recovery = Recovery(problem=f"the journal {file} cannot be used: {error.strerror or error}")
+        return document
+
+    kept: Path | None = None
+    if found is not None:
+        descriptor, content = found
+        try:
+            return _restored(picture_path, annotation, file, descriptor, content, on_problem)
+        except JournalError:
+            os.close(descriptor)
+            if content:
+                kept = set_aside(file)
+            else:
+                file.unlink()
+    document = Document(annotation, path=picture_path)
+    document.recorder = Journal(file, picture=picture_path, annotation=annotation, on_problem=on_problem)
+    document.recovery = Recovery(set_aside=str(kept or ""))
+    return document
+
+
+def journaled_annotation(picture_path: Path, journal_dir: Path) -> ImageAnnotation | None:
+    """The last state a picture's journal knows, None without one.
+
+    For pictures whose annotation file is damaged or gone.
+    """
+    try:
+        return replay(journal_file(picture_path, journal_dir).read_bytes()).annotation
+    except (OSError, JournalError):
+        return None
+
+
+def unsaved_pictures(journal_dir: Path) -> tuple[Path, ...]:
+    """The pictures whose journals hold work that never reached their annotation files."""
+    found: list[Path] = []
+    for file in sorted(journal_dir.glob(f"*{SUFFIX}")) if journal_dir.is_dir() else ():
+        picture, current, saved = _summary(file)
+        if picture is not None and current != saved and picture.exists():
+            found.append(picture)
+    return tuple(found)
+
+
+def prune_journals(journal_dir: Path, *, keep_days: float = 90) -> int:
+    """Deletes the journals not touched for so long, except those with unsaved work; how many."""
+    oldest = time.time() - keep_days * 86400
+    deleted = 0
+    for file in journal_dir.glob(f"*{SUFFIX}") if journal_dir.is_dir() else ():
+        with suppress(OSError):
+            if file.stat().st_mtime < oldest:
+                _, current, saved = _summary(file)
+                if current == saved:
+                    file.unlink()
+                    deleted += 1
+    return deleted
+
+
+def _summary(file: Path) -> tuple[Path | None, int, int]:
+    """(picture, current state, saved state) of a journal; equal states where it is unreadable."""
+    records = []
+    try:
+        with file.open("rb") as lines:
+            for line in lines:
+                record = from_line(line)
+                if record is None:
+                    break
+                records.append({**record, "base": None, "diff": None})
+        current, saved = states_of(records)
+        return Path(records[0]["picture"]), current, saved
+    except (OSError, LookupError, TypeError):
+        return None, 0, 0
+
+
+def _open_existing(file: Path) -> tuple[int, bytes] | None:
+    """An open, locked descriptor of the journal and its content; None if there is none."""
+    if not file.exists():
+        return None
+    descriptor = open_for_appending(file)
+    try:
+        if not lock_exclusively(descriptor):
+            raise BlockingIOError
+        return descriptor, file.read_bytes()
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _restored(
+    picture: Path,
+    annotation: ImageAnnotation,
+    file: Path,
+    descriptor: int,
+    content: bytes,
+    on_problem: ProblemCallback | None,
+) -> Document:
+    comparison = _Comparison(annotation)
+    played = replay(content, comparison.visit)
+    state, history = played.annotation, played.history
+    if (state.height, state.width) != (annotation.height, annotation.width) or played.picture != str(
+        absolute_path(picture)
+    ):
+        raise JournalError("the journal belongs to another picture")
+    if played.lost_lines:
+        # What follows the damage cannot be played, but a person may want to look at it.
+        file.with_name(f"{file.name}.damaged").write_bytes(content)
+    os.ftruncate(descriptor, played.length)
+    state = replace(state, image_path=annotation.image_path, image_data=annotation.image_data)
+
+    noted = history.saved_state
+    equal = comparison.equal_states
+    if history.state in equal:
+        history.saved_state = history.state
+    elif equal and noted not in equal:
+        # The program died between writing the annotation file and noting so.
+        history.saved_state = max(equal)
+    # The state in the annotation file must stay recognisable; the next save makes it so again.
+    reachable = {history.first_state, *(step.state for step in history.steps)}
+    if history.saved_state in reachable and played.records > max(COMPACT_LINES, 3 * len(history.steps)):
+        descriptor = _compacted(descriptor, file, picture, state, history)
+        noted = history.saved_state
+    journal = Journal.continued(file, descriptor, on_problem=on_problem)
+    if not equal:
+        title = Title(phrase("Take over changes from outside"))
+        step = Step(title, difference(state, annotation), history.new_state())
+        history.push(step)
+        history.saved_state = step.state
+        journal.applied(step, replaces_last=False)
+        state = annotation
+    if history.saved_state != noted:
+        journal.saved(history.saved_state)
+
+    document = Document(state, path=picture, history=history)
+    document.recorder = journal
+    document.recovery = Recovery(
+        restored=document.is_modified,
+        steps=len(history.steps),
+        changed_outside=not equal,
+        lost_lines=played.lost_lines,
+    )
+    return document
+
+
+def _compacted(descriptor: int, file: Path, picture: Path, state: ImageAnnotation, history: History) -> int:
+    """Writes the journal anew without what leads nowhere; the new, locked descriptor."""
+    first = state
+    for step in reversed(history.steps[: history.position]):
+        first = step.diff.reversed().applied_to(first)
+    lines = [to_line(header_record(str(absolute_path(picture)), first, history.first_state))]
+    lines += [to_line(step_record(step)) for step in history.steps]
+    lines += [to_line({"undo": True})] * (len(history.steps) - history.position)
+    lines.append(to_line({"saved": history.saved_state}))
+    os.close(descriptor)  # Windows replaces no open file
+    with suppress(ConverterError):  # a full disk: the long journal is as good as the short one
+        write_atomic(file, b"".join(lines))
+    descriptor = open_for_appending(file)
+    lock_exclusively(descriptor)
+    return descriptor
+
+
+class _Comparison:
+    """Which of the states a journal goes through are the one in the annotation file.
 
     Attributes:
-        restored: work that was not in the annotation file is back.
-        steps: how many steps of undo and redo history came back.
-        changed_outside: the annotation file is not the one last saved here; its content is
-            current and what this program had is one undo away.
-        lost_lines: damaged journal lines that could not be read (0 unless the file was harmed by
-            something else than a crash: a torn last line does not count).
-        set_aside: where a journal that could not be used was kept; empty if none.
-        problem: why there is no journal from now on (no permission, disk full, picture open in
-            another window); empty if all is well.
+        equal_states: their numbers.
     """
 
-    restored: bool = False
-    steps: int = 0
-    changed_outside: bool = False
-    lost_lines: int = 0
-    set_aside: str = ""
-    problem: str = ""
+    def __init__(self, annotation: ImageAnnotation) -> None:
+        self.equal_states: set[int] = set()
+        self._target = annotation
+        # Steps share the instances they leave alone: each version is compared once.
+        self._known: dict[str, tuple[Instance, Instance, bool]] = {}
+
+    def visit(self, number: int, state: ImageAnnotation) -> None:
+        """Takes note of one state."""
+        if (
+            len(state.instances) == len(self._target.instances)
+            and all(getattr(state, name) == getattr(self._target, name) for name in PICTURE_FIELDS)
+            and all(map(self._equal, state.instances, self._target.instances))
+        ):
+            self.equal_states.add(number)
+        else:
+            self.equal_states.discard(number)
+
+    def _equal(self, one: Instance, other: Instance) -> bool:
+        known = self._known.get(one.id)
+        if known is None or known[0] is not one or known[1] is not other:
+            known = self._known[one.id] = (one, other, one == other)
+        return known[2]

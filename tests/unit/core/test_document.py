@@ -230,7 +230,7 @@ def test_unknown_ids_and_another_size_are_refused():
     ):
         with pytest.raises(KeyError, match="x"):
             edit()
-    with pytest.raises(ValueError, match="size"):
+    with pytest.raises(ValueError, match="height"):
         document.edit("Resize", replace(document.annotation, height=61))
 
 
