@@ -1,0 +1,316 @@
+"""SeedNet: a click answers with nested masks by its distance to every pixel's embedding.
+
+What it joins, and where each idea comes from:
+    pixel embedding p_i and seed embedding q_s, coupled by distance
+        Fathi et al. 2017 (arXiv 1703.10277); Ying et al., EmbedMask (arXiv 1912.01954)
+    coordinates plus a learned offset as two of the embedding's dimensions, a learned bandwidth
+        Neven et al. 2019 (arXiv 1906.11109)
+    the bandwidth giving each seed its own margin, hence its own threshold
+        EmbedMask, section 3.3
+    a seediness map that places seeds by itself
+        Fathi et al., section 3.2
+    a predicted mask IoU that ranks a seed's levels and automatic results
+        Huang et al., Mask Scoring R-CNN (arXiv 1903.00241)
+
+For a seed s, level k and pixel i, with per-dimension bandwidth m > 0 and bias b:
+
+    logit(i | s, k) = MARGIN + b_sk - 1/2 * sum_d m_skd (q_skd - p_id)^2
+
+The mask is logit > 0. Nothing but this sum runs per click.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.backbones.efficientnet_lite import efficientnet_lite0, normalize_pixels
+from models.layers.convolution import SeparableConv
+from models.layers.top_down import TopDownPath
+
+MARGIN = 4.0
+COORDINATE_UNIT = 64.0  # pixels of the network's input per unit of the two spatial dimensions
+STRIDE = 4  # of the embedding
+THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's own threshold lies
+
+
+@dataclass(frozen=True, slots=True)
+class SeedNetConfig:
+    """Sizes of the network; stored beside its weights."""
+
+    width: int = 96
+    embedding: int = 32
+    levels: int = 3
+    query_hidden: int = 256
+    scorer_channels: int = 48
+    scorer_hidden: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SeedFeatures:
+    """What one pass over B pictures leaves behind; all a click needs.
+
+    Attributes:
+        pyramid: four (B, width, H/s, W/s) maps, s = 4, 8, 16, 32.
+        embedding: (B, D, H/4, W/4) float32; the first two dimensions carry coordinates.
+        seediness: (B, 1, H/4, W/4) logits.
+        appearance: (B, scorer_channels, H/8, W/8), pooled by the level scorer.
+        global_appearance: (B, scorer_channels).
+    """
+
+    pyramid: tuple[Tensor, ...]
+    embedding: Tensor
+    seediness: Tensor
+    appearance: Tensor
+    global_appearance: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class SeedQuery:
+    """What S seeds of one picture ask for.
+
+    Attributes:
+        center: (S, K, D) seed embeddings.
+        bandwidth: (S, K, D), positive.
+        bias: (S, K).
+        descriptor: (S, C), what the seed's surroundings look like, for the level scorer.
+    """
+
+    center: Tensor
+    bandwidth: Tensor
+    bias: Tensor
+    descriptor: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class LevelScores:
+    """What the network thinks of S seeds' masks.
+
+    Attributes:
+        iou: (S, K) predicted IoU in (0, 1).
+        thresholds: (S, K, T) probability that each of THRESHOLDS gives the best mask.
+    """
+
+    iou: Tensor
+    thresholds: Tensor
+
+    @property
+    def threshold(self) -> Tensor:
+        """(S, K) expected best threshold, in logits: the learned margin."""
+        return self.thresholds @ self.thresholds.new_tensor(THRESHOLDS)
+
+
+def sample_at(features: Tensor, points: Tensor) -> Tensor:
+    """Bilinear samples of one picture's map, by four reads each: no pass over the map.
+
+    Args:
+        features: (C, h, w).
+        points: (S, 2), x and y in [0, 1] of the picture's width and height.
+
+    Returns:
+        (S, C) float32; beyond the centres of the outermost cells the border value continues.
+    """
+    height, width = features.shape[1:]
+    columns = (points[:, 0] * width - 0.5).clamp(0, width - 1)
+    rows = (points[:, 1] * height - 0.5).clamp(0, height - 1)
+    left, top = columns.long(), rows.long()
+    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
+    across, down = (columns - left).float(), (rows - top).float()
+    above = features[:, top, left].float() * (1 - across) + features[:, top, right].float() * across
+    below = features[:, bottom, left].float() * (1 - across) + features[:, bottom, right].float() * across
+    return (above * (1 - down) + below * down).T
+
+
+def pixel_grid(height: int, width: int, device: torch.device) -> Tensor:
+    """(2, height, width): x and y of the centres of a stride-4 grid, in COORDINATE_UNITs."""
+    ys, xs = torch.meshgrid(
+        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+    )
+    return (torch.stack([xs, ys]).float() + 0.5) * (STRIDE / COORDINATE_UNIT)
+
+
+def seed_logits(query: SeedQuery, embedding: Tensor) -> Tensor:
+    """The equation at the top of this file, with the square written out so that it is two products.
+
+    Args:
+        query: S seeds with K levels.
+        embedding: (D, h, w) of one picture, or of a part of it.
+
+    Returns:
+        (S, K, h, w) float32.
+    """
+    pixels = embedding.float().flatten(1)
+    # Moving the origin to the seeds keeps the cancelling terms small.
+    origin = query.center.mean(dim=(0, 1))
+    pixels = pixels - origin[:, None]
+    center = query.center - origin
+    m = query.bandwidth
+    distance = m @ pixels.square() - 2.0 * (m * center) @ pixels
+    distance = distance + (m * center.square()).sum(dim=2, keepdim=True)
+    logits = MARGIN + query.bias[..., None] - 0.5 * distance
+    return logits.unflatten(2, embedding.shape[1:])
+
+
+class SeedHead(nn.Module):
+    """Reads the pyramid at the seed and writes its query; a multi-layer perceptron, no convolution."""
+
+    def __init__(self, config: SeedNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        inputs = 4 * config.width + config.embedding
+        self.hidden = nn.Sequential(
+            nn.Linear(inputs, config.query_hidden),
+            nn.ReLU(),
+            nn.Linear(config.query_hidden, config.query_hidden),
+            nn.ReLU(),
+        )
+        self.answer = nn.Linear(config.query_hidden, config.levels * (2 * config.embedding + 1))
+        nn.init.normal_(self.answer.weight, std=0.01)
+        nn.init.zeros_(self.answer.bias)
+
+    def forward(self, pyramid: tuple[Tensor, ...], embedding: Tensor, points: Tensor) -> SeedQuery:
+        """pyramid maps (C, h, w) and embedding (D, h, w) of one picture, points (S, 2) in [0, 1]."""
+        levels, dims = self.config.levels, self.config.embedding
+        here = sample_at(embedding, points)
+        descriptor = self.hidden(torch.cat([*(sample_at(f, points) for f in pyramid), here], dim=1))
+        answer = self.answer(descriptor).float().view(-1, levels, 2 * dims + 1)
+        center = here[:, None] + answer[..., :dims]
+        # softplus(x + 0.54) is 1 at x = 0: one COORDINATE_UNIT is one bandwidth to begin with.
+        bandwidth = F.softplus(answer[..., dims : 2 * dims] + 0.5413)
+        return SeedQuery(center, bandwidth, answer[..., -1], descriptor)
+
+
+class LevelScorer(nn.Module):
+    """Predicts each level's IoU and its best threshold from what the mask covers and what surrounds it.
+
+    The MaskIoU head of Mask Scoring R-CNN sees the mask beside the features; here the mask pools the
+    features, inside and in a ring around it, which costs one matrix product for all seeds.
+    """
+
+    STATISTICS = 9
+
+    def __init__(self, config: SeedNetConfig) -> None:
+        super().__init__()
+        self.levels = config.levels
+        self.seed = nn.Linear(config.query_hidden, 32)
+        inputs = 3 * config.scorer_channels + self.STATISTICS + 3 * (config.levels - 1) + 32
+        self.hidden = nn.Sequential(
+            nn.Linear(inputs, config.scorer_hidden),
+            nn.ReLU(),
+            nn.Linear(config.scorer_hidden, config.scorer_hidden),
+            nn.ReLU(),
+        )
+        self.iou = nn.Linear(config.scorer_hidden, 1)
+        self.threshold = nn.Linear(config.scorer_hidden, len(THRESHOLDS))
+
+    def forward(
+        self, logits: Tensor, query: SeedQuery, appearance: Tensor, global_appearance: Tensor
+    ) -> LevelScores:
+        """One picture: logits (S, K, h, w) at stride 4, appearance (C, h', w') at stride 8."""
+        logits = logits.detach()
+        seeds, levels = logits.shape[:2]
+        inside = F.interpolate(
+            logits.sigmoid(), size=appearance.shape[1:], mode="bilinear", align_corners=False, antialias=False
+        )
+        ring = (F.max_pool2d(inside, 5, stride=1, padding=2) - inside).clamp(min=0.0)
+        features = appearance.float().flatten(1).T
+
+        def pooled(weight: Tensor) -> Tensor:
+            weight = weight.flatten(2)
+            return (weight @ features) / (weight.sum(dim=2, keepdim=True) + 1e-3)
+
+        whole = global_appearance.float().expand(seeds, levels, -1)
+        parts = [
+            pooled(inside),
+            pooled(ring),
+            whole,
+            self._statistics(logits, query),
+            self._relations(inside),
+            self.seed(query.descriptor)[:, None].expand(-1, levels, -1),
+        ]
+        hidden = self.hidden(torch.cat(parts, dim=2))
+        return LevelScores(self.iou(hidden).squeeze(2).sigmoid(), self.threshold(hidden).softmax(dim=2))
+
+    @staticmethod
+    def _statistics(logits: Tensor, query: SeedQuery) -> Tensor:
+        """(S, K, STATISTICS) facts of each mask that need no features."""
+        height, width = logits.shape[2:]
+        mask = logits > 0
+        area = mask.sum(dim=(2, 3)).float()
+        some = area.clamp(min=1.0)
+        probability = logits.sigmoid()
+        rows, columns = mask.any(dim=3).sum(dim=2).float(), mask.any(dim=2).sum(dim=2).float()
+        border = torch.cat([mask[..., 0, :], mask[..., -1, :], mask[..., 0], mask[..., -1]], dim=2)
+        higher, lower = (logits > 1.5).sum(dim=(2, 3)), (logits > -1.5).sum(dim=(2, 3))
+        return torch.stack(
+            [
+                (area + 1.0).log() / 5.0,
+                (area / (height * width) + 1e-4).log() / 5.0,
+                (probability * mask).sum(dim=(2, 3)) / some,
+                higher / lower.clamp(min=1),
+                border.sum(dim=2) / some.sqrt() / 4.0,
+                area / (rows * columns).clamp(min=1.0),
+                ((rows + 1.0) / (columns + 1.0)).log(),
+                (2.0 * probability - 1.0).abs().mean(dim=(2, 3)),
+                query.bias.detach() / 4.0,
+            ],
+            dim=2,
+        )
+
+    def _relations(self, inside: Tensor) -> Tensor:
+        """(S, K, 3 (K-1)): how each level's mask lies to the others: IoU and both containments."""
+        flat = inside.flatten(2)
+        common = flat @ flat.transpose(1, 2)
+        area = flat.square().sum(dim=2) + 1e-3
+        own, other = area[:, :, None], area[:, None, :]
+        facts = torch.stack([common / (own + other - common), common / own, common / other], dim=3)
+        others = ~torch.eye(self.levels, dtype=torch.bool, device=inside.device)
+        return facts[:, others].view(len(inside), self.levels, -1)
+
+
+class SeedNet(nn.Module):
+    """EfficientNet-Lite0, a top-down path to stride 4, and the heads described above."""
+
+    def __init__(self, config: SeedNetConfig | None = None, *, pretrained_backbone: bool = True) -> None:
+        super().__init__()
+        self.config = config or SeedNetConfig()
+        width, scorer = self.config.width, self.config.scorer_channels
+        self.backbone = efficientnet_lite0(pretrained=pretrained_backbone)
+        del self.backbone._conv_head, self.backbone._bn1, self.backbone._fc  # the classifier
+        self.top_down = TopDownPath(self.backbone.spec.channels, width)
+        self.embedding = nn.Conv2d(width, self.config.embedding, 1)
+        self.seediness = nn.Sequential(SeparableConv(width, width // 2), nn.Conv2d(width // 2, 1, 1))
+        self.appearance = nn.Sequential(SeparableConv(width, scorer), nn.Conv2d(scorer, scorer, 1))
+        self.seed_head = SeedHead(self.config)
+        self.level_scorer = LevelScorer(self.config)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        nn.init.zeros_(self.embedding.bias)
+
+    def features(self, images: Tensor) -> SeedFeatures:
+        """(B, 3, H, W) RGB in [0, 255], H and W multiples of 32 -> everything a click needs."""
+        pyramid = self.top_down(self.backbone.pyramid(normalize_pixels(images)))
+        embedding = self.embedding(pyramid[0]).float()
+        grid = pixel_grid(embedding.shape[2], embedding.shape[3], embedding.device)
+        embedding = torch.cat([embedding[:, :2] + grid, embedding[:, 2:]], dim=1)
+        appearance = self.appearance(pyramid[1])
+        return SeedFeatures(
+            pyramid=tuple(pyramid),
+            embedding=embedding,
+            seediness=self.seediness(pyramid[0]).float(),
+            appearance=appearance,
+            global_appearance=appearance.float().mean(dim=(2, 3)),
+        )
+
+    def query(self, features: SeedFeatures, index: int, points: Tensor) -> SeedQuery:
+        """Seeds of picture `index`; points (S, 2) are x, y as shares of the picture's width, height."""
+        pyramid = tuple(level[index] for level in features.pyramid)
+        return self.seed_head(pyramid, features.embedding[index], points)
+
+    def score_levels(
+        self, features: SeedFeatures, index: int, query: SeedQuery, logits: Tensor
+    ) -> LevelScores:
+        """Predicted IoU and threshold of the S seeds' level masks."""
+        return self.level_scorer(logits, query, features.appearance[index], features.global_appearance[index])

