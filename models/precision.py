@@ -11,7 +11,7 @@ import torch
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 products run in hardware: AVX-512 BF16 or AMX on a CPU, Ampere or newer on CUDA."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
         return bool(probe()) if probe is not None else False

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from models.errors import SegmenterError, WeightsError
-from models.inference.seednet import build_seednet, shipped_weights
+from models.inference.seednet import build_seednet, shipped_weights, trainable_seednet
 from models.segmenter import Segmenter
+from models.training.trainable import TrainableModel
 from models.weights import WeightsInfo, read_weights
 
 Builder = Callable[..., Segmenter]
@@ -24,17 +25,21 @@ class Architecture:
     Attributes:
         title: what the window calls it.
         build: (info, tensors, source=, device=) -> Segmenter.
+        trainable: (categories, pretrained_backbone=, start=) -> TrainableModel; `start` is the header and
+            tensors of weights to continue from, or None for fresh heads.
         default_weights: the file shipped with SeedHue, or None.
     """
 
     name: str
     title: str
     build: Builder
+    trainable: Callable[..., TrainableModel]
     default_weights: Callable[[], Path] | None = None
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    a.name: a for a in (Architecture("seednet", "SeedNet", build_seednet, shipped_weights),)
+    a.name: a
+    for a in (Architecture("seednet", "SeedNet", build_seednet, trainable_seednet, shipped_weights),)
 }
 
 
@@ -58,6 +63,17 @@ def choose_device(device: str = "auto") -> torch.device:
     return chosen
 
 
+def find_architecture(name: str) -> Architecture:
+    """The registry's line for a name.
+
+    Raises:
+        SegmenterError: there is none.
+    """
+    if name not in ARCHITECTURES:
+        raise SegmenterError(f'there is no model called "{name}"; there are: {", ".join(ARCHITECTURES)}.')
+    return ARCHITECTURES[name]
+
+
 def load_segmenter(
     name: str = "seednet", *, weights: Path | str | None = None, device: str = "auto"
 ) -> Segmenter:
@@ -71,9 +87,7 @@ def load_segmenter(
         SegmenterError: unknown name or device.
         WeightsError: the weights are missing, damaged or of another network.
     """
-    architecture = ARCHITECTURES.get(name)
-    if architecture is None:
-        raise SegmenterError(f'there is no model called "{name}"; there are: {", ".join(ARCHITECTURES)}.')
+    architecture = find_architecture(name)
     path = _weights_path(architecture, weights)
     info, tensors = _read_for(architecture, path)
     return architecture.build(info, tensors, source=str(path), device=choose_device(device))

@@ -151,7 +151,7 @@ def seed_logits(query: SeedQuery, embedding: Tensor) -> Tensor:
     distance = m @ pixels.square() - 2.0 * (m * center) @ pixels
     distance = distance + (m * center.square()).sum(dim=2, keepdim=True)
     logits = MARGIN + query.bias[..., None] - 0.5 * distance
-    return logits.unflatten(2, embedding.shape[1:])
+    return logits.view(*logits.shape[:2], *embedding.shape[1:])
 
 
 class SeedHead(nn.Module):
@@ -287,7 +287,7 @@ class SeedNet(nn.Module):
         self.seed_head = SeedHead(self.config)
         self.level_scorer = LevelScorer(self.config)
         nn.init.normal_(self.embedding.weight, std=0.02)
-        nn.init.zeros_(self.embedding.bias)
+        nn.init.zeros_(self.embedding.bias)  # type: ignore[arg-type]
 
     def features(self, images: Tensor) -> SeedFeatures:
         """(B, 3, H, W) RGB in [0, 255], H and W multiples of 32 -> everything a click needs."""
@@ -307,10 +307,13 @@ class SeedNet(nn.Module):
     def query(self, features: SeedFeatures, index: int, points: Tensor) -> SeedQuery:
         """Seeds of picture `index`; points (S, 2) are x, y as shares of the picture's width, height."""
         pyramid = tuple(level[index] for level in features.pyramid)
-        return self.seed_head(pyramid, features.embedding[index], points)
+        query: SeedQuery = self.seed_head(pyramid, features.embedding[index], points)
+        return query
 
     def score_levels(
         self, features: SeedFeatures, index: int, query: SeedQuery, logits: Tensor
     ) -> LevelScores:
         """Predicted IoU and threshold of the S seeds' level masks."""
-        return self.level_scorer(logits, query, features.appearance[index], features.global_appearance[index])
+        appearance, whole = features.appearance[index], features.global_appearance[index]
+        scores: LevelScores = self.level_scorer(logits, query, appearance, whole)
+        return scores

@@ -36,7 +36,7 @@ def normalize_pixels(images: Tensor) -> Tensor:
 
 
 class SameConv2d(nn.Conv2d):
-    """A full or depthwise convolution padded as TensorFlow pads 'SAME': the odd pixel goes to the right and below."""
+    """A full or depthwise convolution with TensorFlow's SAME padding: the odd pixel right and below."""
 
     def forward(self, x: Tensor) -> Tensor:
         pads: list[int] = []
@@ -70,11 +70,9 @@ class InvertedResidual(nn.Module):
         self._bn2 = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = x
-        if self.expands:
-            out = F.relu6(self._bn0(self._expand_conv(out)))
-        out = F.relu6(self._bn1(self._depthwise_conv(out)))
-        out = self._bn2(self._project_conv(out))
+        hidden = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)))
+        out: Tensor = self._bn2(self._project_conv(hidden))
         return out + x if self.residual else out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,8 @@ from models.data.augment import ColorJitter, jitter_colors
 from models.data.copy_paste import CutoutLibrary, paste
 from models.data.dataset import AnnotatedPicture, Dataset
 from models.data.sample import CropTarget
+
+N = TypeVar("N", np.uint8, np.float32)
 
 VISIBLE_SHARE = 0.1  # an object with less of itself in the crop than this is left out of the targets
 
@@ -33,7 +36,7 @@ class CropSettings:
     """
 
     size: int = 384
-    long_side: tuple[int, int] = (320, 1100)
+    long_side: tuple[int, int] = (400, 1100)
     mask_stride: int = 4
     cutout_probability: float = 0.25
     cutout_category: int = 0
@@ -124,10 +127,11 @@ def _window(image: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray
     return inner
 
 
-def _resize(array: NDArray[np.generic], side: int) -> NDArray[np.generic]:
+def _resize(array: NDArray[N], side: int) -> NDArray[N]:
     shrinks = array.shape[0] > side or array.shape[1] > side
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(np.ascontiguousarray(array), (side, side), interpolation=interpolation))
+    resized = cv2.resize(np.ascontiguousarray(array), (side, side), interpolation=interpolation)
+    return np.asarray(resized, array.dtype)
 
 
 def _paste_cutout(

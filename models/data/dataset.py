@@ -139,6 +139,6 @@ def load_dataset(folder: Path) -> list[Dataset]:
         raise ConverterError(
             "no annotated pictures were found",
             path=folder,
-            remedy="Give a folder with images/ and instances.json (COCO), or labelme JSON beside its pictures.",
+            remedy="Give a folder with images/ and instances.json (COCO), or with labelme JSON files.",
         )
     return [labelme]

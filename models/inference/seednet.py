@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,12 @@ from torch import Tensor
 
 from converters.annotation import Seed
 from models.architectures.seednet import STRIDE, SeedFeatures, SeedNet, SeedNetConfig, seed_logits
+from models.data.crops import CropSettings
 from models.errors import Cancelled, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.fusion import fuse_batch_norms
 from models.inference.raster import GridFrame
+from models.losses.seed_loss import SeedLoss
 from models.precision import mixed_precision
 from models.segmenter import (
     Encoding,
@@ -30,6 +32,7 @@ from models.segmenter import (
     check_tau,
     clip_region,
 )
+from models.training.trainable import TrainableModel
 from models.weights import WeightsInfo, load_into
 
 logger = logging.getLogger(__name__)
@@ -238,7 +241,8 @@ class SeedNetSegmenter(Segmenter):
         self.version = version
         self.device = device.type
         self._device = device
-        self._network = fuse_batch_norms(network.eval()).to(device, memory_format=torch.channels_last)
+        self._network = fuse_batch_norms(network.eval()).to(device)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network.requires_grad_(False)
 
     def encode(
@@ -261,7 +265,8 @@ class SeedNetSegmenter(Segmenter):
     def _run(self, pixels: Tensor) -> SeedFeatures:
         try:
             with torch.inference_mode(), mixed_precision(self._device):
-                return self._network.features(pixels.to(self._device))
+                features: SeedFeatures = self._network.features(pixels.to(self._device))
+            return features
         except torch.OutOfMemoryError:
             if self._device.type == "cpu":
                 raise
@@ -287,6 +292,21 @@ def build_seednet(
     network = SeedNet(config, pretrained_backbone=False)
     load_into(network, tensors, source=source)
     return SeedNetSegmenter(network, version=info.version, device=device)
+
+
+def trainable_seednet(
+    categories: tuple[str, ...],
+    *,
+    pretrained_backbone: bool = True,
+    start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
+) -> TrainableModel:
+    """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header."""
+    config = SeedNetConfig(**start[0].config) if start else SeedNetConfig()
+    network = SeedNet(config, pretrained_backbone=pretrained_backbone and start is None)
+    if start:
+        load_into(network, start[1], source="starting weights")
+    info = WeightsInfo("seednet", "seednet-1", asdict(config), facts={"categories": list(categories)})
+    return TrainableModel(network, SeedLoss(), info, CropSettings(mask_stride=STRIDE))
 
 
 def shipped_weights() -> Path:

@@ -102,12 +102,11 @@ class SeedLoss:
         """Terms, each a scalar; "loss" is their weighted sum. "iou" is a measurement without gradient."""
         device = next(network.parameters()).device
         features = network.features(batch.images.to(device))
-        rows = [
-            self._one_picture(network, features, index, target, draw_seeds(target, self.settings, generator))
-            for index, target in enumerate(batch.targets)
-            if len(target.masks)
-        ]
-        rows = [row for row in rows if row is not None]
+        rows = []
+        for index, target in enumerate(batch.targets):
+            seeds = draw_seeds(target, self.settings, generator)
+            if len(seeds.owner):
+                rows.append(self._one_picture(network, features, index, target, seeds))
         settings = self.settings
         region, score, choice, iou = (
             torch.stack([row[i] for row in rows]).mean() if rows else features.embedding.sum() * 0.0
@@ -126,9 +125,8 @@ class SeedLoss:
 
     def _one_picture(
         self, network: SeedNet, features: SeedFeatures, index: int, target: CropTarget, seeds: DrawnSeeds
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-        if len(seeds.owner) == 0:
-            return None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Region, score and choice terms of one picture, and the measured IoU."""
         settings = self.settings
         device = features.embedding.device
         points = seeds.points.to(device)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from models.data.copy_paste import CutoutLibrary
 from models.data.crops import CropSettings, draw_crop
@@ -22,13 +21,12 @@ from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.events import Finished, PhaseStarted, StepDone, TrainingEvent
 from models.training.prefetch import Prefetcher
 from models.training.schedule import build_optimizer, learning_rate_factor, set_learning_rate
+from models.training.trainable import Loss
 from models.weights import WeightsInfo, save_weights
 
 CHECKPOINT_SECONDS = 120.0
 REPORT_SECONDS = 0.5
 GRADIENT_NORM = 5.0
-
-Loss = Callable[[Any, Batch, torch.Generator], dict[str, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ def run_training(
     resumed = load_checkpoint(request.output, network=network, average=average, optimizer=optimizer)
     clock = _Clock(request, *(resumed or (0, 0.0)))
     generator = torch.Generator().manual_seed(request.seed + clock.step)
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     _freeze_normalization(network)
     on_event(PhaseStarted("training"))
@@ -234,10 +232,3 @@ def _with_facts(info: WeightsInfo, clock: _Clock, request: TrainingRequest) -> W
         "data": {d.name: d.weight for d in request.datasets},
     }
     return WeightsInfo(info.architecture, info.version, info.config, info.categories, facts)
-
-
-def config_as_dict(config: object) -> dict[str, Any]:
-    """A configuration dataclass as the header of a weights file stores it."""
-    if not is_dataclass(config) or isinstance(config, type):
-        raise TypeError(f"expected a configuration dataclass, got {type(config).__name__}")
-    return asdict(config)

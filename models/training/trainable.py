@@ -1,0 +1,33 @@
+"""What an architecture hands to the training engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from models.data.crops import CropSettings
+from models.data.sample import Batch
+from models.weights import WeightsInfo
+
+Loss: TypeAlias = Callable[[Any, Batch, torch.Generator], dict[str, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainableModel:
+    """A network ready for `run_training`.
+
+    Attributes:
+        network: on the CPU, in float32. If it has a `backbone` with `freeze_early_blocks`, that is called.
+        loss: maps (network, batch, generator) to named scalar terms; "loss" is minimised.
+        info: header of the weights to be written.
+        crops: the crops this architecture wants (size, mask stride).
+    """
+
+    network: nn.Module
+    loss: Loss
+    info: WeightsInfo
+    crops: CropSettings
