@@ -22,6 +22,9 @@ PICTURE_FIELDS: Final = ("flags", "rejected", "extra")
 _IDENTITY_FIELDS: Final = ("height", "width", "image_path", "image_data")
 
 _NO_MASK: Final = Mask(0, 0, np.zeros((0, 0), np.bool_))
+_ALL_FIELDS: Final = tuple(f.name for f in fields(Instance))
+_GEOMETRY: Final = _ALL_FIELDS.index("geometry")
+_NO_PATCH: Final = MaskPatch.of(_NO_MASK)
 _INSTANCE_FIELDS: Final = tuple(f.name for f in fields(Instance) if f.name != "geometry")
 
 
@@ -153,17 +156,22 @@ def rewrite_between(before: Instance, after: Instance) -> Rewrite | None:
         if before.geometry is not after.geometry:
             patch = MaskPatch.between(before.geometry, after.geometry)
             if patch.bits:
-                bare = (replace(before, geometry=_NO_MASK), replace(after, geometry=_NO_MASK))
-                return Rewrite(*bare, patch)
+                return Rewrite(_without_mask(before), _without_mask(after), patch)
     elif not _same_geometry(before.geometry, after.geometry):
         return Rewrite(before, after)
     if any(not _same(getattr(before, n), getattr(after, n)) for n in _INSTANCE_FIELDS):
         # The same pixels: an empty patch keeps the mask out of the history.
         if isinstance(before.geometry, Mask):
-            bare = (replace(before, geometry=_NO_MASK), replace(after, geometry=_NO_MASK))
-            return Rewrite(*bare, MaskPatch.of(_NO_MASK))
+            return Rewrite(_without_mask(before), _without_mask(after), _NO_PATCH)
         return Rewrite(before, after)
     return None
+
+
+def _without_mask(instance: Instance) -> Instance:
+    """The same instance with an empty mask; what `dataclasses.replace` does, three times as fast."""
+    values: list[Any] = [getattr(instance, name) for name in _ALL_FIELDS]
+    values[_GEOMETRY] = _NO_MASK
+    return Instance(*values)
 
 
 def _rewritten(instance: Instance, rewrite: Rewrite) -> Instance:
