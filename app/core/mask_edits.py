@@ -157,7 +157,7 @@ def _band(
         (ux, dy * uy, np.zeros(y.size), length),
         (-uy, dy * ux, np.full(y.size, -radius), np.full(y.size, radius)),
     ):
-        steep = slope != 0
+        steep = np.abs(slope) > 1e-12  # flatter ones do not matter within any picture
         divisor = np.where(steep, slope, 1.0)
         one, other = (least - offset) / divisor, (most - offset) / divisor
         fits = (offset >= least) & (offset <= most)  # a bound that x does not enter

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.core.mask_edits import paint_disc, paint_stroke, stroke_mask
@@ -30,6 +30,7 @@ def distance_to_way(way: list[tuple[float, float]], height: int, width: int) -> 
 
 
 @given(points, radii)
+@example([(0.0, 0.0), (1.0, 2e-311)], 1.0)
 @settings(max_examples=400, deadline=None)
 def test_a_stroke_covers_exactly_the_pixels_within_its_radius(way, radius):
     stroke = stroke_mask(way, radius, HEIGHT, WIDTH).to_full(HEIGHT, WIDTH)
