@@ -1,0 +1,102 @@
+"""Fitting colours into sRGB at fixed hue, and making room for light above white.
+
+Clipping each channel by itself turns orange highlights yellow and blue ones magenta; lowering the
+OKLCh chroma at fixed lightness and hue does not (B. Ottosson, "sRGB gamut clipping", 2021).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.recolor.color_space import LAB_TO_LMS, LMS_TO_LINEAR, FloatArray, linear_to_oklab
+
+_TOLERANCE: Final = 1e-4  # a third of an sRGB code at black, far less elsewhere
+_MILD: Final = 0.94  # up to this much desaturation a straight line in linear light has no visible hue shift
+_BISECTIONS: Final = 9
+_LUMINANCE: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+def fit_gamut(linear: FloatArray) -> None:
+    """Bring (..., 3) contiguous linear sRGB into [0, 1] in place, hue kept, chroma lowered where needed.
+
+    Anything lighter than white becomes white, darker than black black. Colours already inside stay
+    bit for bit.
+    """
+    flat = linear.reshape(-1, 3)
+    low = np.minimum(np.minimum(flat[:, 0], flat[:, 1]), flat[:, 2])
+    high = np.maximum(np.maximum(flat[:, 0], flat[:, 1]), flat[:, 2])
+    outside = np.flatnonzero((low < -_TOLERANCE) | (high > 1 + _TOLERANCE))
+    if outside.size == 0:
+        return
+    colors = flat[outside]
+    grey = np.clip(colors @ _LUMINANCE, 0.0, 1.0)
+    share = _share_inside(colors, grey)
+    fitted = grey[:, None] + share[:, None] * (colors - grey[:, None])
+    severe = np.flatnonzero(share < _MILD)
+    if severe.size:
+        fitted[severe] = _fit_in_oklch(colors[severe])
+    flat[outside] = np.clip(fitted, 0.0, 1.0)
+
+
+def _share_inside(colors: FloatArray, grey: FloatArray) -> FloatArray:
+    """(N,) largest share in [0, 1] of the way from grey to each colour that stays inside [0, 1]."""
+    step = colors - grey[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        up = np.where(step > 0, (1 - grey[:, None]) / step, np.inf)
+        down = np.where(step < 0, -grey[:, None] / step, np.inf)
+    return np.asarray(np.clip(np.minimum(up, down).min(axis=1), 0.0, 1.0), np.float32)
+
+
+def _fit_in_oklch(colors: FloatArray) -> FloatArray:
+    """Largest chroma inside sRGB at the same OKLab lightness and hue, by bisection.
+
+    Along a line of fixed lightness and hue the cube roots of LMS are linear in the chroma share t, so
+    that each channel of linear sRGB is a cubic polynomial in t: cheap to evaluate.
+    """
+    lab = linear_to_oklab(colors)
+    lightness = np.clip(lab[:, 0], 0.0, 1.0)
+    chroma_step = lab[:, 1:] @ LAB_TO_LMS[:, 1:].T.astype(np.float32)  # (N, 3) per unit of t
+    base = lightness[:, None]  # LAB_TO_LMS has ones in its first column
+    matrix = LMS_TO_LINEAR.T.astype(np.float32)
+    cubic = np.stack(
+        [
+            (chroma_step**3) @ matrix,
+            3 * (base * chroma_step**2) @ matrix,
+            3 * (base**2 * chroma_step) @ matrix,
+            np.repeat(base**3, 3, axis=1),
+        ]
+    ).astype(np.float32)
+    low = np.zeros(len(colors), np.float32)
+    high = np.ones(len(colors), np.float32)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        value = _evaluate(cubic, middle.astype(np.float32, copy=False))
+        inside = (value.min(axis=1) >= 0) & (value.max(axis=1) <= 1)
+        low = np.where(inside, middle, low)
+        high = np.where(inside, high, middle)
+    return _evaluate(cubic, low)
+
+
+def _evaluate(cubic: NDArray[np.float32], share: FloatArray) -> FloatArray:
+    t = share[:, None]
+    return np.asarray(((cubic[0] * t + cubic[1]) * t + cubic[2]) * t + cubic[3], np.float32)
+
+
+def compress_highlights(level: FloatArray, peak: float) -> FloatArray:
+    """Bend levels in [0, peak] into [0, 1] where peak exceeds 1; otherwise hand them back unchanged.
+
+    Below a knee nothing moves; above it an extended Reinhard curve (E. Reinhard et al., "Photographic
+    tone reproduction", 2002, eq. 4) meets the knee with slope 1 and takes `peak` to 1. The more light
+    there is above white, the lower the knee, so that white cloth keeps its folds.
+    """
+    if peak <= 1.0:
+        return level
+    knee = max(0.35, 1.0 - 1.3 * (peak - 1.0))
+    room = 1.0 - knee
+    limit = (peak - knee) / room
+    above = np.maximum((level - knee) / room, 0.0)
+    bent = above * (1.0 + above / (limit * limit)) / (1.0 + above)
+    return np.asarray(np.where(level > knee, knee + room * np.minimum(bent, 1.0), level), np.float32)
