@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.core.file_lock import lock_exclusively
 from app.core.journal_records import header_record, step_record, to_line
+from app.core.set_aside import set_aside
 from converters.errors import ConverterError
 from converters.files import writing_error
 
@@ -203,15 +204,6 @@ def open_for_appending(file: Path) -> int:
     """A descriptor whose writes go to the end; the file is private to the user."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
     return os.open(file, flags, 0o600)
-
-
-def set_aside(file: Path) -> Path:
-    """Renames a file that cannot be used, so that nothing overwrites it."""
-    number = 1
-    while (kept := file.with_name(f"{file.name}.kept-{number}")).exists():
-        number += 1
-    file.rename(kept)
-    return kept
 
 
 def _flush(descriptor: int) -> None:

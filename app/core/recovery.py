@@ -20,10 +20,10 @@ from app.core.journal import (
     absolute_path,
     journal_file,
     open_for_appending,
-    set_aside,
 )
 from app.core.journal_records import from_line, header_record, step_record, to_line
 from app.core.journal_replay import JournalError, replay, states_of
+from app.core.set_aside import set_aside
 from app.core.title import Title
 from app.i18n import phrase
 from converters.errors import ConverterError

@@ -289,7 +289,7 @@ def test_the_journal_of_a_window_that_came_and_went_is_kept(photo, folder):
     other.close()
     early.add(instance("b"))
     early.close()
-    (kept,) = folder.glob("*.kept-1")
+    (kept,) = folder.glob("*.kept")
     assert [i.id for i in replay(kept.read_bytes()).annotation.instances] == ["a"]
 
 
