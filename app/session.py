@@ -47,7 +47,7 @@ class ToolOptions:
     label: str = "object"
     color: str = "#c8442e"
     recolor_settings: FrozenMap[float] = field(default_factory=FrozenMap)
-    overlay_opacity: float = 0.4
+    overlay_opacity: float = 0.35
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from converters.annotation import Instance
 
 SELECTED_EXTRA_OPACITY = 0.12
+RECOLOR_TOOL = "recolor"
 SCATTERED = 64
 """From this many boxes on, one repaint of everything is cheaper than one for each."""
 
@@ -40,6 +41,7 @@ class AnnotationLayer(QObject):
         self._session = view.session
         self._selected: frozenset[str] = frozenset()
         self._hidden: frozenset[str] = frozenset()
+        self._tool = view.session.tool
         self._muted: str | None = None
         self._painting: str | None = None
         self._outlines: dict[str, tuple[Mask, Viewport, DeviceMask | None]] = {}
@@ -51,6 +53,7 @@ class AnnotationLayer(QObject):
         session.hidden_changed.connect(self._on_hidden_changed)
         session.selection_changed.connect(self._on_selection_changed)
         session.options_changed.connect(self._on_option_changed)
+        session.tool_changed.connect(self._on_tool_changed)
         session.colors_changed.connect(self._on_color_changed)
         self._on_document_opened(session.document)
 
@@ -137,13 +140,17 @@ class AnnotationLayer(QObject):
         if self.labels is None:
             return
         opacity = self._session.options.overlay_opacity
+        recoloring = self._session.tool == RECOLOR_TOOL
         for instance in instances:
             slot = self.labels.slot_of(instance.id)
             if instance.id == self._muted:
                 self.overlay.clear_color(slot)
                 continue
             strong = SELECTED_EXTRA_OPACITY if instance.id in self._selected and opacity > 0 else 0.0
-            self.overlay.set_color(slot, self._session.color_of(instance.label), min(1.0, opacity + strong))
+            # A tint over a recoloured object would falsify the very colour that was chosen.
+            bare = recoloring or instance.recolor is not None
+            fill = 0.0 if bare else min(1.0, opacity + strong)
+            self.overlay.set_color(slot, self._session.color_of(instance.label), fill)
 
     def _on_document_changed(self, change: Change) -> None:
         document = self._session.document
@@ -198,7 +205,16 @@ class AnnotationLayer(QObject):
         self._view.update()
 
     def _on_option_changed(self, name: str) -> None:
-        if name == "overlay_opacity" and self._session.document is not None:
+        if name == "overlay_opacity":
+            self._color_all()
+
+    def _on_tool_changed(self, name: str) -> None:
+        if RECOLOR_TOOL in (name, self._tool):
+            self._color_all()
+        self._tool = name
+
+    def _color_all(self) -> None:
+        if self._session.document is not None:
             self._color(self._session.document.annotation.instances)
             self.overlay.invalidate()
             self._view.update()

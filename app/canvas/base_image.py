@@ -119,8 +119,7 @@ def draw_mips(painter: QPainter, mips: tuple[NDArray[np.uint8], ...], viewport: 
     left, top = max(0, x0 // factor - 2), max(0, y0 // factor - 2)
     right = min(mip.shape[1], -(-x1 // factor) + 2)
     bottom = min(mip.shape[0], -(-y1 // factor) + 2)
-    part = mip[top:bottom, left:right]
-    image = QImage(part.data, right - left, bottom - top, mip.strides[0], QImage.Format.Format_RGB32)
+    image = QImage(mip.data, mip.shape[1], mip.shape[0], mip.strides[0], QImage.Format.Format_RGB32)
     scale = viewport.scale * factor
     target = QRectF(
         viewport.offset_x + left * scale,
@@ -130,4 +129,4 @@ def draw_mips(painter: QPainter, mips: tuple[NDArray[np.uint8], ...], viewport: 
     )
     smooth = viewport.scale < NEAREST_ABOVE and viewport.scale != 1.0
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-    painter.drawImage(target, image)
+    painter.drawImage(target, image, QRectF(left, top, right - left, bottom - top))

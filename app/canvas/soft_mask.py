@@ -69,6 +69,7 @@ def sample_mask(
     top, bottom = int((y0 + 0.5) * step_y + shift_y) - 2, int((y1 + 0.5) * step_y + shift_y) + 3
     left, top, right, bottom = max(0, left), max(0, top), min(width, right), min(height, bottom)
     part = array[top:bottom, left:right].view(np.uint8) * np.uint8(255)
+    cv2.GaussianBlur(part, (3, 3), 0.8, dst=part, borderType=cv2.BORDER_CONSTANT)  # rounds the stairs
     matrix = np.array(
         [
             [step_x, 0, (x0 + 0.5) * step_x + shift_x - 0.5 - left],

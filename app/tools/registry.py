@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 
 from app.tools.box import BoxTool
+from app.tools.brush import BrushTool, EraserTool
 from app.tools.polygon import PolygonTool
 from app.tools.recolor import RecolorTool
 from app.tools.seed import SeedTool
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 TOOLS: tuple[type[Tool], ...] = (
     SelectTool,
     SeedTool,
+    BrushTool,
+    EraserTool,
     PolygonTool,
     BoxTool,
     RecolorTool,

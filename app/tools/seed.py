@@ -183,13 +183,14 @@ class SeedTool(Tool):
         grown, request = self._grown, self._whole_request(encoding)
         number = next(self._numbers)
         self._committing[number] = self.session.options.label
-        if grown is not None and grown.is_whole and grown.request == request:
+        ready = grown is not None and grown.is_whole and grown.request == request
+        self._start_anew(keep_preview=not ready)
+        if grown is not None and ready:
             self._add(number, grown)
         else:
             self._background.submit(
                 ("commit", number), ("commit", number), lambda should_stop: grow(encoding, request)
             )
-        self._start_anew(keep_preview=number in self._committing)
 
     def cancel(self) -> None:
         tuning = self._editing is not None

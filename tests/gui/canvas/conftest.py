@@ -1,0 +1,3 @@
+from tests.gui.canvas_scene import scene
+
+__all__ = ["scene"]

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from app.canvas.label_image import LabelImage, draw_labels
+from converters.annotation import (
+    Box,
+    Circle,
+    ImageAnnotation,
+    Line,
+    LineStrip,
+    Mask,
+    OrientedBox,
+    Point,
+    PointSet,
+    Polygon,
+)
+from tests.gui.canvas_scene import box_mask, instance, ring_mask, triangle
+
+
+def annotation(*instances, size=(40, 60)):
+    return ImageAnnotation("a.png", *size, tuple(instances))
+
+
+def test_later_instances_lie_on_top_and_holes_let_through():
+    labels = draw_labels(
+        annotation(
+            instance("low", box_mask(0, 0, 30, 30)),
+            instance("ring", ring_mask(10, 10, 40, 40, hole=8)),
+        )
+    )
+    assert labels.pick(5, 5) == "low"
+    assert labels.pick(12.9, 12.9) == "ring"
+    assert labels.pick(20, 20) == "low"
+    assert labels.pick(31, 31) is None
+    assert labels.pick(50, 5) is None
+
+
+@pytest.mark.parametrize("point", [(-1, 5), (5, -0.1), (60, 5), (5, 40)])
+def test_beside_the_picture_there_is_nothing(point):
+    labels = draw_labels(annotation(instance("all", box_mask(0, 0, 60, 40))))
+    assert labels.pick(*point) is None
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        triangle((5, 5), (35, 5), (20, 35)),
+        Box(30, 30, 10, 10),
+        OrientedBox(((20, 5), (35, 20), (20, 35), (5, 20))),
+        Circle((20, 20), (30, 20)),
+    ],
+)
+def test_vector_regions_can_be_picked(geometry):
+    labels = draw_labels(annotation(instance("it", geometry)))
+    assert labels.pick(20, 20) == "it"
+    assert labels.pick(55, 38) is None
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        Point(20, 20),
+        Line((0, 20), (40, 20)),
+        LineStrip(((0, 20), (40, 20))),
+        PointSet(((20, 20),)),
+        Box(0, 0, math.nan, 20),
+        Polygon(()),
+    ],
+)
+def test_what_has_no_pixels_has_none(geometry):
+    assert not draw_labels(annotation(instance("it", geometry))).array.any()
+
+
+def test_what_hangs_over_the_edge_is_cut():
+    labels = draw_labels(annotation(instance("it", box_mask(-10, -10, 5, 5))))
+    assert np.count_nonzero(labels.array) == 25
+
+
+def test_redrawing_any_box_gives_the_whole_picture_again():
+    random = np.random.default_rng(3)
+    instances = []
+    for number in range(30):
+        x, y = (int(v) for v in random.integers(-5, 50, 2))
+        instances.append(instance(f"i{number}", Mask(x, y, random.random((15, 15)) > 0.4)))
+    whole = draw_labels(annotation(*instances))
+    labels = draw_labels(annotation(*instances))
+    for _ in range(40):
+        x0, x1 = sorted(int(v) for v in random.integers(-5, 70, 2))
+        y0, y1 = sorted(int(v) for v in random.integers(-5, 50, 2))
+        labels.write(box_mask(x0, y0, x1 + 1, y1 + 1), 7)
+        labels.redraw(instances, (x0, y0, x1 + 1, y1 + 1))
+        assert np.array_equal(labels.array, whole.array)
+
+
+def test_hidden_instances_make_way_for_what_lies_below():
+    instances = [instance("low", box_mask(0, 0, 20, 20)), instance("high", box_mask(0, 0, 20, 20))]
+    labels = draw_labels(annotation(*instances))
+    labels.redraw(instances, (0, 0, 20, 20), frozenset({"high"}))
+    assert labels.pick(5, 5) == "low"
+
+
+def test_slots_are_kept_and_used_again():
+    labels = LabelImage(10, 10)
+    first, second = labels.slot_of("a"), labels.slot_of("b")
+    assert (labels.slot_of("a"), first, second) == (first, 1, 2)
+    labels.release("a")
+    assert labels.owner_of(first) is None
+    assert labels.slot_of("c") == first
+    assert labels.slot_count == 3
+
+
+def test_writing_over_one_object_spares_the_others():
+    instances = [instance("a", box_mask(0, 0, 10, 10)), instance("b", box_mask(10, 0, 20, 10))]
+    labels = draw_labels(annotation(*instances))
+    labels.write(box_mask(5, 0, 15, 10), 0, only_over=labels.slot_of("a"))
+    assert labels.pick(7, 5) is None
+    assert labels.pick(12, 5) == "b"
