@@ -112,6 +112,11 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = nn.BatchNorm2d(1280, eps=BATCH_NORM_EPS)
         self._fc = nn.Linear(1280, 1000)
 
+    @staticmethod
+    def normalize(images: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in [0, 255] -> what the published weights expect."""
+        return normalize_pixels(images)
+
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """Normalised (B, 3, H, W) -> features at strides 4, 8, 16, 32 with `spec.channels`."""
         x = F.relu6(self._bn0(self._conv_stem(x)))
