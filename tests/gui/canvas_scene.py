@@ -225,7 +225,7 @@ class RepaintWatch(QObject):
         self.region = QRegion()
         widget.installEventFilter(self)
 
-    def eventFilter(self, watched, event):
+    def eventFilter(self, watched, event):  # noqa: N802
         if watched is self._widget and event.type() == QEvent.Type.Paint:
             self.region = self.region.united(event.region())
         return False

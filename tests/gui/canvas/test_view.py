@@ -229,7 +229,9 @@ def test_edits_undo_and_reorder_repaint_only_what_changed_and_that_fully(scene):
         partly = watch.region
         repaint(scene.view, screen, partly)
         scene.view.annotations.overlay.invalidate()
-        assert np.array_equal(to_array(screen), to_array(scene.view.grab().toImage())), step
+        whole = to_array(scene.view.grab().toImage())
+        # Qt interpolates the photo in fixed point from the start of each span: the last bit may differ.
+        assert np.abs(to_array(screen).astype(int) - whole).max() <= 1, step
     watch.region = watch.region.subtracted(watch.region)
     document.add(instance("tiny", box_mask(150, 100, 154, 104)))
     QApplication.processEvents()
@@ -289,6 +291,6 @@ def test_a_huge_picture_far_zoomed_in_is_drawn_where_it_should(scene):
     scene.view._set_viewport(scene.view.viewport.centered(60.0, 3900, 50))
     shown = scene.grab()
     middle = scene.view.viewport.width // 2
-    assert close_to(shown[240, middle + 30], (200, 100, 50))
-    assert close_to(shown[240, middle - 30], (0, 0, 0))
+    assert close_to(shown[270, middle + 30], (200, 100, 50))
+    assert close_to(shown[270, middle - 30], (0, 0, 0))
     assert isinstance(scene.view.viewport, Viewport)
