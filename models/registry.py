@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -75,30 +75,40 @@ def find_architecture(name: str) -> Architecture:
 
 
 def load_segmenter(
-    name: str = "seednet", *, weights: Path | str | None = None, device: str = "auto"
+    name: str = "seednet",
+    *,
+    weights: Path | str | None = None,
+    device: str = "auto",
+    categories: Sequence[str] = (),
 ) -> Segmenter:
     """Load a model by its registry name.
 
     Args:
-        weights: a weights file; None takes the one shipped with SeedHue.
+        weights: a weights file; None takes the one shipped with SeedHue, or, where none is shipped, a
+            network with fresh heads on its pretrained backbone, which must be trained to be of use.
         device: "auto", "cpu", "cuda" or "mps".
+        categories: class names of a fresh network, by default one class "object"; a weights file brings
+            its own.
 
     Raises:
         SegmenterError: unknown name or device.
         WeightsError: the weights are missing, damaged or of another network.
     """
     architecture = find_architecture(name)
-    path = _weights_path(architecture, weights)
+    if weights is not None:
+        path = Path(weights)
+    elif architecture.default_weights is not None:
+        path = architecture.default_weights()
+    else:
+        return _fresh(architecture, tuple(categories) or ("object",), choose_device(device))
     info, tensors = _read_for(architecture, path)
     return architecture.build(info, tensors, source=str(path), device=choose_device(device))
 
 
-def _weights_path(architecture: Architecture, weights: Path | str | None) -> Path:
-    if weights is not None:
-        return Path(weights)
-    if architecture.default_weights is None:
-        raise WeightsError(f"no weights are shipped for {architecture.name}; name a file.")
-    return architecture.default_weights()
+def _fresh(architecture: Architecture, categories: tuple[str, ...], device: torch.device) -> Segmenter:
+    model = architecture.trainable(categories)
+    info = replace(model.info, version=f"{architecture.name}-untrained")
+    return architecture.build(info, model.network.state_dict(), source="a fresh network", device=device)
 
 
 def _read_for(architecture: Architecture, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
