@@ -21,6 +21,7 @@ from app.recolor.matting import solve_alpha
 BAND: Final = 4  # pixels to either side of the border in which a mask may be wrong
 _PRIOR_WEIGHT: Final = 3e-4
 _BLUR_SIGMA: Final = 1.0
+_STRAIGHT_BORDER: Final = 0.7  # what that blur leaves of a pixel at a straight border
 _COLOR_SIGMAS: Final = (6.0, 1.5)  # of the neighbourhoods that object and background colours come from
 _SOLID: Final = 0.995
 _UNSURE: Final = 0.05  # error of the solved alpha
@@ -193,10 +194,13 @@ def _reduced_mask(mask: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
 
 
 def _blurred(mask: NDArray[np.bool_]) -> FloatArray:
-    """The mask after a Gaussian of one pixel, zero beyond two pixels from it."""
-    return np.asarray(
-        cv2.GaussianBlur(mask.astype(np.float32), (5, 5), _BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE)
-    )
+    """The mask after a Gaussian of one pixel, zero beyond two pixels from it.
+
+    Its own pixels keep at least what those at a straight border have, or thin lines would vanish.
+    """
+    plane = mask.astype(np.float32)
+    blurred = cv2.GaussianBlur(plane, (5, 5), _BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(np.maximum(blurred, np.float32(_STRAIGHT_BORDER) * plane), np.float32)
 
 
 def _separate(

@@ -10,6 +10,7 @@ import numpy as np
 from app.recolor.color_space import FloatArray, code_width
 
 _NO_WEIGHT: Final = np.float32(1e-6)
+_NO_SPREAD: Final = np.float32(1e-20)
 
 
 def mean_levels(level: FloatArray, weight: FloatArray, radius: int) -> FloatArray:
@@ -39,7 +40,7 @@ def smooth_levels(level: FloatArray, weight: FloatArray, radius: int, variance: 
     mean = cv2.boxFilter(weighted, cv2.CV_32F, size) / share
     power = cv2.boxFilter(weighted * level, cv2.CV_32F, size) / share
     spread = np.maximum(power - mean * mean, 0.0)
-    slope = spread / (spread + variance)
+    slope = spread / (spread + variance + _NO_SPREAD)
     offset = mean * (1 - slope)
     slope = cv2.boxFilter(slope * weight, cv2.CV_32F, size) / share
     offset = cv2.boxFilter(offset * weight, cv2.CV_32F, size) / share

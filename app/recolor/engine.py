@@ -166,6 +166,7 @@ def prepare(
         )
     if quality not in ("preview", "final"):
         raise ValueError(f'quality is "preview" or "final", got {quality!r}')
+    _check(should_stop)
     inside = mask.clipped(*image.shape[:2])
     if inside.is_empty:
         nothing = np.zeros((0, 0, 3), np.uint8)
@@ -265,15 +266,16 @@ def _render_rows(
 
 
 def _dither(origin: tuple[int, int], rows: tuple[int, int], width: int) -> FloatArray:
-    """(rows, width, 1) offsets in (-0.5, 0.5) that depend on the place in the picture only.
+    """(rows, width, 1) offsets in (-0.47, 0.47): too small to move a whole code value.
 
-    Interleaved gradient noise (J. Jimenez, "Next generation post processing in Call of Duty", 2014).
+    They depend on the place in the picture only. Interleaved gradient noise (J. Jimenez, "Next
+    generation post processing in Call of Duty", 2014).
     """
     x = np.arange(origin[0], origin[0] + width, dtype=np.float64)
     y = np.arange(origin[1] + rows[0], origin[1] + rows[1], dtype=np.float64)
     slope = np.modf(0.06711056 * x + 0.00583715 * y[:, None])[0]
     noise = np.modf(52.9829189 * slope)[0] - 0.5
-    return np.asarray(0.98 * noise[..., None], np.float32)
+    return np.asarray(0.94 * noise[..., None], np.float32)
 
 
 def _transfer_change(codes: ByteArray, work: ByteArray, rendered: ByteArray, reach: ByteArray) -> ByteArray:

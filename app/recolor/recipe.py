@@ -79,6 +79,8 @@ class Recipe:
             weight: (h, w) in [0, 1]; pixels of weight 0 do not influence their neighbours.
         """
         level, highlight, whitening, across = self.body.split(linear, weight, self.texture_radius)
+        if self.settings.variation_keep < 1:
+            self._dull(level, highlight, across)
         keep = np.float32(self.settings.highlight_keep)
         if keep != 1.0:
             level += (1 - keep) * highlight
@@ -97,6 +99,14 @@ class Recipe:
             out += foreign[..., None] * (linear - out)
         return out
 
+    def _dull(self, level: FloatArray, highlight: FloatArray, across: FloatArray) -> None:
+        """Take what only looked like a highlight, because its hue is another, as body (in place)."""
+        length = np.float32(np.linalg.norm(self.body.color))
+        ratio = np.abs(across) / (length * (level + highlight) + _FAINT)
+        moved = np.float32(1 - self.settings.variation_keep) * _ramp(ratio, *_FOREIGN_RATIO) * highlight
+        level += moved
+        highlight -= moved
+
     def _foreign(
         self, level: FloatArray, whitening: FloatArray, across: FloatArray, weight: FloatArray
     ) -> FloatArray | None:
@@ -111,8 +121,7 @@ class Recipe:
         start, end = _FOREIGN_RATIO
         if float(ratio.max(initial=0.0)) <= start:
             return None
-        t = np.clip((ratio - np.float32(start)) * np.float32(1 / (end - start)), 0.0, 1.0)
-        share = mean_levels(t * t * (3 - 2 * t), weight, 1)
+        share = mean_levels(_ramp(ratio, start, end), weight, 1)
         return np.asarray(np.float32(self.settings.variation_keep) * share, np.float32)
 
     def _peak(self) -> float:
@@ -166,6 +175,12 @@ def make_recipe(body: BodyModel, operation: RecolorOperation, texture_radius: in
     reference = body.reference + lift
     gain = float(np.linalg.norm(target) / np.linalg.norm(body.color) / reference)
     return Recipe(body, settings, target, reference, lift, gain, max(texture_radius, 2))
+
+
+def _ramp(values: FloatArray, start: float, end: float) -> FloatArray:
+    """Smooth step from 0 at `start` to 1 at `end`."""
+    t = np.clip((values - np.float32(start)) * np.float32(1 / (end - start)), 0.0, 1.0)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _matched_target(picked: Vector, own: Vector, lightness_match: float) -> Vector:
