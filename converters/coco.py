@@ -7,7 +7,7 @@ programs ignore both. Lines and points have no COCO form and are dropped, and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,8 +30,9 @@ from converters.annotation import (
     Polygon,
     RejectedShape,
 )
-from converters.errors import ConverterError
+from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, read_json, shown, write_atomic
+from converters.formats import Format, Picture, WriteOptions, dataset_file, files_with, place_for_dataset
 from converters.frozen import FrozenMap
 from converters.geometry import bounding_box, decode_rle, encode_rle, fill_rings, outline, rasterize
 from converters.labelme_shapes import MAX_COORDINATE, decode_geometry, encode_geometry, split_flags
@@ -75,21 +76,26 @@ def write_coco(
     numbers = category_numbers(annotations, categories)
     images: list[dict[str, Any]] = []
     objects: list[dict[str, Any]] = []
-    for image_id, annotation in zip(_image_ids(annotations), annotations, strict=True):
+    for image_id, annotation in zip(_image_ids(map(_known_id, annotations)), annotations, strict=True):
         if should_stop is not None and should_stop():
             raise ConverterError("stopped before anything was written.", path=path)
-        images.append(_image_entry(annotation, image_id, path))
+        images.append({**_image_entry(annotation, path), "id": image_id})
         for entry in encode_annotations(annotation, numbers, report):
             objects.append({"id": len(objects) + 1, "image_id": image_id, **entry})
-    document = {
+    write_atomic(path, json_text(_document(images, objects, numbers)))
+    return report
+
+
+def _document(
+    images: list[dict[str, Any]], objects: list[dict[str, Any]], numbers: Mapping[str, int]
+) -> dict[str, Any]:
+    return {
         "info": {"description": "written by SeedHue", "version": "1.0"},
         "licenses": [],
         "images": images,
         "annotations": objects,
         "categories": [{"id": n, "name": name, "supercategory": ""} for name, n in numbers.items()],
     }
-    write_atomic(path, json_text(document))
-    return report
 
 
 def category_numbers(annotations: Sequence[ImageAnnotation], categories: Categories | None) -> dict[str, int]:
@@ -102,7 +108,7 @@ def category_numbers(annotations: Sequence[ImageAnnotation], categories: Categor
 
 
 def encode_annotations(
-    annotation: ImageAnnotation, numbers: Mapping[str, int], report: Report
+    annotation: ImageAnnotation, numbers: Mapping[str, Any], report: Report
 ) -> list[dict[str, Any]]:
     """A picture's COCO annotations, without `id` and `image_id`; losses go into the report."""
     entries: list[dict[str, Any]] = []
@@ -143,7 +149,7 @@ def read_coco(path: Path | str, *, report: Report | None = None) -> list[ImageAn
     """
     document = read_json(path)
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-        raise ConverterError('this is no COCO file: it has no list called "images".', path=path)
+        raise UnknownFormatError('this is no COCO file: it has no list called "images".', path=path)
     names = read_category_names(document)
     report = Report() if report is None else report
     per_image: dict[Any, list[tuple[int, Any]]] = {}
@@ -380,7 +386,7 @@ def _facts(instance: Instance) -> dict[str, Any]:
     return entry
 
 
-def _image_entry(annotation: ImageAnnotation, image_id: int, path: Path | str) -> dict[str, Any]:
+def _image_entry(annotation: ImageAnnotation, path: Path | str) -> dict[str, Any]:
     if not (annotation.height and annotation.width):
         raise ConverterError(
             f"the size of the picture {shown(annotation.image_path)} is unknown.",
@@ -391,9 +397,7 @@ def _image_entry(annotation: ImageAnnotation, image_id: int, path: Path | str) -
     entry: dict[str, Any] = (
         {key: v for key, v in known.items() if key not in _IMAGE_KEYS} if isinstance(known, dict) else {}
     )
-    entry.update(
-        id=image_id, file_name=annotation.image_path, height=annotation.height, width=annotation.width
-    )
+    entry.update(file_name=annotation.image_path, height=annotation.height, width=annotation.width)
     ours: dict[str, Any] = {}
     if annotation.flags:
         ours["flags"] = dict(annotation.flags)
@@ -402,12 +406,64 @@ def _image_entry(annotation: ImageAnnotation, image_id: int, path: Path | str) -
     return {**entry, KEY: ours} if ours else entry
 
 
-def _image_ids(annotations: Sequence[ImageAnnotation]) -> list[int]:
+def _known_id(annotation: ImageAnnotation) -> int | None:
+    """The picture's id in a COCO source."""
+    known = annotation.extra.get("coco")
+    number = known.get("id") if isinstance(known, dict) else None
+    return number if type(number) is int else None
+
+
+def _image_ids(known: Iterable[int | None]) -> list[int]:
     """The ids of a COCO source where every picture has its own, else 1, 2, 3, ..."""
-    known = [
-        a.extra["coco"].get("id") if isinstance(a.extra.get("coco"), dict) else None for a in annotations
-    ]
-    kept = [number for number in known if type(number) is int]
-    if len(kept) == len(known) == len(set(kept)):
+    listed = list(known)
+    kept = [number for number in listed if number is not None]
+    if len(kept) == len(listed) == len(set(kept)):
         return kept
-    return list(range(1, len(annotations) + 1))
+    return list(range(1, len(listed) + 1))
+
+
+def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
+    return read_coco(path, report=report)
+
+
+def _write_picture(picture: Picture, options: WriteOptions, report: Report) -> dict[str, Any]:
+    """A picture's entry and annotations, with labels as categories until all of them are known."""
+    annotation = place_for_dataset(picture, options, report)
+    labels = {label: label for label in annotation.labels}
+    entry = _image_entry(annotation, options.target)
+    return {
+        "split": picture.split,
+        "known_id": _known_id(annotation),
+        "image": entry,
+        "objects": encode_annotations(annotation, labels, report),
+    }
+
+
+def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
+    labels = options.labels or sorted({o["category_id"] for f in fragments for o in f["objects"]})
+    numbers = category_numbers([], labels)
+    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
+        part = [fragment for fragment in fragments if fragment["split"] == split]
+        ids = _image_ids([fragment["known_id"] for fragment in part])
+        images: list[dict[str, Any]] = []
+        objects: list[dict[str, Any]] = []
+        for image_id, fragment in zip(ids, part, strict=True):
+            images.append({**fragment["image"], "id": image_id})
+            for entry in fragment["objects"]:
+                number = numbers[entry["category_id"]]
+                objects.append({"id": len(objects) + 1, "image_id": image_id, **entry, "category_id": number})
+        write_atomic(
+            dataset_file(options, "instances", split), json_text(_document(images, objects, numbers))
+        )
+
+
+FORMAT = Format(
+    name="coco",
+    title="COCO instances",
+    find=files_with(".json"),
+    read=_read,
+    many=True,
+    write=_write_picture,
+    finish=_finish,
+    file_suffix=".json",
+)

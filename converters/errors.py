@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class ConverterError(Exception):
@@ -25,3 +26,17 @@ class ConverterError(Exception):
         place = ": ".join(part for part in (str(path) if path else "", where) if part)
         text = f"{place}: {problem}" if place else problem
         super().__init__(f"{text} {remedy}".strip())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel whole from one process to another."""
+        return _rebuilt, (type(self), self.problem, self.path, self.remedy, self.where)
+
+
+class UnknownFormatError(ConverterError):
+    """A file is sound, but not of the format it was taken for; a folder's other files may be."""
+
+
+def _rebuilt(
+    kind: type[ConverterError], problem: str, path: Path | None, remedy: str, where: str
+) -> ConverterError:
+    return kind(problem, path=path, remedy=remedy, where=where)

@@ -7,7 +7,7 @@ kept and written back.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 from converters.annotation import Instance, Provenance, RecolorOperation, Seed
@@ -107,3 +107,53 @@ def is_number(value: Any) -> TypeGuard[float]:
     if type(value) is int:
         return abs(value) < 1 << 62
     return type(value) is float and math.isfinite(value)
+
+
+def all_facts(instance: Instance) -> dict[str, Any]:
+    """Everything about an instance but its label and its geometry, for formats with one free field."""
+    facts = facts_of(instance)
+    for name in ("group_id", "score"):
+        if getattr(instance, name) is not None:
+            facts[name] = getattr(instance, name)
+    for name in ("flags", "attributes"):
+        if getattr(instance, name):
+            facts[name] = dict(getattr(instance, name))
+    if instance.description:
+        facts["description"] = instance.description
+    if instance.locked:
+        facts["locked"] = True
+    if extra := {key: value for key, value in instance.extra.items() if key != KEY}:
+        facts["extra"] = extra
+    return facts
+
+
+def has_facts(instance: Instance) -> bool:
+    """Whether a format that carries only label and shape would lose something."""
+    return len(all_facts(instance)) > 1
+
+
+def with_facts(instance: Instance, value: Any) -> Instance:
+    """The instance with what `all_facts` wrote; what is not as expected is ignored."""
+    if not isinstance(value, dict):
+        return instance
+    facts = read_facts({key: value[key] for key in _KNOWN if key in value})
+    group_id, score, description = value.get("group_id"), value.get("score"), value.get("description")
+    flags, attributes, extra = (_mapping(value.get(name)) for name in ("flags", "attributes", "extra"))
+    return replace(
+        instance,
+        id=facts.id or instance.id,
+        group_id=group_id if type(group_id) is int else instance.group_id,
+        description=description if isinstance(description, str) else instance.description,
+        flags=FrozenMap({name: flag for name, flag in flags.items() if type(flag) is bool}) or instance.flags,
+        attributes=FrozenMap({**instance.attributes, **attributes}),
+        score=float(score) if is_number(score) else instance.score,
+        locked=value.get("locked") is True or instance.locked,
+        iscrowd=facts.iscrowd or instance.iscrowd,
+        provenance=facts.provenance,
+        recolor=facts.recolor,
+        extra=FrozenMap({**instance.extra, **extra}),
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
