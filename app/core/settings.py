@@ -44,6 +44,7 @@ class Settings:
         brush_radius: in picture pixels.
         overlay_opacity: of the fill over objects, in [0, 1].
         label: the label given to new objects last.
+        labels: offered for every picture, beside those the open folder already uses.
         label_colors: label to "#rrggbb", for colours the user chose.
         color: the colour the recolour tool applied last, "#rrggbb".
         window_geometry, window_state: Qt's own byte strings, base64; "" before the first run.
@@ -60,11 +61,17 @@ class Settings:
     brush_radius: float = 12.0
     overlay_opacity: float = 0.4
     label: str = "object"
+    labels: tuple[str, ...] = ()
     label_colors: FrozenMap[str] = field(default_factory=FrozenMap)
     color: str = "#c8442e"
     window_geometry: str = ""
     window_state: str = ""
     shortcuts: FrozenMap[tuple[str, ...]] = field(default_factory=FrozenMap)
+
+    @property
+    def recent_paths(self) -> tuple[Path, ...]:
+        """The recent files and folders, newest first."""
+        return tuple(Path(name) for name in self.recent)
 
 
 class SettingsStore:
@@ -248,6 +255,7 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "brush_radius": _number(*BRUSH_RADII),
     "overlay_opacity": _number(0.0, 1.0),
     "label": _text,
+    "labels": _texts,
     "label_colors": _map_of(_color),
     "color": _color,
     "window_geometry": _text,

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -22,6 +21,7 @@ OTHER = Settings(
     brush_radius=3.5,
     overlay_opacity=0.75,
     label="猫",
+    labels=("猫", "dog"),
     label_colors=FrozenMap({"猫": "#ff0000"}),
     color="#00ff00",
     window_geometry="AdnQywAD",
@@ -129,7 +129,7 @@ def test_recent_files_are_few_unique_and_newest_first(tmp_path):
     for n in range(20):
         store.add_recent(tmp_path / f"{n}.png")
     store.add_recent(tmp_path / "15.png")
-    recent = [Path(each).name for each in store.settings.recent]
+    recent = [path.name for path in store.settings.recent_paths]
     assert recent[:3] == ["15.png", "19.png", "18.png"]
     assert len(recent) == len(set(recent)) == MAX_RECENT
 
