@@ -21,7 +21,7 @@ The mask is logit > 0. Nothing but this sum runs per click.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ from models.layers.top_down import TopDownPath
 MARGIN = 4.0
 COORDINATE_UNIT = 64.0  # pixels of the network's input per unit of the two spatial dimensions
 STRIDE = 4  # of the embedding
+THRESHOLD_SHARPNESS = 40.0  # inverse temperature of the choice among them, in units of IoU
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's own threshold lies
 
 
@@ -46,7 +47,7 @@ class SeedNetConfig:
     levels: int = 3
     query_hidden: int = 256
     scorer_channels: int = 48
-    scorer_hidden: int = 128
+    scorer_hidden: int = 192
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +91,21 @@ class LevelScores:
     """What the network thinks of S seeds' masks.
 
     Attributes:
-        iou: (S, K) predicted IoU in (0, 1).
-        thresholds: (S, K, T) probability that each of THRESHOLDS gives the best mask.
+        ious: (S, K, T) predicted IoU in (0, 1) of each level cut at each of THRESHOLDS.
     """
 
-    iou: Tensor
-    thresholds: Tensor
+    ious: Tensor
+
+    @property
+    def iou(self) -> Tensor:
+        """(S, K) predicted IoU of each level at its best threshold."""
+        return self.ious.amax(dim=2)
 
     @property
     def threshold(self) -> Tensor:
-        """(S, K) expected best threshold, in logits: the learned margin."""
-        return self.thresholds @ self.thresholds.new_tensor(THRESHOLDS)
+        """(S, K) best threshold in logits, between THRESHOLDS: the learned margin."""
+        weight = (self.ious * THRESHOLD_SHARPNESS).softmax(dim=2)
+        return weight @ weight.new_tensor(THRESHOLDS)
 
 
 def sample_at(features: Tensor, points: Tensor) -> Tensor:
@@ -195,16 +200,12 @@ class LevelScorer(nn.Module):
     def __init__(self, config: SeedNetConfig) -> None:
         super().__init__()
         self.levels = config.levels
+        hidden = config.scorer_hidden
         self.seed = nn.Linear(config.query_hidden, 32)
-        inputs = 3 * config.scorer_channels + self.STATISTICS + 3 * (config.levels - 1) + 32
-        self.hidden = nn.Sequential(
-            nn.Linear(inputs, config.scorer_hidden),
-            nn.ReLU(),
-            nn.Linear(config.scorer_hidden, config.scorer_hidden),
-            nn.ReLU(),
-        )
-        self.iou = nn.Linear(config.scorer_hidden, 1)
-        self.threshold = nn.Linear(config.scorer_hidden, len(THRESHOLDS))
+        inputs = 4 * config.scorer_channels + self.STATISTICS + 3 * (config.levels - 1) + 32
+        self.own = nn.Linear(inputs, hidden)
+        self.together = nn.Linear(3 * hidden, hidden)
+        self.ious = nn.Linear(hidden, len(THRESHOLDS))
 
     def forward(
         self, logits: Tensor, query: SeedQuery, appearance: Tensor, global_appearance: Tensor
@@ -217,22 +218,28 @@ class LevelScorer(nn.Module):
         )
         ring = (F.max_pool2d(inside, 5, stride=1, padding=2) - inside).clamp(min=0.0)
         features = appearance.float().flatten(1).T
-
-        def pooled(weight: Tensor) -> Tensor:
-            weight = weight.flatten(2)
-            return (weight @ features) / (weight.sum(dim=2, keepdim=True) + 1e-3)
-
-        whole = global_appearance.float().expand(seeds, levels, -1)
+        mean = self._pooled(inside, features)
         parts = [
-            pooled(inside),
-            pooled(ring),
-            whole,
+            mean,
+            (self._pooled(inside, features.square()) - mean.square()).clamp(min=0.0).sqrt(),
+            self._pooled(ring, features),
+            global_appearance.float().expand(seeds, levels, -1),
             self._statistics(logits, query),
             self._relations(inside),
             self.seed(query.descriptor)[:, None].expand(-1, levels, -1),
         ]
-        hidden = self.hidden(torch.cat(parts, dim=2))
-        return LevelScores(self.iou(hidden).squeeze(2).sigmoid(), self.threshold(hidden).softmax(dim=2))
+        own = F.relu(self.own(torch.cat(parts, dim=2)))
+        others = (own.mean(dim=1, keepdim=True), own.amax(dim=1, keepdim=True))
+        context = [own, *(o.expand_as(own) for o in others)]
+        together = F.relu(self.together(torch.cat(context, dim=2)))
+        return LevelScores(self.ious(together).sigmoid())
+
+    @staticmethod
+    def _pooled(weight: Tensor, features: Tensor) -> Tensor:
+        """Mean of features (h'w', C) weighted by (S, K, h', w') maps: (S, K, C)."""
+        weight = weight.flatten(2)
+        mean: Tensor = (weight @ features) / (weight.sum(dim=2, keepdim=True) + 1e-3)
+        return mean
 
     @staticmethod
     def _statistics(logits: Tensor, query: SeedQuery) -> Tensor:
@@ -303,6 +310,18 @@ class SeedNet(nn.Module):
             appearance=appearance,
             global_appearance=appearance.float().mean(dim=(2, 3)),
         )
+
+    def with_appearance(self, features: SeedFeatures) -> SeedFeatures:
+        """The same features with the scorer's part computed again, so that it gets gradients."""
+        appearance = self.appearance(features.pyramid[1])
+        whole = appearance.float().mean(dim=(2, 3))
+        return replace(features, appearance=appearance, global_appearance=whole)
+
+    def freeze_masks(self) -> None:
+        """Let only the level scorer and the features it pools learn."""
+        self.requires_grad_(False)
+        self.appearance.requires_grad_(True)
+        self.level_scorer.requires_grad_(True)
 
     def query(self, features: SeedFeatures, index: int, points: Tensor) -> SeedQuery:
         """Seeds of picture `index`; points (S, 2) are x, y as shares of the picture's width, height."""

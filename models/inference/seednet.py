@@ -20,7 +20,7 @@ from models.errors import Cancelled, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.fusion import fuse_batch_norms
 from models.inference.raster import GridFrame
-from models.losses.seed_loss import SeedLoss
+from models.losses.seed_loss import ScorerLoss, SeedLoss, SeedLossSettings
 from models.precision import mixed_precision
 from models.segmenter import (
     Encoding,
@@ -44,6 +44,7 @@ TEMPERATURE = 2.0
 SEED_CLEARANCE = 0.4  # logits; a seed always belongs to its own mask
 TAU_RANGE = (0.02, 0.98)
 CACHED_SEEDS = 64
+SCORER_SETTINGS = SeedLossSettings(objects=12, seeds=2, central=0.6, score=1.0, choice=1.0)
 # Click consistency: how much a level gains for covering the other positive seeds, loses for negative ones.
 COVERED_POSITIVES, COVERED_NEGATIVES = 0.3, 0.6
 
@@ -299,13 +300,21 @@ def trainable_seednet(
     *,
     pretrained_backbone: bool = True,
     start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
+    stage: int = 1,
 ) -> TrainableModel:
-    """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header."""
+    """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header.
+
+    Stage 2 teaches the level scorer alone, on crops as large as the pictures are encoded.
+    """
     config = SeedNetConfig(**start[0].config) if start else SeedNetConfig()
     network = SeedNet(config, pretrained_backbone=pretrained_backbone and start is None)
     if start:
         load_into(network, start[1], source="starting weights")
     info = WeightsInfo("seednet", "seednet-1", asdict(config), facts={"categories": list(categories)})
+    if stage == 2:
+        network.freeze_masks()
+        crops = CropSettings(size=640, long_side=(560, 900), mask_stride=STRIDE)
+        return TrainableModel(network, ScorerLoss(SCORER_SETTINGS), info, crops)
     return TrainableModel(network, SeedLoss(), info, CropSettings(mask_stride=STRIDE))
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.architectures.seednet import STRIDE, THRESHOLDS, SeedFeatures, SeedNet, seed_logits
+from models.architectures.seednet import STRIDE, THRESHOLDS, SeedFeatures, SeedNet, SeedQuery, seed_logits
 from models.data.sample import Batch, CropTarget
 from models.losses.region import area_bce, dice_loss, threshold_ious
 
@@ -24,7 +24,8 @@ class SeedLossSettings:
         central: share of seeds drawn near the middle of the object rather than anywhere in it.
         other_objects: weight of teaching a second level the further objects that contain the seed.
         all_levels: weight of the mean over levels, so that no level is left without gradient.
-        score, choice: predicted IoU by squared error; IoU lost by the level and threshold it implies.
+        score, choice: predicted IoU of every level at every threshold by squared error; IoU lost by taking
+            the best predicted one.
         choice_sharpness: inverse temperature of that choice.
     """
 
@@ -139,18 +140,26 @@ class SeedLoss:
         taught = cost.gather(1, best[:, None]).squeeze(1) + settings.all_levels * cost.mean(dim=1)
         others = self._other_object_cost(logits, masks, seeds, best)
         region = (taught + settings.other_objects * others).mean()
-        by_threshold = threshold_ious(logits, own, THRESHOLDS)
-        predicted = network.score_levels(features, index, query, logits)
-        # What each level is worth with the thresholds the network would take now.
-        worth = (predicted.thresholds * by_threshold).sum(dim=2)
-        truth = worth.detach()
-        score = (predicted.iou - truth).square().mean()
-        chosen = (predicted.iou * settings.choice_sharpness).softmax(dim=1)
-        lost = truth.amax(dim=1) - (chosen * truth).sum(dim=1)
-        attainable = by_threshold.amax(dim=2)
-        threshold = (attainable * (attainable - worth)).sum(dim=1) / attainable.sum(dim=1).clamp(min=0.1)
-        measured = truth.gather(1, predicted.iou.argmax(dim=1, keepdim=True)).mean()
-        return region, score, lost.mean() + threshold.mean(), measured
+        score, choice, measured = self._scorer_terms(network, features, index, query, logits, own)
+        return region, score, choice, measured
+
+    def _scorer_terms(
+        self,
+        network: SeedNet,
+        features: SeedFeatures,
+        index: int,
+        query: SeedQuery,
+        logits: Tensor,
+        own: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Squared error of the predicted IoUs, IoU lost by the choice they imply, IoU of the choice."""
+        truth = threshold_ious(logits, own, THRESHOLDS).flatten(1)
+        predicted = network.score_levels(features, index, query, logits).ious.flatten(1)
+        score = (predicted - truth).square().mean()
+        chosen = (predicted * self.settings.choice_sharpness).softmax(dim=1)
+        choice = (truth.amax(dim=1) - (chosen * truth).sum(dim=1)).mean()
+        measured = truth.gather(1, predicted.argmax(dim=1, keepdim=True)).mean()
+        return score, choice, measured
 
     @staticmethod
     def _other_object_cost(logits: Tensor, masks: Tensor, seeds: DrawnSeeds, taken: Tensor) -> Tensor:
@@ -181,3 +190,34 @@ class SeedLoss:
             raise ValueError(f"masks must be at stride {STRIDE}; crops are {tuple(batch.images.shape[2:])}")
         loss = F.binary_cross_entropy_with_logits(features.seediness[:, 0], value, reduction="none")
         return (loss * known).sum() / known.sum().clamp(min=1.0)
+
+
+class ScorerLoss(SeedLoss):
+    """The second stage: only the level scorer and what it reads learn, the masks stay as they are.
+
+    The scorer judges masks, so it learns best from those of the finished network, on whole pictures at
+    the size they are encoded at.
+    """
+
+    def __call__(self, network: SeedNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Terms as in `SeedLoss`, without region and seediness."""
+        device = next(network.parameters()).device
+        with torch.no_grad():
+            frozen = network.features(batch.images.to(device))
+        features = network.with_appearance(frozen)
+        rows = []
+        for index, target in enumerate(batch.targets):
+            seeds = draw_seeds(target, self.settings, generator)
+            if len(seeds.owner) == 0:
+                continue
+            with torch.no_grad():
+                query = network.query(features, index, seeds.points.to(device))
+                logits = seed_logits(query, features.embedding[index])
+            own = target.masks[seeds.owner].to(device)[:, None]
+            rows.append(self._scorer_terms(network, features, index, query, logits, own))
+        score, choice, iou = (
+            torch.stack([row[i] for row in rows]).mean() if rows else features.appearance.sum() * 0.0
+            for i in range(3)
+        )
+        loss = self.settings.score * score + self.settings.choice * choice
+        return {"loss": loss, "score": score.detach(), "choice": choice.detach(), "iou": iou.detach()}

@@ -41,6 +41,7 @@ class TrainingRequest:
         minutes, steps: the budget; the first one reached ends the training.
         frozen_blocks: so many early blocks of the backbone keep their weights.
         batch_size, crops: size of a step.
+        half: store the weights as float16.
         seed: of every random choice.
     """
 
@@ -57,6 +58,7 @@ class TrainingRequest:
     backbone_rate: float = 2e-4
     weight_decay: float = 1e-4
     frozen_blocks: int = 3
+    half: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,8 +69,10 @@ class TrainingRequest:
 
 
 def _freeze_normalization(network: nn.Module) -> None:
-    """Keep BatchNorm's running statistics: small batches would spoil ImageNet's."""
-    for module in network.modules():
+    """Keep the running statistics of a pretrained backbone's BatchNorm: small batches would spoil
+    ImageNet's. A network without a `backbone` begins from scratch and learns its statistics."""
+    backbone = getattr(network, "backbone", None)
+    for module in backbone.modules() if isinstance(backbone, nn.Module) else ():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
 
@@ -164,7 +168,7 @@ def run_training(
     average.copy_to(network)
     network.eval()
     path = request.output / request.weights_name
-    save_weights(path, network, _with_facts(request.info, clock, request))
+    save_weights(path, network, _with_facts(request.info, clock, request), half=request.half)
     on_event(Finished(clock.step, clock.seconds, path, stopped))
     return path
 

@@ -1,0 +1,36 @@
+"""How commands speak: results on standard output, everything else on standard error, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+T = TypeVar("T")
+
+
+def fail(message: str) -> int:
+    """Say what is wrong and return the exit code for it."""
+    print(f"seedhue: {message}", file=sys.stderr)
+    return FAILED
+
+
+def wrong_usage(message: str) -> int:
+    """Say how the command was called wrongly and return the exit code for it."""
+    print(f"seedhue: {message}", file=sys.stderr)
+    return WRONG_USAGE
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output, for programs."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def progress(items: Iterable[T], *, total: int, title: str) -> tqdm[T]:
+    """A progress bar on standard error; silent where that is not a terminal."""
+    return tqdm(items, total=total, desc=title, unit="", file=sys.stderr, disable=not sys.stderr.isatty())

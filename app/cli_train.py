@@ -1,0 +1,179 @@
+"""`train`: teach a network from annotated pictures; resumes where an earlier run in the folder ended."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.cli_output import DONE, fail, progress, wrong_usage
+from converters.errors import ConverterError
+
+if TYPE_CHECKING:
+    from models.data.dataset import Dataset
+    from models.training.engine import TrainingRequest
+    from models.training.trainable import TrainableModel
+
+
+def parse_shares(text: str) -> dict[str, float]:
+    """ "NAME=SHARE,NAME=SHARE".
+
+    Raises:
+        argparse.ArgumentTypeError: anything else.
+    """
+    if not re.fullmatch(r"[^=,]+=[0-9.]+(,[^=,]+=[0-9.]+)*", text):
+        raise argparse.ArgumentTypeError(f'"{text}" is not NAME=SHARE[,NAME=SHARE…]')
+    shares = dict(part.split("=") for part in text.split(","))
+    return {name: float(share) for name, share in shares.items()}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the sub-command."""
+    parser = commands.add_parser(
+        "train",
+        help="train a network",
+        description="DATA is a folder with images/ + instances.json (COCO), with labelme JSON files, or with "
+        "several data sets in sub-folders (those called *_val are left out).",
+    )
+    parser.add_argument("data", metavar="DATA", type=Path)
+    parser.add_argument("--model", default="seednet", help="architecture (default: %(default)s)")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, help="time budget (default: 15)")
+    budget.add_argument("--epochs", type=float, help="budget in passes over the pictures")
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/latest"), help="default: %(default)s")
+    parser.add_argument("--start", type=Path, help="weights to continue from (default: ImageNet backbone)")
+    parser.add_argument(
+        "--shares", type=parse_shares, default={}, help="share of the crops per data set: NAME=SHARE,…"
+    )
+    parser.add_argument(
+        "--partial",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="data set in which not every object is annotated, whatever its file says",
+    )
+    parser.add_argument("--cutouts", type=Path, help="folder of cut-out objects with alpha to paste in")
+    parser.add_argument("--batch", type=int, default=6, help="crops per step (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of every random choice")
+    parser.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
+    parser.set_defaults(handler=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train and say where the weights are."""
+    from models import SegmenterError
+
+    if any(v is not None and v <= 0 for v in (options.minutes, options.epochs)) or options.batch < 1:
+        return wrong_usage("--minutes, --epochs and --batch must be larger than zero.")
+    try:
+        datasets = load_mixture(options)
+        model = build_model(options, datasets)
+        request = build_request(options, datasets, model)
+        weights = train(model, request)
+    except (ConverterError, SegmenterError, ValueError) as error:
+        return fail(str(error))
+    except OSError as error:
+        return fail(f"{options.output}: {error.strerror or error}.")
+    print(f"wrote {weights}")
+    return DONE
+
+
+def load_mixture(options: argparse.Namespace) -> tuple[Dataset, ...]:
+    """The data sets with their shares; those without a share keep the default.
+
+    Raises:
+        ConverterError: nothing to read.
+        ValueError: a share names a data set that is not there.
+    """
+    from models.data.dataset import load_dataset
+    from models.data.mixture import mix_datasets
+
+    return mix_datasets(load_dataset(options.data), shares=options.shares, partial=options.partial)
+
+
+def build_model(options: argparse.Namespace, datasets: tuple[Dataset, ...]) -> TrainableModel:
+    """A fresh network, or one that continues from given weights.
+
+    Raises:
+        SegmenterError: no such architecture, or weights that do not fit.
+    """
+    from models.registry import find_architecture
+    from models.weights import read_weights
+
+    start = read_weights(options.start) if options.start else None
+    model: TrainableModel = find_architecture(options.model).trainable(datasets[0].categories, start=start)
+    return model
+
+
+def build_request(
+    options: argparse.Namespace, datasets: tuple[Dataset, ...], model: TrainableModel
+) -> TrainingRequest:
+    """Budget, crops and paths."""
+    from models.data.copy_paste import CutoutLibrary
+    from models.training.engine import TrainingRequest
+
+    pictures = sum(len(d.pictures) for d in datasets)
+    steps = max(1, round(options.epochs * pictures / options.batch)) if options.epochs else None
+    minutes = options.minutes if steps is None else None
+    return TrainingRequest(
+        datasets=datasets,
+        output=options.output,
+        info=model.info,
+        weights_name=f"{options.model}.safetensors",
+        minutes=15.0 if steps is None and minutes is None else minutes,
+        steps=steps,
+        batch_size=options.batch,
+        crops=model.crops,
+        cutouts=CutoutLibrary.from_folder(options.cutouts) if options.cutouts else None,
+        rate=options.rate,
+        backbone_rate=options.rate / 5,
+        half=options.half,
+        seed=options.seed,
+    )
+
+
+def train(model: TrainableModel, request: TrainingRequest) -> Path:
+    """Run the engine under a progress bar; an interruption keeps what was learned.
+
+    Raises:
+        OSError: the output folder cannot be written.
+    """
+    from models.registry import choose_device
+    from models.training.engine import run_training
+    from models.training.events import StepDone, TrainingEvent
+
+    stop: list[bool] = []
+    with progress((), total=1000, title="train") as bar:
+
+        def show(event: TrainingEvent) -> None:
+            if isinstance(event, StepDone):
+                bar.n = round(1000 * event.progress)
+                bar.set_postfix(_short(event), refresh=True)
+
+        _stop_on_interrupt(stop)
+        return run_training(
+            model.network.to(choose_device()),
+            model.loss,
+            replace(request),
+            should_stop=lambda: bool(stop),
+            on_event=show,
+        )
+
+
+def _short(event: Any) -> dict[str, str]:
+    losses = {name: f"{value:.3f}" for name, value in event.losses.items()}
+    return {"step": str(event.step), **losses}
+
+
+def _stop_on_interrupt(stop: list[bool]) -> None:
+    """Ctrl+C asks the training to end and save; a second one ends the program."""
+    import signal
+
+    def ask(_signal: int, _frame: object) -> None:
+        stop.append(True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, ask)

@@ -1,0 +1,38 @@
+"""Which weights a model name stands for: the user's active version, else the shipped one. Qt-free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.core.folders import data_dir
+
+if TYPE_CHECKING:
+    from models import Segmenter
+    from models.store import ModelStore
+
+
+def user_model_store() -> ModelStore:
+    """The store of this user's fine-tuned and imported models."""
+    from models.store import ModelStore
+
+    return ModelStore(data_dir() / "models")
+
+
+def load_chosen_segmenter(name: str, weights: Path | None = None, *, device: str = "auto") -> Segmenter:
+    """Load a model by its registry name or by the name of one of the user's versions.
+
+    Raises:
+        SegmenterError: there is no such model.
+    """
+    from models import load_segmenter
+
+    if weights is not None:
+        return load_segmenter(name, weights=weights, device=device)
+    stored = user_model_store().models()
+    for model in stored:
+        if model.weights is not None and (
+            model.version == name or (model.active and model.architecture == name)
+        ):
+            return load_segmenter(model.architecture, weights=model.weights, device=device)
+    return load_segmenter(name, device=device)
