@@ -97,6 +97,8 @@ def fill_rings(rings: Iterable[Sequence[Vertex]], height: int, width: int) -> Ma
     if not edges:
         return Mask(0, 0, _EMPTY)
     x_start, y_start, x_end, y_end = np.concatenate(edges, axis=1)
+    if not x_start.size:  # nothing but level edges: no height, no pixels
+        return Mask(0, 0, _EMPTY)
     y_low, y_high = np.minimum(y_start, y_end), np.maximum(y_start, y_end)
     top = max(0, math.ceil(float(y_low.min()) - 0.5))
     bottom = min(height, math.ceil(float(y_high.max()) - 0.5))
