@@ -176,6 +176,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "keep_largest", phrase("Keep the largest part"), "object", (), "mdi6.shape-outline", needs="selection"
     ),
     Command(
+        "split_parts", phrase("Split the parts"), "object", (), "mdi6.scissors-cutting", needs="selection"
+    ),
+    Command(
         "union", phrase("Union"), "object", ("Ctrl+U",), "mdi6.vector-union", needs="pair", separator=True
     ),
     Command(

@@ -29,7 +29,7 @@ TOP_BAR: Final = (
 CONTEXT_MENU: Final = (
     ("relabel", "lock", "hide", "zoom_selection"),
     ("raise_object", "lower_object"),
-    ("to_polygon", "to_mask", "fill_holes", "keep_largest"),
+    ("to_polygon", "to_mask", "fill_holes", "keep_largest", "split_parts"),
     ("union", "subtract", "intersect", "exclude"),
     ("copy", "duplicate", "remove_recolor", "delete"),
 )
@@ -54,6 +54,7 @@ def make_top_bar(actions: Mapping[str, QAction], parent: QWidget) -> QToolBar:
     bar.setFloatable(False)
     bar.setIconSize(QSize(20, 20))
     bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+    held = {command.id for command in all_commands() if command.held}
     for number, group in enumerate(TOP_BAR):
         if number:
             bar.addSeparator()
@@ -62,12 +63,26 @@ def make_top_bar(actions: Mapping[str, QAction], parent: QWidget) -> QToolBar:
             spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
             bar.addWidget(spacer)
         for name in group:
-            bar.addAction(actions[name])
+            if name in held:
+                bar.addWidget(_held_button(actions[name]))
+            else:
+                bar.addAction(actions[name])
     for name in ("auto", "train"):
         button = bar.widgetForAction(actions[name])
         if isinstance(button, QToolButton):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     return bar
+
+
+def _held_button(action: QAction) -> QToolButton:
+    """A button that acts while it is down; the window connects its `pressed` and `released`."""
+    button = QToolButton()
+    button.setObjectName(action.objectName())
+    button.setIcon(action.icon())
+    button.setToolTip(action.toolTip())
+    button.setEnabled(action.isEnabled())
+    action.enabledChanged.connect(button.setEnabled)
+    return button
 
 
 def add_choice_menu(

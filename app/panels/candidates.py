@@ -93,11 +93,11 @@ class CandidatesPanel(QWidget):
 
     closed = Signal()
 
-    def __init__(self, session: Session, view: CanvasView) -> None:
+    def __init__(self, session: Session, layer: CandidateLayer) -> None:
         super().__init__()
         self._session = session
         self._candidates: list[Candidate] = []
-        self._layer = CandidateLayer(view)
+        self._layer = layer
         self.slider = ValueSlider(tr("Smallest score"), low=0.0, high=1.0, step=0.01)
         self.slider.set_value(FIRST_SCORE)
         self.slider.changed.connect(self._refilter)

@@ -36,6 +36,7 @@ STATE_TEXTS: Final[dict[str, str]] = {
     "none": phrase("not annotated"),
     "annotated": phrase("annotated"),
     "reviewed": phrase("reviewed"),
+    "rejected": phrase("to be redone"),
     "modified": phrase("not saved yet"),
     "broken": phrase("damaged"),
 }

@@ -48,6 +48,7 @@ _STATE_ICONS: Final = {
     "none": ("mdi6.circle-outline", "disabled"),
     "annotated": ("mdi6.check-circle-outline", "success"),
     "reviewed": ("mdi6.check-decagram-outline", "success"),
+    "rejected": ("mdi6.close-circle-outline", "warning"),
     "modified": ("mdi6.circle-edit-outline", "warning"),
     "broken": ("mdi6.alert-circle-outline", "error"),
 }
@@ -172,6 +173,6 @@ class PicturesPanel(QWidget):
     def _summarize(self) -> None:
         count = self.model.rowCount()
         states = self.model.count_states()
-        done = states["annotated"] + states["reviewed"] + states["modified"]
+        done = sum(states[name] for name in ("annotated", "reviewed", "rejected", "modified"))
         self.filter.setVisible(count > FILTER_FROM)
         self.summary.setText(tr("{done} of {count} annotated", done=done, count=count) if count else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -20,11 +19,13 @@ from PySide6.QtWidgets import (
 from app.i18n import phrase, tr
 from app.panels.controls import ColorButton, MarkedSlider, Section, ValueSlider, make_label
 from app.recolor.settings import SETTINGS
-from converters.annotation import RecolorOperation
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.session import SeedState, Session
+    from app.workers.inference import ModelChoice
 
 TAU_LOW, TAU_HIGH, TAU_STEP = 0.01, 0.99, 0.01
 _LEVEL_NAMES: Final[dict[int, tuple[str, ...]]] = {
@@ -160,7 +161,7 @@ class BrushSection(Section):
 
 
 class RecolorSection(Section):
-    """The colour to give and the engine's sliders; they act on the selected recoloured objects too."""
+    """The colour to give and the engine's sliders; the tool applies them to the selected objects too."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(tr("Recolour"))
@@ -198,29 +199,34 @@ class RecolorSection(Section):
         self.reset.clicked.connect(self._reset)
         self.body.addWidget(self.reset, 0, Qt.AlignmentFlag.AlignLeft)
         session.options_changed.connect(self._refresh)
-        session.selection_changed.connect(self._refresh)
-        session.document_changed.connect(self._refresh)
+        session.selection_changed.connect(self._load_from_selection)
         self._refresh()
-
-    def _operation(self) -> RecolorOperation:
-        """The current object's operation, or the one the tool applies next."""
-        for instance in reversed(self._session.selected_instances()):
-            if instance.recolor is not None:
-                return instance.recolor
-        options = self._session.options
-        return RecolorOperation(options.color, options.recolor_settings)
 
     @Slot()
     def _refresh(self) -> None:
-        operation = self._operation()
-        self.color.set_color(operation.color)
+        options = self._session.options
+        self.color.set_color(options.color)
         for setting in SETTINGS:
-            self.sliders[setting.name].set_value(operation.settings.get(setting.name, setting.default))
+            value = options.recolor_settings.get(setting.name, setting.default)
+            self.sliders[setting.name].set_value(value)
+
+    @Slot()
+    def _load_from_selection(self) -> None:
+        """A single recoloured object brings its own colour and sliders."""
+        selected = self._session.selected_instances()
+        if len(selected) != 1 or selected[0].recolor is None or self._session.tool != "recolor":
+            return
+        operation = selected[0].recolor
+        # Both at once: the recolour tool follows every option and would see a mixture in between.
+        blocked = self._session.blockSignals(True)
+        self._session.set_option("color", operation.color)
+        self._session.set_option("recolor_settings", operation.settings)
+        self._session.blockSignals(blocked)
+        self._session.options_changed.emit("color")
 
     @Slot(str)
     def _set_color(self, shade: str) -> None:
         self._session.set_option("color", shade)
-        self._apply(self._operation(), color=shade)
         self._end_merge()
 
     @Slot(int)
@@ -229,37 +235,15 @@ class RecolorSection(Section):
 
     @Slot()
     def _set_setting(self) -> None:
-        settings = FrozenMap({name: slider.value() for name, slider in self.sliders.items()})
-        self._session.set_option("recolor_settings", settings)
-        self._apply(self._operation(), settings=settings)
+        defaults = {setting.name: setting.default for setting in SETTINGS}
+        values = {name: round(slider.value(), 4) for name, slider in self.sliders.items()}
+        chosen = {name: value for name, value in values.items() if abs(value - defaults[name]) > 1e-6}
+        self._session.set_option("recolor_settings", FrozenMap(chosen))
 
     @Slot()
     def _reset(self) -> None:
         self._session.set_option("recolor_settings", FrozenMap())
-        self._apply(self._operation(), settings=FrozenMap())
         self._end_merge()
-        self._refresh()
-
-    def _apply(
-        self,
-        operation: RecolorOperation,
-        *,
-        color: str | None = None,
-        settings: FrozenMap[float] | None = None,
-    ) -> None:
-        """Gives the new values to every selected object that is recoloured already."""
-        document = self._session.document
-        targets = [i for i in self._session.selected_instances() if i.recolor is not None and not i.locked]
-        if document is None or not targets:
-            return
-        wanted = RecolorOperation(
-            color if color is not None else operation.color,
-            settings if settings is not None else operation.settings,
-        )
-        changed = [replace(i, recolor=wanted) for i in targets if i.recolor != wanted]
-        if changed:
-            names = ",".join(i.id for i in changed)
-            document.replace(*changed, title=phrase("Change the colour"), merge_key=f"recolor {names}")
 
     @Slot()
     def _end_merge(self) -> None:
@@ -271,7 +255,7 @@ class ViewSection(Section):
     """The model in use and how strongly masks cover the picture.
 
     Signals:
-        model_chosen: the key of a model of the list.
+        model_chosen: the version of a model of the list.
     """
 
     model_chosen = Signal(str)
@@ -286,20 +270,21 @@ class ViewSection(Section):
         self.opacity.changed.connect(self._set_opacity)
         self.body.addWidget(self.models)
         self.body.addWidget(self.opacity)
+        self.show_models(())
         session.options_changed.connect(self._refresh)
         self._refresh()
 
-    def show_models(self, names: dict[str, str], active: str) -> None:
-        """Fills the list.
-
-        Args:
-            names: key to shown name, in order.
-            active: the key of the model in use.
-        """
+    @Slot(object)
+    def show_models(self, choices: Sequence[ModelChoice]) -> None:
+        """Fills the list; while no model is known yet it says so."""
         self.models.clear()
-        for key, name in names.items():
-            self.models.addItem(name, key)
-        self.models.setCurrentIndex(max(0, self.models.findData(active)))
+        self.models.setEnabled(bool(choices))
+        if not choices:
+            self.models.addItem(tr("Loading the model…"))
+        for choice in choices:
+            self.models.addItem(choice.title, choice.version)
+            if choice.active:
+                self.models.setCurrentIndex(self.models.count() - 1)
 
     @Slot()
     def _refresh(self) -> None:

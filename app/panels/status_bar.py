@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
+from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton
 
 from app.i18n import phrase, tr
 from app.theme import icon
@@ -13,6 +13,7 @@ from app.theme import icon
 if TYPE_CHECKING:
     from app.services.notifications import NotificationCentre
 
+MESSAGE_MS: Final = 6000
 SAVE_TEXTS: Final[dict[str, str]] = {
     "none": "",
     "saved": phrase("Saved"),
@@ -34,6 +35,9 @@ class StatusBar(QStatusBar):
         super().__init__()
         self.setSizeGripEnabled(False)
         self._notices = notices
+        self.hint = QLabel()
+        self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.addWidget(self.hint, 1)
         self.progress = QProgressBar()
         self.progress.setRange(0, 0)
         self.progress.setFixedWidth(96)
@@ -65,6 +69,16 @@ class StatusBar(QStatusBar):
         notices.seen.connect(self._show_unread)
         self.show_busy(None)
         self._show_unread()
+
+    @Slot(str)
+    def show_text(self, text: str) -> None:
+        """A message that leaves again."""
+        self.showMessage(text, MESSAGE_MS)
+
+    def show_hint(self, text: str) -> None:
+        """What the tool's buttons and keys do; stands there whenever no message does."""
+        self.hint.setText(text)
+        self.hint.setToolTip(text)
 
     @Slot(object)
     def show_busy(self, text: str | None) -> None:

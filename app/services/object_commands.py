@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from PySide6.QtCore import QObject, Slot
 
+from app.core.document import LockedError
 from app.core.title import Title
 from app.i18n import phrase, tr
-from converters.annotation import Instance, Mask, Polygon, Provenance, new_instance_id
-from converters.geometry import (
-    difference,
-    fill_holes,
-    intersection,
-    join_rings,
-    largest_part,
-    mask_iou,
-    mask_to_rings,
-    rasterize,
-    union,
-    xor,
-)
+from app.tools import convert_selection
+from app.tools.convert_selection import NotRegionsError
+from converters.annotation import Mask, new_instance_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.core.document import Document
     from app.session import Session
+    from converters.annotation import Instance
 
+Ids: TypeAlias = tuple[str, ...]
 POLYGON_TOLERANCE: Final = 0.75
 """How far, in pixels, a simplified outline may leave the mask's."""
 
@@ -119,84 +113,56 @@ class ObjectCommands(QObject):
 
     @Slot()
     def fill_holes(self) -> None:
-        self._reshape_masks(phrase("Fill holes"), fill_holes)
+        self._convert(convert_selection.fill_holes)
 
     @Slot()
     def keep_largest(self) -> None:
-        self._reshape_masks(phrase("Keep the largest part"), largest_part)
+        self._convert(convert_selection.keep_largest_part)
+
+    @Slot()
+    def split_parts(self) -> None:
+        self._convert(convert_selection.split_parts)
 
     @Slot()
     def union(self) -> None:
-        self._combine(phrase("Union"), union)
+        self._convert(convert_selection.unite)
 
     @Slot()
     def subtract(self) -> None:
-        self._combine(phrase("Subtract"), difference, keep_others=True)
+        self._convert(convert_selection.subtract)
 
     @Slot()
     def intersect(self) -> None:
-        self._combine(phrase("Intersection"), intersection)
+        self._convert(convert_selection.intersect)
 
     @Slot()
     def exclude(self) -> None:
-        self._combine(phrase("Exclude the overlap"), xor)
+        self._convert(convert_selection.exclude)
 
     @Slot()
     def to_mask(self) -> None:
-        """Turns the selected shapes into the pixels they cover."""
-        document, chosen = self._unlocked()
-        if document is None:
-            return
-        height, width = document.annotation.height, document.annotation.width
-        changed = [
-            replace(instance, geometry=rasterize(instance.geometry, height, width, rule="centers"))
-            for instance in chosen
-            if not isinstance(instance.geometry, Mask)
-        ]
-        changed = [i for i in changed if isinstance(i.geometry, Mask) and not i.geometry.is_empty]
-        if changed:
-            document.replace(*changed, title=Title(phrase("Shape to mask")))
-        else:
-            self._session.message.emit(tr("Nothing to turn into a mask here."))
+        self._convert(convert_selection.shapes_to_masks)
 
     @Slot()
     def to_polygon(self) -> None:
-        """Turns the selected masks into polygons: one per part, those of one mask share a group."""
-        document, chosen = self._unlocked()
-        if document is None:
+        self._convert(partial(convert_selection.masks_to_polygons, tolerance=POLYGON_TOLERANCE))
+
+    def _convert(self, operation: Callable[[Document, Ids], Ids]) -> None:
+        """Runs an operation on the selection and selects what came of it."""
+        document = self._session.document
+        if document is None or not self._session.selection:
             return
-        masks = [instance for instance in chosen if isinstance(instance.geometry, Mask)]
-        if not masks:
-            self._session.message.emit(tr("Nothing to turn into a polygon here."))
+        revision = document.revision
+        try:
+            self._session.select(operation(document, self._session.selection))
+        except LockedError:
+            self._session.message.emit(tr("A locked object is in the way; unlock it first."))
             return
-        annotation = document.annotation
-        groups = [i.group_id for i in annotation.instances if i.group_id is not None]
-        next_group = max(groups, default=0) + 1
-        made: dict[str, tuple[Instance, ...]] = {}
-        agreement = 1.0
-        for instance in masks:
-            assert isinstance(instance.geometry, Mask)
-            parts = _polygons(instance.geometry)
-            group = instance.group_id
-            if len(parts) > 1 and group is None:
-                group, next_group = next_group, next_group + 1
-            first = replace(instance, geometry=parts[0], group_id=group)
-            others = (replace(first, id=new_instance_id(), geometry=part) for part in parts[1:])
-            made[instance.id] = (first, *others)
-            again = union_all(
-                [rasterize(part, annotation.height, annotation.width, rule="centers") for part in parts]
-            )
-            agreement = min(agreement, mask_iou(again, instance.geometry))
-        instances = tuple(new for old in annotation.instances for new in made.get(old.id, (old,)))
-        document.edit(Title(phrase("Mask to polygon")), annotation.with_instances(instances))
-        self._session.select(i.id for pieces in made.values() for i in pieces)
-        points = sum(
-            len(i.geometry.points) for p in made.values() for i in p if isinstance(i.geometry, Polygon)
-        )
-        percent = f"{100 * agreement:.1f}"
-        self._session.message.emit(
-            tr("Polygons: {points} points, {percent} % the same region", points=points, percent=percent)
-        )
+        except NotRegionsError:
+            self._session.message.emit(tr("This needs two regions or more; lines and points have no inside."))
+            return
+        if document.revision == revision:
+            self._session.message.emit(tr("Nothing changes."))
 
     @Slot()
     def remove_recolor(self) -> None:
@@ -242,59 +208,3 @@ class ObjectCommands(QObject):
         if step > 0:
             below = sum(1 for instance in order[: max(places)] if instance.id not in chosen)
         document.move(chosen, max(0, below + step))
-
-    def _reshape_masks(self, title: str, operation: Callable[[Mask], Mask]) -> None:
-        document, chosen = self._unlocked()
-        changed = []
-        for instance in chosen:
-            if isinstance(instance.geometry, Mask):
-                mask = operation(instance.geometry)
-                if mask != instance.geometry:
-                    changed.append(_edited(instance, mask))
-        if document is not None and changed:
-            document.replace(*changed, title=Title(title))
-        else:
-            self._session.message.emit(tr("Nothing changes."))
-
-    def _combine(
-        self, title: str, operation: Callable[[Mask, Mask], Mask], *, keep_others: bool = False
-    ) -> None:
-        """Folds the selected objects into the first selected one, which keeps its label."""
-        document, chosen = self._unlocked()
-        if document is None or len(chosen) < 2:
-            return
-        height, width = document.annotation.height, document.annotation.width
-        first, *others = chosen
-        result = rasterize(first.geometry, height, width, rule="centers")
-        for other in others:
-            result = operation(result, rasterize(other.geometry, height, width, rule="centers"))
-        if result.is_empty:
-            self._session.message.emit(tr("Nothing would be left; nothing was changed."))
-            return
-        gone = set() if keep_others else {other.id for other in others}
-        instances = tuple(
-            _edited(i, result) if i.id == first.id else i
-            for i in document.annotation.instances
-            if i.id not in gone
-        )
-        document.edit(Title(title), document.annotation.with_instances(instances))
-        self._session.select((first.id,))
-
-
-def union_all(masks: list[Mask]) -> Mask:
-    """Pixels of any of the masks (at least one)."""
-    result = masks[0]
-    for mask in masks[1:]:
-        result = union(result, mask)
-    return result
-
-
-def _polygons(mask: Mask) -> list[Polygon]:
-    """One polygon per part, its holes joined to it; details below the tolerance are smoothed away."""
-    rings = mask_to_rings(mask, POLYGON_TOLERANCE)
-    return [join_rings([outer, *holes]) for outer, holes in rings]
-
-
-def _edited(instance: Instance, mask: Mask) -> Instance:
-    provenance: Provenance = replace(instance.provenance, edited=True)
-    return replace(instance, geometry=mask, provenance=provenance)

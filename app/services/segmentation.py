@@ -12,7 +12,9 @@ from app.workers.inference import (
     EncodeImage,
     FindObjects,
     InferenceEngine,
+    ListModels,
     LoadModel,
+    ModelChoice,
     ModelReady,
     Phase,
     Region,
@@ -20,6 +22,8 @@ from app.workers.inference import (
 from app.workers.task import TaskRunner
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.canvas.base_image import OpenImage
     from app.services.notifications import NotificationCentre
     from app.session import Session
@@ -43,25 +47,30 @@ class Segmentation(QObject):
         model_ready: a ModelReady.
         model_failed: no model could be loaded.
         objects_found: the predictions of `find_objects`, best first.
+        models_listed: a tuple of ModelChoice.
     """
 
     busy_changed = Signal(object)
     model_ready = Signal(object)
     model_failed = Signal()
     objects_found = Signal(object)
+    models_listed = Signal(object)
 
     def __init__(
         self,
         session: Session,
         notices: NotificationCentre,
         *,
+        store: Path,
         engine: InferenceEngine | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._session = session
         self._notices = notices
+        self._store = store
         self._model = LoadModel("seednet")
+        self._choices: tuple[ModelChoice, ...] = ()
         self._ready: ModelReady | None = None
         self._started = False
         self._visible: Region | None = None
@@ -81,20 +90,33 @@ class Segmentation(QObject):
         """The model in use, None until it has been loaded."""
         return self._ready
 
+    @property
+    def choices(self) -> tuple[ModelChoice, ...]:
+        """The models of the list; empty until the first one has been loaded."""
+        return self._choices
+
+    def architecture(self) -> str:
+        """Registry name of the network in use."""
+        return self._model.name
+
     @Slot()
     def start(self) -> None:
         """Loads the model; called after the first paint, because it imports torch."""
         self._started = True
-        self.runner.submit(self._model, key="model")
-        self._encode_picture(self._session.image)
+        self.runner.submit(ListModels(self._store), key="list")
 
-    def set_model(self, model: LoadModel) -> None:
-        """Uses another model from now on; the open picture is encoded again."""
+    def choose_version(self, version: str) -> None:
+        """Makes a version of the list (or a freshly trained one) the active one."""
+        own = {choice.version: choice.model.weights is not None for choice in self._choices}
+        activate = version if own.get(version, True) else ""
+        self.runner.submit(ListModels(self._store, activate), key="list")
+
+    def _load(self, model: LoadModel) -> None:
         self._model = model
         self._ready = None
         self._session.set_encoding(None)
-        if self._started:
-            self.start()
+        self.runner.submit(model, key="model")
+        self._encode_picture(self._session.image)
 
     def find_objects(self) -> None:
         """Asks the encoding for every object; `objects_found` answers."""
@@ -147,6 +169,14 @@ class Segmentation(QObject):
             if request == self._model:
                 self._ready = result
                 self.model_ready.emit(result)
+                if result.notice:
+                    self._notices.post("info", result.notice)
+        elif isinstance(request, ListModels):
+            self._choices = result
+            self.models_listed.emit(result)
+            active = next((choice.model for choice in result if choice.active), self._model)
+            if self._ready is None or active != self._model:
+                self._load(active)
         elif isinstance(request, FindObjects):
             if request.encoding is self._session.encoding:
                 self.objects_found.emit(result)
@@ -163,7 +193,7 @@ class Segmentation(QObject):
     def _fail(self, request: object, failure: Failure) -> None:
         if isinstance(request, EncodeImage) and self._ready is None and self._started:
             return  # the model itself could not be loaded, which has been reported already
-        if isinstance(request, LoadModel):
+        if isinstance(request, LoadModel | ListModels) and self._ready is None:
             self._started = False
             self.model_failed.emit()
             self._notices.report(failure, retry_title=tr("Try again"), retry=self.start)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.i18n import tr
@@ -20,16 +21,22 @@ class Failure:
         remedy: what the user can do; may be empty.
         details: traceback or other text to copy.
         path: the file at fault, if there is one.
+        kind: the exception's class name.
     """
 
     title: str
     remedy: str = ""
     details: str = ""
     path: Path | None = None
+    kind: str = ""
 
 
 def describe_failure(error: BaseException) -> Failure:
     """The message for an exception, in the user's words where its kind is known."""
+    return replace(_describe(error), kind=type(error).__name__)
+
+
+def _describe(error: BaseException) -> Failure:
     details = "".join(traceback.format_exception(error))
     if isinstance(error, ConverterError):
         place = f"{error.path.name}: " if error.path else ""
@@ -42,13 +49,19 @@ def describe_failure(error: BaseException) -> Failure:
     if isinstance(error, OSError):
         path = Path(str(error.filename)) if error.filename else None
         return Failure(_explain_os_error(error, path), _remedy_for(error), details, path)
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) or _is_segmenter_error(error):
         return Failure(str(error) or type(error).__name__, "", details)
     return Failure(
         tr("Something unexpected went wrong: {error}", error=str(error) or type(error).__name__),
         tr("Your annotations are safe. Please copy the details into a bug report."),
         details,
     )
+
+
+def _is_segmenter_error(error: BaseException) -> bool:
+    """Whether the networks' floor raised it on purpose; asking must not import torch."""
+    errors = sys.modules.get("models.errors")
+    return errors is not None and isinstance(error, errors.SegmenterError)
 
 
 def _explain_os_error(error: OSError, path: Path | None) -> str:

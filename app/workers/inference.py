@@ -60,7 +60,30 @@ class FindObjects:
     max_count: int = 200
 
 
-InferenceRequest: TypeAlias = LoadModel | EncodeImage | FindObjects
+@dataclass(frozen=True, slots=True)
+class ListModels:
+    """Which models there are; asked after the first load, because answering needs torch.
+
+    Attributes:
+        store: folder of the user's own models.
+        activate: version to make the active one first; "" goes back to the shipped model.
+    """
+
+    store: Path
+    activate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model of the list; `model` is what to ask `LoadModel` for."""
+
+    version: str
+    title: str
+    model: LoadModel
+    active: bool
+
+
+InferenceRequest: TypeAlias = LoadModel | EncodeImage | FindObjects | ListModels
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +101,14 @@ class ModelReady:
         version: for example "seednet-1".
         categories: labels the model can name; may be empty.
         device: where it runs.
+        notice: what the user should know about how it runs, or "".
     """
 
     name: str
     version: str
     categories: tuple[str, ...] = ()
     device: str = "cpu"
+    notice: str = ""
 
 
 class EncodingCache:
@@ -136,6 +161,8 @@ class InferenceEngine:
         """Does the request; the answer is a ModelReady, an encoding or a list of predictions."""
         if isinstance(request, LoadModel):
             return self._model_ready(request, on_event)
+        if isinstance(request, ListModels):
+            return list_models(request)
         if isinstance(request, FindObjects):
             on_event(Phase(phrase("Finding objects…")))
             return request.encoding.instances(min_score=request.min_score, max_count=request.max_count)
@@ -150,9 +177,12 @@ class InferenceEngine:
         if known is not None:
             return known
         on_event(Phase(phrase("Reading the picture…")))
-        encoding = self._segmenter.encode(request.image, region=request.region, should_stop=should_stop)
-        if encoding is None or should_stop():
-            raise Stopped
+        try:
+            encoding = self._segmenter.encode(request.image, region=request.region, should_stop=should_stop)
+        except Exception:
+            if should_stop():  # the segmenter says Cancelled, a class of the floor that brings torch
+                raise Stopped from None
+            raise
         self._cache.put(key, encoding)
         return encoding
 
@@ -164,10 +194,28 @@ class InferenceEngine:
             self._segmenter = self._load(wanted.name, weights=wanted.weights)
             self._loaded = wanted
             self._cache.clear()
-        device = str(getattr(self._segmenter, "device", "cpu"))
-        return ModelReady(
-            wanted.name, str(self._segmenter.version), tuple(self._segmenter.categories or ()), device
-        )
+        used = self._segmenter
+        return ModelReady(wanted.name, used.version, tuple(used.categories), used.device, used.notice)
+
+
+def list_models(request: ListModels) -> tuple[ModelChoice, ...]:
+    """The shipped models, then the user's own; the active one is marked."""
+    from models.registry import ARCHITECTURES
+    from models.store import ModelStore
+
+    store = ModelStore(request.store)
+    if request.activate:
+        store.activate(request.activate)
+    elif request.activate == "":
+        while store.active().weights is not None:
+            store.rollback()
+    choices = []
+    for stored in store.models():
+        name = ARCHITECTURES[stored.architecture].title if stored.architecture in ARCHITECTURES else ""
+        title = name if stored.weights is None else stored.version
+        model = LoadModel(stored.architecture, stored.weights)
+        choices.append(ModelChoice(stored.version, title, model, stored.active))
+    return tuple(choices)
 
 
 def _import_models() -> Any:

@@ -77,12 +77,15 @@ class TaskRunner(QObject):
         finished: (request, result)
         failed: (request, Failure)
         progressed: (request, event); events come as often as the work emits them.
+        dropped: (request, result) of work that was finished although nobody wants it any more; for
+            results that hold something to be closed.
         busy_changed: whether any request waits or runs.
     """
 
     finished = Signal(object, object)
     failed = Signal(object, object)
     progressed = Signal(object, object)
+    dropped = Signal(object, object)
     busy_changed = Signal(bool)
     _submitted = Signal(object)
 
@@ -146,7 +149,9 @@ class TaskRunner(QObject):
 
     @Slot(object, object)
     def _deliver(self, job: Job, result: object) -> None:
-        if not job.stop.is_set():
+        if job.stop.is_set():
+            self.dropped.emit(job.request, result)
+        else:
             self.finished.emit(job.request, result)
 
     @Slot(object, object)

@@ -1,0 +1,68 @@
+"""Starts the window: application object, language, theme, main window, event loop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
+from PySide6.QtWidgets import QApplication
+
+from app.core.settings import SettingsStore
+from app.i18n import current_language, set_language
+from app.main_window import MainWindow
+from app.services.desk import Desk
+from app.theme import ThemeManager, icon
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def forget_opencv_plugins() -> None:
+    """Takes OpenCV's Qt 5 folders out of the environment, which importing cv2 has put there."""
+    for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
+        if f"{os.sep}cv2{os.sep}" in os.environ.get(name, ""):
+            del os.environ[name]
+
+
+def make_application(arguments: Sequence[str] = ()) -> QApplication:
+    """The process's QApplication, made once."""
+    forget_opencv_plugins()
+    application = QApplication.instance()
+    if not isinstance(application, QApplication):
+        application = QApplication([sys.argv[0], *arguments])
+    application.setApplicationName("SeedHue")
+    application.setApplicationDisplayName("SeedHue")
+    application.setDesktopFileName("seedhue")
+    return application
+
+
+def translate_qt(application: QApplication) -> None:
+    """Loads Qt's own words (the buttons of its dialogs) in the window's language."""
+    translator = QTranslator(application)
+    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+    if translator.load(QLocale(current_language()), "qtbase", "_", folder):
+        application.installTranslator(translator)
+
+
+def run_window(paths: Sequence[Path] = ()) -> int:
+    """Shows the window, opens the paths, and returns the exit status when it is closed."""
+    application = make_application()
+    store = SettingsStore()
+    set_language(store.settings.language)
+    translate_qt(application)
+    theme = ThemeManager(application)
+    theme.apply(store.settings.theme)
+    application.setWindowIcon(icon("mdi6.sprout", "accent"))
+    desk = Desk(store)
+    desk.notices.catch_exceptions()
+    window = MainWindow(desk, theme)
+    window.show()
+    if paths:
+        desk.pictures.open_paths(list(paths))
+    try:
+        return application.exec()
+    finally:
+        desk.notices.release_exceptions()

@@ -1,0 +1,313 @@
+"""Training inside the application: choose a time budget, watch it learn, keep or discard the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QRadioButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.i18n import phrase, tr
+from app.panels.controls import make_label
+
+if TYPE_CHECKING:
+    from app.services.training import Training
+    from app.workers.training import TrainingOutcome, TrainingProgress, TrainingSummary
+
+BUDGETS: Final = (2, 5, 15)
+FEW_OBJECTS: Final = 10
+FEW_PICTURES: Final = 2
+QUIET_SECONDS: Final = 30
+
+PHASES: Final[dict[str, str]] = {
+    "preparing": phrase("Getting ready…"),
+    "collecting": phrase("Collecting your objects…"),
+    "baseline": phrase("Measuring the model as it is…"),
+    "training": phrase("Learning…"),
+    "validating": phrase("Measuring on held-out objects…"),
+    "saving": phrase("Saving the new model…"),
+}
+
+
+class TrainDialog(QDialog):
+    """Three pages: what to train on and how long; the running training; the result.
+
+    The dialog is not modal: the window stays usable while it learns. Closing the dialog leaves the
+    training running; the status bar keeps telling about it.
+    """
+
+    activate_wanted = Signal(object)
+
+    def __init__(self, training: Training, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(tr("Train on your objects"))
+        self.setMinimumWidth(560)
+        self._training = training
+        self._curve: object | None = None
+        self._outcome: TrainingOutcome | None = None
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self._make_setup())
+        self.pages.addWidget(self._make_running())
+        self.pages.addWidget(self._make_result())
+        body = QVBoxLayout(self)
+        body.setContentsMargins(24, 24, 24, 16)
+        body.addWidget(self.pages)
+        self._quiet = QTimer(self)
+        self._quiet.setInterval(1000 * QUIET_SECONDS)
+        self._quiet.timeout.connect(self._say_quiet)
+        training.summary_ready.connect(self.show_summary)
+        training.progressed.connect(self.show_progress)
+        training.finished.connect(self.show_outcome)
+        training.stopped_without_result.connect(self._back_to_setup)
+        if training.is_running:
+            self._show_running()
+        else:
+            training.count_objects()
+
+    def reopen(self) -> None:
+        """Shows the page that fits, when the dialog is called up again."""
+        if not self._training.is_running and self.pages.currentIndex() != 1:
+            self._back_to_setup()
+
+    # The first page
+
+    def _make_setup(self) -> QWidget:
+        page = QWidget()
+        self.summary = QLabel(tr("Counting your objects…"))
+        self.summary.setWordWrap(True)
+        self.warning = make_label("", "error")
+        self.warning.setWordWrap(True)
+        self.warning.hide()
+        self.budget = QButtonGroup(self)
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        for minutes in BUDGETS:
+            button = QRadioButton(tr("about {minutes} minutes", minutes=minutes))
+            self.budget.addButton(button, minutes)
+            row.addWidget(button)
+        row.addStretch(1)
+        self.budget.button(BUDGETS[1]).setChecked(True)
+        hint = make_label(
+            tr(
+                "The shipped model stays untouched. The new one is compared with it on objects it has "
+                "not seen, and you decide which to keep."
+            ),
+            "muted",
+        )
+        hint.setWordWrap(True)
+        self.start_button = QPushButton(tr("Start training"))
+        self.start_button.setProperty("role", "primary")
+        self.start_button.setEnabled(False)
+        self.start_button.clicked.connect(self._start)
+        cancel = QPushButton(tr("Close"))
+        cancel.clicked.connect(self.close)
+        column = _column(page)
+        column.addWidget(make_label(tr("Train on your objects"), "heading"))
+        column.addWidget(self.summary)
+        column.addWidget(self.warning)
+        column.addWidget(make_label(tr("Time budget")))
+        column.addLayout(row)
+        column.addWidget(hint)
+        column.addStretch(1)
+        column.addLayout(_buttons(self.start_button, cancel))
+        return page
+
+    @Slot(object)
+    def show_summary(self, summary: TrainingSummary) -> None:
+        """What there is to learn from."""
+        self.summary.setText(
+            tr(
+                "{objects} objects in {pictures} pictures of this folder.",
+                objects=summary.objects,
+                pictures=summary.pictures,
+            )
+        )
+        self.start_button.setEnabled(summary.objects > 0)
+        if summary.objects == 0:
+            text = tr("There is nothing to learn from yet: annotate some objects and save them.")
+        elif summary.objects < FEW_OBJECTS or summary.pictures < FEW_PICTURES:
+            text = tr("This is little: from 10 objects in 2 pictures on, training starts to help.")
+        else:
+            text = ""
+        self.warning.setText(text)
+        self.warning.setVisible(bool(text))
+
+    @Slot()
+    def _start(self) -> None:
+        self._show_running()
+        self._training.start(minutes=self.budget.checkedId())
+
+    # The second page
+
+    def _make_running(self) -> QWidget:
+        page = QWidget()
+        self.phase = make_label("", "heading")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setRange(0, 1000)
+        self.facts = make_label("", "muted")
+        self.facts.setWordWrap(True)
+        self._curve_place = QVBoxLayout()
+        self.stop_button = QPushButton(tr("Stop and keep the best"))
+        self.stop_button.setProperty("role", "primary")
+        self.stop_button.clicked.connect(self._stop)
+        self.discard_button = QPushButton(tr("Discard"))
+        self.discard_button.clicked.connect(self._discard)
+        column = _column(page)
+        column.addWidget(self.phase)
+        column.addWidget(self.progress)
+        column.addWidget(self.facts)
+        column.addLayout(self._curve_place, 1)
+        column.addLayout(_buttons(self.stop_button, self.discard_button))
+        return page
+
+    def _show_running(self) -> None:
+        self.pages.setCurrentIndex(1)
+        self.phase.setText(tr(PHASES["preparing"]))
+        self.progress.setRange(0, 0)
+        self.facts.setText("")
+        self.stop_button.setEnabled(True)
+        self.discard_button.setEnabled(True)
+        self._quiet.start()
+        from app.dialogs.training_curve import TrainingCurve  # brings pyqtgraph
+
+        if isinstance(self._curve, QWidget):
+            self._curve.deleteLater()
+        self._curve = TrainingCurve()
+        self._curve_place.addWidget(self._curve)
+
+    @Slot(object)
+    def show_progress(self, progress: TrainingProgress) -> None:
+        """Phase, share of the budget, curves."""
+        self._quiet.start()
+        self.phase.setText(tr(PHASES.get(progress.phase, PHASES["training"])))
+        curve = self._curve
+        if progress.phase == "training" and progress.share is not None:
+            self.progress.setRange(0, 1000)
+            self.progress.setValue(round(1000 * progress.share))
+            self.facts.setText(
+                tr(
+                    "Step {step} · {seconds} s left · loss {loss}",
+                    step=progress.step,
+                    seconds=round(progress.seconds_left or 0),
+                    loss="–" if progress.loss is None else f"{progress.loss:.3f}",
+                )
+            )
+        elif progress.phase != "training":
+            self.progress.setRange(0, 0)
+        if curve is not None:
+            if progress.loss is not None:
+                curve.add_loss(progress.step, progress.loss)  # type: ignore[attr-defined]
+            if progress.score is not None:
+                curve.add_score(progress.step, progress.score)  # type: ignore[attr-defined]
+
+    @Slot()
+    def _say_quiet(self) -> None:
+        self.facts.setText(tr("Still working; the last news is more than 30 seconds old."))
+
+    @Slot()
+    def _stop(self) -> None:
+        self.stop_button.setEnabled(False)
+        self.facts.setText(tr("Stopping after this step…"))
+        self._training.stop_and_keep()
+
+    @Slot()
+    def _discard(self) -> None:
+        self.discard_button.setEnabled(False)
+        self._training.discard()
+
+    @Slot()
+    def _back_to_setup(self) -> None:
+        self._quiet.stop()
+        self.pages.setCurrentIndex(0)
+        self._training.count_objects()
+
+    # The last page
+
+    def _make_result(self) -> QWidget:
+        page = QWidget()
+        self.verdict = make_label("", "heading")
+        self.verdict.setWordWrap(True)
+        self.scores = QLabel()
+        self.scores.setWordWrap(True)
+        self.keep_new = QPushButton(tr("Use the new model"))
+        self.keep_new.clicked.connect(self._use_new)
+        self.keep_old = QPushButton(tr("Keep the old model"))
+        self.keep_old.clicked.connect(self.close)
+        again = QPushButton(tr("Train again…"))
+        again.clicked.connect(self._back_to_setup)
+        column = _column(page)
+        column.addWidget(self.verdict)
+        column.addWidget(self.scores)
+        column.addStretch(1)
+        column.addLayout(_buttons(self.keep_new, self.keep_old, again))
+        return page
+
+    @Slot(object)
+    def show_outcome(self, outcome: TrainingOutcome) -> None:
+        """Before and after, and which of the two to use."""
+        self._quiet.stop()
+        self._outcome = outcome
+        self.pages.setCurrentIndex(2)
+        better = outcome.is_better
+        if better:
+            self.verdict.setText(tr("The new model is at least as good on your objects."))
+        else:
+            self.verdict.setText(tr("The new model is worse on your objects; the old one stays in use."))
+        lines = [
+            tr(
+                "Mean overlap after one click on {count} objects it has not seen:",
+                count=outcome.held_out,
+            ),
+            tr(
+                "{before} before, {after} after", before=f"{outcome.before:.3f}", after=f"{outcome.after:.3f}"
+            ),
+            tr(
+                "It took {seconds} s. Saved as {version}.",
+                seconds=round(outcome.seconds),
+                version=outcome.version,
+            ),
+        ]
+        self.scores.setText("\n\n".join(lines))
+        for button, is_primary in ((self.keep_new, better), (self.keep_old, not better)):
+            button.setProperty("role", "primary" if is_primary else "")
+            button.style().unpolish(button)
+            button.style().polish(button)
+
+    @Slot()
+    def _use_new(self) -> None:
+        if self._outcome is not None:
+            self.activate_wanted.emit(self._outcome)
+        self.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._quiet.stop()
+        super().closeEvent(event)
+
+
+def _column(page: QWidget) -> QVBoxLayout:
+    column = QVBoxLayout(page)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(12)
+    return column
+
+
+def _buttons(*buttons: QPushButton) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(8)
+    row.addStretch(1)
+    for button in reversed(buttons):
+        row.addWidget(button, 0, Qt.AlignmentFlag.AlignRight)
+    return row

@@ -1,0 +1,385 @@
+"""The main window: puts canvas, panels, menus and services together. No work is done here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QWidget
+
+from app.actions import build_actions, effective_keys
+from app.canvas.view import CanvasView
+from app.dialogs.window_dialogs import WindowDialogs
+from app.i18n import set_language, tr
+from app.menus import LANGUAGE_CHOICES, add_choice_menu, context_actions, fill_menu_bar, make_top_bar
+from app.panels.candidates import CandidateLayer, CandidatesPanel
+from app.panels.docks import DOCKS, make_dock
+from app.panels.labels import LabelsPanel
+from app.panels.objects import ObjectsPanel
+from app.panels.picture_model import PictureModel
+from app.panels.pictures import PicturesPanel
+from app.panels.properties import PropertiesPanel
+from app.panels.start_page import StartPage
+from app.panels.status_bar import StatusBar
+from app.panels.toast import Toast
+from app.panels.tool_bar import ToolBar
+from app.services.desk import Desk
+from app.services.enabling import Enabling
+from app.services.view_commands import ViewCommands
+from app.theme import CHOICES, ThemeManager
+from app.tools.registry import TOOLS, ToolBox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QPaintEvent
+
+    from app.services.notifications import NotificationCentre
+
+MINIMUM_SIZE: Final = (960, 600)
+LAYOUT_VERSION: Final = 1
+FIRST_SIZE: Final = (1280, 800)
+LEFT_WIDTH: Final = 216
+RIGHT_WIDTH: Final = 304
+PEEK_MS: Final = 1500
+
+
+class MainWindow(QMainWindow):
+    """The window of the program.
+
+    Attributes:
+        desk: session, settings and the services with their worker threads.
+        canvas: the picture.
+        actions_by_id: every command's QAction.
+    """
+
+    def __init__(self, desk: Desk, theme: ThemeManager) -> None:
+        super().__init__()
+        self.desk = desk
+        self.theme = theme
+        self.setWindowTitle("SeedHue")
+        self.setMinimumSize(*MINIMUM_SIZE)
+        self.setAcceptDrops(True)
+        self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.canvas = CanvasView(desk.session)
+        self.tool_box = ToolBox(desk.session, self.canvas)
+        self.picture_model = PictureModel(self)
+        desk.pictures.show_in(self.picture_model)
+        self.candidate_layer = CandidateLayer(self.canvas)
+        self.centre = QStackedWidget()
+        self.centre.addWidget(self.canvas)
+        self.setCentralWidget(self.centre)
+        self.view_commands = ViewCommands(desk.session, self.canvas, self)
+        self.dialogs = WindowDialogs(self)
+        self.actions_by_id: dict[str, QAction] = {}
+        self._chrome: list[QWidget] = []
+        self._painted = False
+        self._build_chrome()
+        self._connect_services()
+        self._restore_layout()
+        theme.changed.connect(self.rebuild)
+        self._show_document()
+
+    @property
+    def notices(self) -> NotificationCentre:
+        return self.desk.notices
+
+    # The parts that know words and colours are made anew when either changes
+
+    def _build_chrome(self) -> None:
+        desk, session = self.desk, self.desk.session
+        keys = effective_keys(desk.settings.shortcuts)
+        self.actions_by_id = build_actions(self, keys)
+        self._hold_key = QKeySequence((*keys["show_original"], "")[0])
+        for action in self.actions_by_id.values():
+            self.addAction(action)
+        self.menus = fill_menu_bar(self.menuBar(), self.actions_by_id)
+        self.recent_menu = QMenu(tr("Recent"), self)
+        self.menus["file"].insertMenu(self.actions_by_id["open_sample"], self.recent_menu)
+        self.recent_menu.aboutToShow.connect(self._fill_recent)
+        self._add_choices()
+        self.object_menu = QMenu(self)
+        context_actions(self.actions_by_id, self.object_menu)
+        self.top_bar = make_top_bar(self.actions_by_id, self)
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.top_bar)
+        self.tool_bar = ToolBar(
+            session, {kind.name: self.actions_by_id[f"tool_{kind.name}"] for kind in TOOLS}
+        )
+        self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, self.tool_bar)
+        self.status = StatusBar(desk.notices)
+        self.setStatusBar(self.status)
+        self.start_page = StartPage(self.actions_by_id)
+        self.start_page.show_recent(self.recent_paths())
+        self.centre.addWidget(self.start_page)
+        self.toast = Toast(self.centre)
+        self._build_panels()
+        self.enabling = Enabling(desk, self.actions_by_id, self)
+        self._chrome = [self.top_bar, self.tool_bar, self.start_page, self.toast, self.object_menu]
+        self._chrome += [self.recent_menu, *self.docks.values()]
+        self._connect_actions()
+        self._connect_chrome()
+
+    def _build_panels(self) -> None:
+        desk, session = self.desk, self.desk.session
+        self.pictures = PicturesPanel(self.picture_model)
+        self.labels = LabelsPanel(session, desk.known_labels)
+        self.objects = ObjectsPanel(session)
+        self.candidates = CandidatesPanel(session, self.candidate_layer)
+        self.properties = PropertiesPanel(session)
+        contents: dict[str, tuple[QWidget, QWidget | None]] = {
+            "pictures": (self.pictures, None),
+            "labels": (self.labels, None),
+            "objects": (self.objects, self.objects.count),
+            "candidates": (self.candidates, None),
+            "properties": (self.properties, None),
+        }
+        self.docks = {key: make_dock(key, *contents[key], self) for key in DOCKS}
+        self.docks["candidates"].hide()
+        panels = self.menus["view"].addMenu(tr("Panels"))
+        for key, dock in self.docks.items():
+            if key != "candidates":
+                panels.addAction(dock.toggleViewAction())
+
+    def _add_choices(self) -> None:
+        settings = self.desk.settings
+        view = self.menus["view"]
+        view.addSeparator()
+        _menu, themes = add_choice_menu(view, tr("Theme"), CHOICES, settings.theme)
+        themes.triggered.connect(self._choose_theme)
+        _menu, languages = add_choice_menu(view, tr("Language"), LANGUAGE_CHOICES, settings.language)
+        languages.triggered.connect(self._choose_language)
+
+    def _connect_actions(self) -> None:
+        """Every command triggers the method of its name on the first handler that has it."""
+        handlers: tuple[Any, ...] = (self.view_commands, self.desk.objects, self.dialogs, self.desk, self)
+        for name, action in self.actions_by_id.items():
+            if not name.startswith("tool_"):
+                handler = next(h for h in handlers if hasattr(h, name))
+                action.triggered.connect(getattr(handler, name))
+
+    def _connect_chrome(self) -> None:
+        """Connections of what a rebuild makes anew; Qt cuts them when the widgets go."""
+        desk, session = self.desk, self.desk.session
+        self.canvas.cursor_moved.connect(self.status.show_position)
+        self.canvas.zoom_changed.connect(self.status.show_zoom)
+        session.message.connect(self.status.show_text)
+        desk.busy.changed.connect(self.status.show_busy)
+        self.status.show_busy(desk.busy.text)
+        desk.saving.state_changed.connect(self.status.show_saved)
+        self.status.notices_wanted.connect(self.dialogs.notifications)
+        self.toast.details_wanted.connect(self.dialogs.notifications)
+        desk.notices.posted.connect(self.toast.show_notice)
+        self.start_page.recent_chosen.connect(desk.pictures.open_path)
+        self.pictures.picture_chosen.connect(desk.pictures.open_picture)
+        self.labels.label_added.connect(desk.remember_label)
+        self.objects.table.menu_wanted.connect(self.object_menu.popup)
+        self.candidates.closed.connect(self.docks["candidates"].hide)
+        self.properties.view.model_chosen.connect(desk.segmentation.choose_version)
+        desk.segmentation.models_listed.connect(self.properties.view.show_models)
+        compare = self.top_bar.findChild(QToolButton, "show_original")
+        compare.pressed.connect(self._press_compare)
+        compare.released.connect(self._release_compare)
+        self.properties.view.show_models(desk.segmentation.choices)
+        self.status.show_zoom(self.canvas.zoom)
+        self.status.show_saved(desk.saving.state)
+
+    def _connect_services(self) -> None:
+        """Connections that last as long as the window."""
+        desk, session = self.desk, self.desk.session
+        session.document_opened.connect(self._show_document)
+        session.tool_changed.connect(self._show_hint)
+        desk.pictures.list_changed.connect(self._show_list)
+        desk.segmentation.objects_found.connect(self._show_candidates)
+        desk.segmentation.busy_changed.connect(self.canvas.set_busy)
+        desk.keys_changed.connect(self.rebuild)
+        self.canvas.viewport_changed.connect(desk.segmentation.follow_view)
+
+    @Slot()
+    def rebuild(self) -> None:
+        """Makes everything anew that carries words, icons or keys; canvas and work stay."""
+        layout = self.saveState(LAYOUT_VERSION)
+        for dock in self.docks.values():
+            self.removeDockWidget(dock)
+        for bar in (self.top_bar, self.tool_bar):
+            self.removeToolBar(bar)
+        for action in self.actions_by_id.values():
+            self.removeAction(action)
+            action.deleteLater()
+        self.dialogs.close_all()
+        for widget in self._chrome:
+            widget.deleteLater()
+        self.enabling.deleteLater()
+        self._build_chrome()
+        self.restoreState(layout, LAYOUT_VERSION)
+        self._show_list()
+        self._show_document()
+
+    @Slot(QAction)
+    def _choose_theme(self, action: QAction) -> None:
+        self.desk.change_settings(theme=str(action.data()))
+        self.theme.apply(str(action.data()))
+
+    @Slot(QAction)
+    def _choose_language(self, action: QAction) -> None:
+        self.desk.change_settings(language=str(action.data()))
+        set_language(str(action.data()))
+        self.theme.apply(self.theme.choice)  # another font, and everything is made anew
+
+    # What is shown
+
+    @Slot()
+    def _show_document(self) -> None:
+        image, document = self.desk.session.image, self.desk.session.document
+        nothing = image is None and not self.desk.pictures.paths
+        self.centre.setCurrentWidget(self.start_page if nothing else self.canvas)
+        path = document.path if document is not None else None
+        self.setWindowTitle(f"{path.name} — SeedHue" if path is not None else "SeedHue")
+        self.status.show_picture(f"{image.width} × {image.height}" if image is not None else "")
+        self.picture_model.set_current(path)
+        if path is not None:
+            self.pictures.scroll_to(path)
+            self.canvas.setFocus()
+        self._show_hint()
+
+    @Slot()
+    def _show_list(self) -> None:
+        self.docks["pictures"].setVisible(len(self.desk.pictures.paths) > 1)
+        self.start_page.show_recent(self.self.recent_paths())
+
+    @Slot()
+    def _show_hint(self) -> None:
+        tool = self.tool_box.tools.get(self.desk.session.tool)
+        shown = tool is not None and self.desk.session.document is not None
+        self.status.show_hint(tr(tool.hint) if shown and tool is not None else "")
+
+    @Slot(object)
+    def _show_candidates(self, predictions: Sequence[Any]) -> None:
+        model = self.desk.segmentation.model
+        self.candidates.show_candidates(predictions, model.version if model is not None else "")
+        self.docks["candidates"].show()
+        self.docks["candidates"].raise_()
+
+    def recent_paths(self) -> list[Path]:
+        """Pictures and folders used last that are still there."""
+        return [path for path in map(Path, self.desk.settings.recent) if path.exists()]
+
+    @Slot()
+    def _fill_recent(self) -> None:
+        self.recent_menu.clear()
+        for path in self.self.recent_paths():
+            action = self.recent_menu.addAction(str(path))
+            action.setData(str(path))
+            action.triggered.connect(self._open_recent)
+
+    @Slot()
+    def _open_recent(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self.desk.pictures.open_path(Path(str(action.data())))
+
+    # Commands of the window itself
+
+    @Slot()
+    def relabel(self) -> None:
+        self.docks["objects"].show()
+        self.objects.edit_label()
+
+    @Slot(bool)
+    def full_screen(self, on: bool) -> None:
+        self.setWindowState(
+            self.windowState() | Qt.WindowState.WindowFullScreen
+            if on
+            else self.windowState() & ~Qt.WindowState.WindowFullScreen
+        )
+
+    @Slot()
+    def show_original(self) -> None:
+        """From the menu: the original for a moment."""
+        self._press_compare()
+        QTimer.singleShot(PEEK_MS, self, self._release_compare)
+
+    @Slot()
+    def quit(self) -> None:
+        self.close()
+
+    @Slot()
+    def _press_compare(self) -> None:
+        self.canvas.show_original = True
+
+    @Slot()
+    def _release_compare(self) -> None:
+        self.canvas.show_original = False
+
+    # Qt overrides
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self._is_hold_key(event):
+            self._press_compare()
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if self._is_hold_key(event):
+            self._release_compare()
+        else:
+            super().keyReleaseEvent(event)
+
+    def _is_hold_key(self, event: QKeyEvent) -> bool:
+        wanted = self._hold_key
+        return not wanted.isEmpty() and not event.isAutoRepeat() and event.key() == wanted[0].key()
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
+            self._release_compare()  # a key released in another window is never reported here
+        super().changeEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.desk.pictures.open_paths(paths)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self, self._after_first_paint)
+
+    @Slot()
+    def _after_first_paint(self) -> None:
+        self.desk.start()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.dialogs.may_close():
+            event.ignore()
+            return
+        layout = bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode()
+        geometry = bytes(self.saveGeometry().toBase64().data()).decode()
+        self.desk.change_settings(window_state=layout, window_geometry=geometry)
+        self.hide()
+        self.canvas.shutdown()
+        self.picture_model.runner.shutdown()
+        self.desk.shutdown()
+        super().closeEvent(event)
+
+    def _restore_layout(self) -> None:
+        settings = self.desk.settings
+        self.resize(*FIRST_SIZE)
+        widths = [self.docks["labels"], self.docks["pictures"]]
+        self.resizeDocks(widths, [RIGHT_WIDTH, LEFT_WIDTH], Qt.Orientation.Horizontal)
+        heights = [self.docks[key] for key in ("labels", "objects", "properties")]
+        self.resizeDocks(heights, [140, 320, 300], Qt.Orientation.Vertical)
+        if settings.window_geometry:
+            self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
+        if settings.window_state:
+            self.restoreState(QByteArray.fromBase64(settings.window_state.encode()), LAYOUT_VERSION)
+        self.docks["candidates"].hide()
+        self.docks["pictures"].hide()

@@ -1,0 +1,225 @@
+"""Session, settings and services of one window, made together and shut down together."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal, Slot
+
+from app.core.folders import data_dir, journal_dir
+from app.core.settings import Settings, SettingsStore
+from app.i18n import tr
+from app.services.busy import Busy
+from app.services.exporting import Exporting
+from app.services.notifications import NotificationCentre
+from app.services.object_commands import ObjectCommands
+from app.services.pictures import Pictures
+from app.services.saving import Saving
+from app.services.segmentation import Segmentation
+from app.services.training import Training
+from app.session import Session
+from app.workers.failure import describe_failure
+from converters.errors import ConverterError
+from converters.frozen import FrozenMap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from app.workers.inference import InferenceEngine
+    from app.workers.task import Work
+    from app.workers.training import TrainingOutcome
+
+SETTINGS_DELAY_MS: Final = 1500
+_OPTIONS: Final = ("brush_radius", "overlay_opacity", "label", "color")
+
+
+class Desk(QObject):
+    """Everything behind a window that is not a widget.
+
+    Attributes:
+        session: the open picture and the tool options.
+        notices: where every error arrives.
+        pictures, saving, segmentation, exporting, training: the services with their threads.
+        objects: the commands on objects.
+        busy: what any of the services works on.
+
+    Signals:
+        keys_changed: the user gave commands other keys.
+    """
+
+    keys_changed = Signal()
+
+    def __init__(
+        self,
+        store: SettingsStore | None = None,
+        *,
+        engine: InferenceEngine | None = None,
+        training_work: Work | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._store = store or SettingsStore()
+        self.session = Session(self)
+        self.notices = NotificationCentre(self)
+        self.pictures = Pictures(self.session, self.notices, journal_dir=journal_dir(), parent=self)
+        self.saving = Saving(self.session, self.notices, self.pictures, parent=self)
+        self.segmentation = Segmentation(
+            self.session, self.notices, store=data_dir() / "models", engine=engine, parent=self
+        )
+        self.exporting = Exporting(self.session, self.notices, parent=self)
+        self.training = Training(
+            self.pictures,
+            self.saving,
+            self.notices,
+            architecture=self.segmentation.architecture,
+            store=data_dir() / "models",
+            work=training_work,
+            parent=self,
+        )
+        self.objects = ObjectCommands(self.session, self)
+        self._settings_timer = QTimer(self)
+        self._settings_timer.setSingleShot(True)
+        self._settings_timer.setInterval(SETTINGS_DELAY_MS)
+        self._settings_timer.timeout.connect(self._save_settings)
+        self._apply_settings()
+        self.session.options_changed.connect(self._remember_option)
+        self.session.colors_changed.connect(self.remember_label)
+        self.session.failed.connect(self._report_tool_failure)
+        self.pictures.opened.connect(self._remember_recent)
+        self.pictures.about_to_leave.connect(self.saving.save_now)
+        self.pictures.wait_for(self.saving.runner)
+        self.busy = Busy(self)
+        for service in (self.training, self.exporting, self.segmentation, self.pictures):
+            self.busy.follow(service)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._store.settings
+
+    @property
+    def known_labels(self) -> tuple[str, ...]:
+        """Labels used before, in this or an earlier session."""
+        return (*self.settings.label_colors, self.settings.label)
+
+    def change_settings(self, **values: Any) -> None:
+        """Changes settings by name; the file follows a little later."""
+        self._store.change(**values)
+        self._settings_timer.start()
+
+    def start(self) -> None:
+        """What waits for the first paint: the model, and news about the settings."""
+        if self._store.problem:
+            self.notices.post("warning", self._store.problem)
+        self.segmentation.start()
+
+    def shutdown(self) -> None:
+        """Finishes saving, cancels the rest and joins every thread."""
+        self.saving.shutdown()
+        self.segmentation.shutdown()
+        self.exporting.shutdown()
+        self.training.shutdown()
+        self.pictures.shutdown()
+        self._settings_timer.stop()
+        self._save_settings()
+        self.session.open_document(None, None)
+
+    def start_folder(self) -> Path:
+        """Where a file dialog begins."""
+        current = self.pictures.current
+        if current is not None:
+            return current.parent
+        for name in self.settings.recent:
+            folder = Path(name) if Path(name).is_dir() else Path(name).parent
+            if folder.is_dir():
+                return folder
+        pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+        return Path(pictures) if pictures else Path.home()
+
+    # Commands
+
+    @Slot()
+    def open_sample(self) -> None:
+        """Opens the sample photos; copies, so that annotations never land in the program's folder."""
+        try:
+            self.pictures.open_path(copy_samples(data_dir() / "samples") / "coffee.jpg")
+        except OSError as error:
+            self.notices.report(describe_failure(error))
+
+    @Slot()
+    def previous_picture(self) -> None:
+        self.pictures.step(-1)
+
+    @Slot()
+    def next_picture(self) -> None:
+        self.pictures.step(1)
+
+    @Slot()
+    def save(self) -> None:
+        self.saving.save_now(always=True)
+
+    @Slot()
+    def auto(self) -> None:
+        self.segmentation.find_objects()
+
+    @Slot(object)
+    def change_keys(self, keys: Mapping[str, Sequence[str]]) -> None:
+        """Keeps the keys that differ from the defaults."""
+        self.change_settings(shortcuts=FrozenMap({name: tuple(own) for name, own in keys.items()}))
+        self.keys_changed.emit()
+
+    @Slot(object)
+    def use_trained_model(self, outcome: TrainingOutcome) -> None:
+        """Makes a freshly trained version the one in use."""
+        self.segmentation.choose_version(outcome.version)
+        self.notices.post("info", tr("The model {version} is in use now.", version=outcome.version))
+
+    # Settings
+
+    def _apply_settings(self) -> None:
+        settings = self.settings
+        for name in _OPTIONS:
+            self.session.set_option(name, getattr(settings, name))
+        for label, shade in settings.label_colors.items():
+            self.session.set_label_color(label, shade)
+        self.saving.set_autosave(settings.autosave)
+
+    @Slot(str)
+    def _remember_option(self, name: str) -> None:
+        if name in _OPTIONS:
+            self.change_settings(**{name: getattr(self.session.options, name)})
+
+    @Slot(str)
+    def remember_label(self, label: str) -> None:
+        """Keeps a label and its colour for the next pictures and sessions."""
+        colors = {**self.settings.label_colors, label: self.session.color_of(label).name()}
+        self.change_settings(label_colors=FrozenMap(colors))
+
+    @Slot(object)
+    def _remember_recent(self, path: Path) -> None:
+        self._store.add_recent(path)
+        self._settings_timer.start()
+
+    @Slot(str, str)
+    def _report_tool_failure(self, problem: str, details: str) -> None:
+        self.notices.post("error", problem, details=details)
+
+    @Slot()
+    def _save_settings(self) -> None:
+        try:
+            self._store.save()
+        except ConverterError as error:
+            self.notices.report(describe_failure(error))
+
+
+def copy_samples(folder: Path) -> Path:
+    """Puts the sample photos into a folder of the user's, where they are not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in (resources.files("resources") / "samples").iterdir():
+        if source.name.endswith(".jpg") and not (folder / source.name).exists():
+            with resources.as_file(source) as file:
+                shutil.copyfile(file, folder / source.name)
+    return folder

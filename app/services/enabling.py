@@ -1,0 +1,58 @@
+"""Greys out what cannot be done now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+
+from app.actions import all_commands
+from app.i18n import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from PySide6.QtGui import QAction
+
+    from app.services.desk import Desk
+
+
+class Enabling(QObject):
+    """Keeps the actions' enabled state and the titles of undo and redo in step with the session."""
+
+    def __init__(self, desk: Desk, actions: Mapping[str, QAction], parent: QObject) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._actions = dict(actions)
+        self._needs = {command.id: command.needs for command in all_commands()}
+        session = desk.session
+        session.document_opened.connect(self.refresh)
+        session.document_changed.connect(self.refresh)
+        session.selection_changed.connect(self.refresh)
+        session.encoding_changed.connect(self.refresh)
+        desk.pictures.list_changed.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Looks at the session anew."""
+        session = self._desk.session
+        document = session.document
+        met = {
+            "": True,
+            "picture": document is not None,
+            "selection": bool(session.selection),
+            "pair": len(session.selection) > 1,
+            "undo": document is not None and document.can_undo,
+            "redo": document is not None and document.can_redo,
+            "clipboard": document is not None and self._desk.objects.has_clipboard,
+            "folder": bool(self._desk.pictures.paths),
+            "encoding": session.encoding is not None,
+        }
+        for name, action in self._actions.items():
+            action.setEnabled(met[self._needs[name]])
+        undo, redo = self._actions["undo"], self._actions["redo"]
+        undo_title = document.undo_title if document is not None else None
+        redo_title = document.redo_title if document is not None else None
+        undo.setText(tr("Undo") if undo_title is None else f"{tr('Undo')}: {undo_title.translated()}")
+        redo.setText(tr("Redo") if redo_title is None else f"{tr('Redo')}: {redo_title.translated()}")

@@ -1,0 +1,281 @@
+"""Opens folders and pictures, goes from one to the next, and keeps the list's states in step."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.i18n import tr
+from app.workers.pictures import (
+    LoadedPicture,
+    LoadPicture,
+    OpenedList,
+    OpenPaths,
+    ReadStates,
+    StateRead,
+    picture_job,
+)
+from app.workers.task import TaskRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from app.core.document import Document
+    from app.core.workspace import Workspace
+    from app.panels.picture_model import PictureModel
+    from app.services.notifications import NotificationCentre
+    from app.session import Session
+    from app.workers.failure import Failure
+
+DOCUMENTS_KEPT: Final = 12
+"""Saved documents kept open besides the current one, so that going back is instant."""
+
+
+class Pictures(QObject):
+    """Owns the loader threads, the open list and the documents of its pictures.
+
+    Signals:
+        list_changed: another folder or other files are open.
+        opened: the Path of a folder or picture that was opened; for the recent list.
+        about_to_leave: the open picture is about to make way for another.
+        loaded: a LoadedPicture that is in the session now.
+        busy_changed: what is being read, None when nothing is.
+    """
+
+    list_changed = Signal()
+    opened = Signal(object)
+    about_to_leave = Signal()
+    loaded = Signal(object)
+    busy_changed = Signal(object)
+
+    def __init__(
+        self,
+        session: Session,
+        notices: NotificationCentre,
+        *,
+        journal_dir: Path,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._notices = notices
+        self._journal_dir = journal_dir
+        self._workspace: Workspace | None = None
+        self._model: PictureModel | None = None
+        self._wanted: Path | None = None
+        self._here: Path | None = None
+        self._saver: TaskRunner | None = None
+        self._next_list: OpenedList | None = None
+        self._documents: OrderedDict[Path, Document] = OrderedDict()
+        self.runner = TaskRunner(picture_job, name="loader", parent=self)
+        self.runner.finished.connect(self._take)
+        self.runner.failed.connect(self._fail)
+        self.runner.dropped.connect(self._let_go)
+        self.runner.busy_changed.connect(self._follow_busy)
+        self.state_runner = TaskRunner(picture_job, name="states", parent=self)
+        self.state_runner.progressed.connect(self._take_state)
+        session.document_changed.connect(self._follow_edit)
+
+    @property
+    def workspace(self) -> Workspace | None:
+        return self._workspace
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The pictures of the list, in order."""
+        return self._workspace.pictures if self._workspace is not None else ()
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the list's pictures."""
+        return self._workspace.root if self._workspace is not None else None
+
+    @property
+    def current(self) -> Path | None:
+        """The open picture."""
+        document = self._session.document
+        return document.path if document is not None else None
+
+    def show_in(self, model: PictureModel) -> None:
+        """The list model to keep in step."""
+        self._model = model
+
+    def wait_for(self, saver: TaskRunner) -> None:
+        """The runner whose saves must be done before another list takes over."""
+        self._saver = saver
+        saver.busy_changed.connect(self._switch_list)
+
+    def label_files(self) -> list[Path]:
+        """The annotation files that exist."""
+        if self._workspace is None:
+            return []
+        files = (self._workspace.label_file(picture) for picture in self.paths)
+        return [file for file in files if file.exists()]
+
+    # Opening
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Opens folders, pictures or labelme files; the list becomes theirs."""
+        if paths:
+            self.runner.submit(OpenPaths(tuple(paths)), key="list")
+
+    @Slot(object)
+    def open_path(self, path: Path) -> None:
+        """Opens one folder, picture or labelme file."""
+        self.open_paths([path])
+
+    @Slot(object)
+    def open_picture(self, path: Path) -> None:
+        """Shows a picture of the list."""
+        if self._workspace is None or path == self._wanted:
+            return
+        self._wanted = self._here = path
+        if self._model is not None:
+            self._model.set_current(path)
+        document = self._documents.get(path)
+        self.runner.submit(LoadPicture(self._workspace, path, self._journal_dir, document), key="picture")
+
+    def step(self, places: int) -> None:
+        """Shows the picture so many places further in the list."""
+        if self._workspace is None or self._here is None:
+            return
+        there = self._workspace.following(self._here, places)
+        if there is not None:
+            self.open_picture(there)
+        elif places > 0:
+            self._session.message.emit(tr("This is the last picture."))
+        else:
+            self._session.message.emit(tr("This is the first picture."))
+
+    def shutdown(self) -> None:
+        """Joins the threads and closes the journals."""
+        self.runner.shutdown()
+        self.state_runner.shutdown()
+        self._close_documents()
+
+    # Answers
+
+    @Slot(object, object)
+    def _take(self, request: object, result: Any) -> None:
+        if isinstance(result, OpenedList):
+            self._show_list(result)
+        elif isinstance(result, LoadedPicture):
+            self._show_picture(result)
+
+    def _show_list(self, opened: OpenedList) -> None:
+        self.about_to_leave.emit()
+        self._next_list = opened
+        self._switch_list()
+
+    @Slot()
+    def _switch_list(self) -> None:
+        """Takes the next list over, once the last one's saves are on the disk.
+
+        Its documents are closed then: the same picture may be in both lists, and a journal has one
+        writer.
+        """
+        opened = self._next_list
+        if opened is None or (self._saver is not None and self._saver.is_busy):
+            return
+        self._next_list = None
+        workspace = self._workspace = opened.workspace
+        self._session.open_document(None, None)
+        self._close_documents()
+        self._wanted = self._here = None
+        if self._model is not None:
+            states = {path: workspace.state(path).value for path in workspace.pictures}
+            self._model.show(workspace.pictures, states)
+        for skipped in workspace.skipped[:3]:
+            self._notices.post("warning", str(skipped))
+        self.list_changed.emit()
+        self.opened.emit(opened.source)
+        self.state_runner.submit(ReadStates(workspace), key="states")
+        self.open_picture(opened.first)
+
+    def _close_documents(self) -> None:
+        for document in self._documents.values():
+            document.close()
+        self._documents.clear()
+
+    def _show_picture(self, loaded: LoadedPicture) -> None:
+        if loaded.path != self._wanted:
+            self._let_go(None, loaded)
+            return
+        if self.current != loaded.path:
+            self.about_to_leave.emit()
+        document = loaded.document
+        self._documents[loaded.path] = document
+        self._documents.move_to_end(loaded.path)
+        labels = loaded.labels if document.revision == loaded.revision else None
+        self._session.open_document(document, loaded.image, labels)
+        self._drop_old_documents()
+        self.refresh_state(loaded.path)
+        self._tell_recovery(document)
+        self.loaded.emit(loaded)
+
+    def _drop_old_documents(self) -> None:
+        """Closes the saved documents not used for longest; unsaved ones stay."""
+        for path in list(self._documents):
+            if len(self._documents) <= DOCUMENTS_KEPT:
+                return
+            document = self._documents[path]
+            if document is not self._session.document and not document.is_modified:
+                document.close()
+                del self._documents[path]
+
+    def _tell_recovery(self, document: Document) -> None:
+        recovery = document.recovery
+        if recovery.problem:
+            self._notices.post(
+                "warning", tr("There is no recovery journal: {problem}.", problem=recovery.problem)
+            )
+        if recovery.changed_outside:
+            self._notices.post(
+                "info",
+                tr("The annotation file was changed by another program; its content is shown."),
+                remedy=tr("Undo brings back what was here before."),
+            )
+        elif recovery.restored:
+            self._notices.post("info", tr("Unsaved work from last time was brought back."))
+
+    @Slot(object, object)
+    def _fail(self, request: object, failure: Failure) -> None:
+        if isinstance(request, LoadPicture):
+            # `_here` stays on it: "next" goes on from there, so one bad file does not block the way.
+            self._wanted = self.current
+            if self._model is not None:
+                self._model.set_state(request.path, "broken")
+                self._model.set_current(self.current)
+        self._notices.report(failure)
+
+    @Slot(object, object)
+    def _let_go(self, _request: object, result: object) -> None:
+        """Closes the document of a picture that is not wanted any more."""
+        if isinstance(result, LoadedPicture):
+            kept = self._documents.get(result.path)
+            if kept is not result.document:
+                result.document.close()
+
+    @Slot(object, object)
+    def _take_state(self, _request: object, event: object) -> None:
+        if isinstance(event, StateRead) and self._model is not None:
+            self._model.set_state(event.path, event.state.value)
+
+    @Slot()
+    def _follow_edit(self) -> None:
+        document = self._session.document
+        if document is not None and document.path is not None and self._workspace is not None:
+            self._workspace.set_modified(document.path, document.is_modified)
+            self.refresh_state(document.path)
+
+    def refresh_state(self, path: Path) -> None:
+        """Shows what the workspace knows about a picture."""
+        if self._model is not None and self._workspace is not None:
+            self._model.set_state(path, self._workspace.state(path).value)
+
+    @Slot(bool)
+    def _follow_busy(self, busy: bool) -> None:
+        self.busy_changed.emit(tr("Opening…") if busy else None)

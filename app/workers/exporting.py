@@ -1,0 +1,108 @@
+"""Writing pictures and converting folders off the GUI thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.i18n import tr
+from app.workers.task import OnEvent, ShouldStop, Stopped
+from converters.annotation import ImageAnnotation
+from converters.convert import convert
+from converters.errors import ConverterError
+from converters.geometry import rasterize
+from converters.images import read_metadata, write_image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExportPicture:
+    """Write the picture with its recoloured objects.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, the upright original.
+        source: its file, for EXIF and ICC; None if it has none.
+        target: the file to write; never the source.
+    """
+
+    image: NDArray[np.uint8]
+    source: Path | None
+    annotation: ImageAnnotation
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertFolder:
+    """Convert a file or folder.
+
+    Attributes:
+        source_format: name as in converters/registry.py; "" finds it out.
+        target: a folder, or a file where the format allows one.
+    """
+
+    source: Path
+    source_format: str
+    target: Path
+    target_format: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgress:
+    """How far a conversion is."""
+
+    done: int
+    total: int
+
+
+ExportRequest: TypeAlias = ExportPicture | ConvertFolder
+
+
+def export_job(request: ExportRequest, should_stop: ShouldStop, on_event: OnEvent) -> Any:
+    """Answers an ExportPicture with its path, a ConvertFolder with a `Conversion`."""
+    if isinstance(request, ExportPicture):
+        return export_picture(request, should_stop)
+
+    def tell(done: int, total: int, _name: str) -> None:
+        on_event(TransferProgress(done, total))
+
+    return convert(
+        request.source,
+        request.target,
+        source_format=request.source_format or None,
+        target_format=request.target_format,
+        processes=1,  # further processes would each load the window's modules
+        on_progress=tell,
+        should_stop=should_stop,
+    )
+
+
+def export_picture(request: ExportPicture, should_stop: ShouldStop) -> Path:
+    """Renders every recolouring at full quality and writes the copy.
+
+    Raises:
+        ConverterError: the target is the source, or cannot be written.
+    """
+    from app.recolor.engine import RecolorStopped, apply_operations
+
+    if request.source is not None and request.target.resolve() == request.source.resolve():
+        raise ConverterError(
+            tr("The original picture is never overwritten."),
+            path=request.target,
+            remedy=tr("Choose another name."),
+        )
+    height, width = request.annotation.height, request.annotation.width
+    operations = [
+        (rasterize(instance.geometry, height, width, rule="centers"), instance.recolor)
+        for instance in request.annotation.instances
+        if instance.recolor is not None
+    ]
+    try:
+        result = apply_operations(request.image, operations, should_stop=should_stop)
+    except RecolorStopped:
+        raise Stopped from None
+    exif, profile = read_metadata(request.source) if request.source is not None else (None, None)
+    write_image(request.target, result, exif=exif, icc=profile)
+    return request.target

@@ -1,0 +1,147 @@
+"""Reading folders, pictures and their annotations off the GUI thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from app.canvas.base_image import OpenImage, prepare_image
+from app.canvas.label_image import LabelImage, draw_labels
+from app.core.document import Document
+from app.core.recovery import journaled_annotation, open_document
+from app.core.workspace import PictureState, Workspace
+from app.workers.failure import Failure, describe_failure
+from app.workers.task import OnEvent, ShouldStop, Stopped
+from converters.annotation import ImageAnnotation
+from converters.errors import ConverterError
+from converters.images import read_image
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPaths:
+    """Take in folders, pictures and labelme files; one picture brings its whole folder along."""
+
+    paths: tuple[Path, ...]
+    subfolders: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedList:
+    """Answer to OpenPaths: the pictures there are, and which to show first."""
+
+    workspace: Workspace
+    first: Path
+    source: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadPicture:
+    """Read a picture with what belongs to it.
+
+    Attributes:
+        document: the document if the picture is open already; then only pixels are read.
+    """
+
+    workspace: Workspace
+    path: Path
+    journal_dir: Path
+    document: Document | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedPicture:
+    """Answer to LoadPicture.
+
+    Attributes:
+        labels: the label image of the document's state when it was read, drawn here.
+        revision: which state that was.
+        damage: why the annotation file could not be used; nothing may overwrite it unasked.
+    """
+
+    path: Path
+    image: OpenImage
+    document: Document
+    labels: LabelImage
+    revision: int
+    damage: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadStates:
+    """Look into the annotation files for the list's marks; events are `StateRead`."""
+
+    workspace: Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class StateRead:
+    """One picture's state."""
+
+    path: Path
+    state: PictureState
+
+
+PictureRequest: TypeAlias = OpenPaths | LoadPicture | ReadStates
+
+
+def picture_job(request: PictureRequest, should_stop: ShouldStop, on_event: OnEvent) -> Any:
+    """Answers an OpenPaths with an OpenedList and a LoadPicture with a LoadedPicture."""
+    if isinstance(request, OpenPaths):
+        return open_paths(request)
+    if isinstance(request, LoadPicture):
+        return load_picture(request, should_stop)
+    request.workspace.read_states(
+        lambda path, state: on_event(StateRead(path, state)), should_stop=should_stop
+    )
+    return None
+
+
+def open_paths(request: OpenPaths) -> OpenedList:
+    """The workspace of the paths.
+
+    Raises:
+        ConverterError: nothing there, no permission, or no picture among it.
+    """
+    source = request.paths[0]
+    workspace = Workspace(request.paths, subfolders=request.subfolders)
+    first = workspace.pictures[0]
+    if len(request.paths) == 1 and not source.is_dir():
+        try:
+            folder = Workspace(first.parent)
+        except ConverterError:  # the folder may be unreadable although the file is not
+            return OpenedList(workspace, first, source)
+        if first in folder.pictures:
+            workspace = folder
+    return OpenedList(workspace, first, source)
+
+
+def load_picture(request: LoadPicture, should_stop: ShouldStop) -> LoadedPicture:
+    """The picture's pixels, its document with history, and its label image.
+
+    Raises:
+        ConverterError: the picture itself cannot be read.
+    """
+    image = prepare_image(read_image(request.path), request.path)
+    if should_stop():
+        raise Stopped
+    damage: Failure | None = None
+    document = request.document
+    if document is None:
+        try:
+            annotation = request.workspace.load(request.path)
+        except ConverterError as error:
+            damage = describe_failure(error)
+            kept = journaled_annotation(request.path, request.journal_dir)
+            fits = kept is not None and (kept.height, kept.width) == (image.height, image.width)
+            empty = ImageAnnotation(request.path.name, image.height, image.width)
+            annotation = kept if kept is not None and fits else empty
+        if should_stop():
+            raise Stopped
+        document = open_document(request.path, annotation, request.journal_dir)
+    revision = document.revision
+    labels = draw_labels(document.annotation)
+    if should_stop() and request.document is None:
+        document.close()
+        raise Stopped
+    return LoadedPicture(request.path, image, document, labels, revision, damage)

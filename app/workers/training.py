@@ -1,0 +1,197 @@
+"""Fine-tuning off the GUI thread: frozen messages around the Qt-free engine in `models.training`."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from app.workers.task import OnEvent, ShouldStop, Stopped
+from converters.errors import ConverterError
+from converters.labelme_json import read_labelme
+
+
+@dataclass(frozen=True, slots=True)
+class CountObjects:
+    """Count the objects in these labelme files."""
+
+    labels: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSummary:
+    """What there is to learn from."""
+
+    pictures: int
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """A fine-tuning.
+
+    Attributes:
+        folder: labelme files beside their pictures, with sub-folders.
+        minutes: time budget.
+        architecture: what to train; it starts from the weights shipped with SeedHue, so that
+            repeated trainings do not drift away.
+        store: folder of the user's models; the new version goes into it.
+        stop_early: set to end after the current step and keep the best weights.
+        discard: set together with `stop_early` to throw the result away.
+    """
+
+    folder: Path
+    minutes: float
+    architecture: str
+    store: Path
+    stop_early: threading.Event = field(default_factory=threading.Event)
+    discard: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """News of a running training; a None field has no news.
+
+    Attributes:
+        phase: key of the dialog's phases.
+        share: of the whole training, in [0, 1].
+        score: on held-out objects, in [0, 1].
+    """
+
+    phase: str
+    step: int = 0
+    share: float | None = None
+    seconds_left: float | None = None
+    loss: float | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutcome:
+    """What a training made.
+
+    Attributes:
+        version: the new model's name in the store.
+        weights: its file.
+        before, after: mean one-click IoU on the held-out objects.
+        held_out: how many objects that was.
+        is_better: whether the new weights are at least as good.
+    """
+
+    version: str
+    weights: Path
+    before: float
+    after: float
+    held_out: int
+    is_better: bool
+    seconds: float
+
+
+TrainingJob: TypeAlias = CountObjects | TrainRequest
+
+
+def run_training_job(request: TrainingJob, should_stop: ShouldStop, on_event: OnEvent) -> Any:
+    """Answers CountObjects with a TrainingSummary; a TrainRequest with a TrainingOutcome, or with
+    None when it was discarded."""
+    if isinstance(request, CountObjects):
+        return count_objects(request, should_stop)
+    return _train(request, should_stop, on_event)
+
+
+def count_objects(request: CountObjects, should_stop: ShouldStop) -> TrainingSummary:
+    """Pictures with at least one object, and objects; damaged files count as empty."""
+    pictures = objects = 0
+    for path in request.labels:
+        if should_stop():
+            raise Stopped
+        try:
+            found = len(read_labelme(path).instances)
+        except ConverterError:
+            continue
+        pictures += found > 0
+        objects += found
+    return TrainingSummary(pictures, objects)
+
+
+def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) -> TrainingOutcome | None:
+    from models.data.dataset import load_labelme_folder
+    from models.errors import Cancelled
+    from models.store import ModelStore
+    from models.training.checkpoint import CHECKPOINT_NAME
+    from models.training.fine_tune import FineTuneRequest, fine_tune
+
+    def ends() -> bool:
+        return should_stop() or request.stop_early.is_set()
+
+    begin = time.monotonic()
+    on_event(TrainingProgress("collecting"))
+    dataset = load_labelme_folder(request.folder)
+    count = sum(len(picture.objects) for picture in dataset.pictures)
+    version = f"{request.architecture}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-n{count}"
+    folder = ModelStore(request.store).folder_for(version)
+    job = FineTuneRequest(
+        architecture=request.architecture,
+        dataset=dataset,
+        base=_shipped_weights(request.architecture),
+        output=folder,
+        version=version,
+        minutes=request.minutes,
+    )
+    translate = _EventTranslator(on_event)
+    result = None
+    try:
+        result = fine_tune(job, should_stop=ends, on_event=translate)
+    except Cancelled:
+        pass
+    finally:
+        (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
+        if result is None or request.discard.is_set() or should_stop():
+            shutil.rmtree(folder, ignore_errors=True)
+    if result is None or request.discard.is_set() or should_stop():
+        return None
+    return TrainingOutcome(
+        version,
+        result.weights,
+        result.before,
+        result.after,
+        result.held_out,
+        result.accepted,
+        time.monotonic() - begin,
+    )
+
+
+def _shipped_weights(architecture: str) -> Path:
+    from models.errors import WeightsError
+    from models.registry import find_architecture
+
+    shipped = find_architecture(architecture).default_weights
+    if shipped is None:
+        raise WeightsError(f"no weights are shipped for {architecture}, so there is nothing to start from.")
+    return shipped()
+
+
+class _EventTranslator:
+    """Turns the engine's events into `TrainingProgress`, which carries the phase and step along."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
+        self._phase = "collecting"
+        self._step = 0
+
+    def __call__(self, event: object) -> None:
+        from models.training import events
+
+        if isinstance(event, events.PhaseStarted):
+            self._phase = event.phase
+            self._on_event(TrainingProgress(self._phase, self._step))
+        elif isinstance(event, events.StepDone):
+            self._step = event.step
+            loss = event.losses.get("loss")
+            self._on_event(TrainingProgress("training", event.step, event.progress, event.seconds_left, loss))
+        elif isinstance(event, events.Validated):
+            # The engine counts measurements; the curve wants the step they were made at.
+            step = self._step if event.step else 0
+            self._on_event(TrainingProgress(self._phase, step, score=event.score))
