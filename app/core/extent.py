@@ -5,19 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from converters.annotation import (
-    Box,
-    Circle,
-    Geometry,
-    Line,
-    LineStrip,
-    Mask,
-    OrientedBox,
-    Point,
-    PointSet,
-    Polygon,
-    Vertex,
-)
+from converters.annotation import Geometry, Line, LineStrip, Mask, Point, PointSet
+from converters.geometry import bounding_box, vertices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,17 +28,15 @@ def pixel_extent(geometry: Geometry) -> PixelBox | None:
     if isinstance(geometry, Mask):
         return geometry.box if geometry.array.size else None
     thin = isinstance(geometry, Line | LineStrip | Point | PointSet)
-    points = _outline(geometry)
-    if not points or not all(math.isfinite(value) for point in points for value in point):
+    box = bounding_box(geometry)
+    if not vertices(geometry) or not all(map(math.isfinite, box)):
         return None
     margin = STROKE_MARGIN if thin else OUTLINE_MARGIN
-    columns = [x for x, _ in points]
-    rows = [y for _, y in points]
     return (
-        math.floor(min(columns)) - margin,
-        math.floor(min(rows)) - margin,
-        math.floor(max(columns)) + 1 + margin,
-        math.floor(max(rows)) + 1 + margin,
+        math.floor(box[0]) - margin,
+        math.floor(box[1]) - margin,
+        math.floor(box[2]) + 1 + margin,
+        math.floor(box[3]) + 1 + margin,
     )
 
 
@@ -63,21 +50,3 @@ def union_extent(boxes: Iterable[PixelBox | None], height: int, width: int) -> P
     x1 = min(width, max(box[2] for box in present))
     y1 = min(height, max(box[3] for box in present))
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
-
-
-def _outline(geometry: Geometry) -> tuple[Vertex, ...]:
-    """Points whose bounding box is the geometry's own."""
-    match geometry:
-        case Polygon() | OrientedBox() | LineStrip() | PointSet():
-            return geometry.points
-        case Box():
-            return (geometry.x0, geometry.y0), (geometry.x1, geometry.y1)
-        case Line():
-            return geometry.start, geometry.end
-        case Point():
-            return ((geometry.x, geometry.y),)
-        case Circle():
-            (x, y), radius = geometry.center, math.dist(geometry.center, geometry.edge)
-            return (x - radius, y - radius), (x + radius, y + radius)
-        case Mask():
-            raise TypeError("a mask has pixels, not an outline")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from app.core.mask_edits import paint_disc, paint_stroke, stroke_mask
 from converters.annotation import Mask
+from tests.unit.core.distances import distance_to_way
 from tests.unit.core.pictures import ring, square
 
 HEIGHT, WIDTH = 30, 40
@@ -15,18 +16,6 @@ EMPTY = Mask(0, 0, np.zeros((0, 0), np.bool_))
 coordinate = st.one_of(st.floats(-30, 70), st.integers(-5, 45).map(lambda n: n + 0.5))
 points = st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=6)
 radii = st.floats(0.5, 25)
-
-
-def distance_to_way(way: list[tuple[float, float]], height: int, width: int) -> np.ndarray:
-    """Distance of every pixel's centre to the chain of points, the plain way."""
-    y, x = np.mgrid[:height, :width] + 0.5
-    best = np.full((height, width), np.inf)
-    for (ax, ay), (bx, by) in zip(way, way[1:] or way, strict=False):
-        dx, dy = bx - ax, by - ay
-        squared = dx * dx + dy * dy
-        t = np.clip(((x - ax) * dx + (y - ay) * dy) / squared, 0, 1) if squared else np.zeros_like(x)
-        best = np.minimum(best, np.hypot(x - ax - t * dx, y - ay - t * dy))
-    return best
 
 
 @given(points, radii)
