@@ -131,3 +131,15 @@ def load_into(network: nn.Module, tensors: dict[str, Tensor], *, source: str) ->
         ]
         raise WeightsError(f"{source}: these weights belong to another network: {', '.join(parts)}.")
     network.load_state_dict({k: v.to(own[k].dtype) for k, v in given.items()}, strict=False)
+
+
+def load_matching(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
+    """Load the tensors that fit by name and shape; for a network whose heads are made for other classes.
+
+    Returns:
+        The network's names that were not found and keep the values they had.
+    """
+    own = network.state_dict()
+    fitting = {k: v.to(own[k].dtype) for k, v in tensors.items() if k in own and own[k].shape == v.shape}
+    network.load_state_dict(fitting, strict=False)
+    return sorted(k for k in own.keys() - fitting.keys() if not k.endswith("num_batches_tracked"))
