@@ -86,8 +86,14 @@ def find_instances(
     return [prediction for prediction in found if not prediction.mask.is_empty]
 
 
-def suppress_duplicates(masks: Sequence[NDArray[np.bool_]], scores: Sequence[float]) -> list[int]:
-    """Greedy suppression by IoU and containment; returns the survivors' indices, best first."""
+def suppress_duplicates(
+    masks: Sequence[NDArray[np.bool_]], scores: Sequence[float], groups: Sequence[int] | None = None
+) -> list[int]:
+    """Greedy suppression by IoU and containment; returns the survivors' indices, best first.
+
+    Args:
+        groups: only masks of the same group, for example a class, suppress each other.
+    """
     if not masks:
         return []
     flat = np.stack([m.ravel() for m in masks]).astype(np.float32)
@@ -96,6 +102,8 @@ def suppress_duplicates(masks: Sequence[NDArray[np.bool_]], scores: Sequence[flo
     either = area[:, None] + area[None, :] - common
     smaller = np.minimum(area[:, None], area[None, :])
     clash = (common / either > DUPLICATE_IOU) | (common / smaller > DUPLICATE_CONTAINED)
+    if groups is not None:
+        clash &= np.equal.outer(np.asarray(groups), np.asarray(groups))
     alive = np.ones(len(masks), np.bool_)
     kept: list[int] = []
     for index in np.argsort(-np.asarray(scores), kind="stable"):
