@@ -23,3 +23,8 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     if has_fast_bfloat16(device):
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast inside: for distances, whose terms cancel, and for sums over many pixels."""
+    return torch.autocast(device.type, enabled=False)
