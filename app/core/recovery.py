@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +41,7 @@ def open_document(
     annotation: ImageAnnotation,
     journal_dir: Path,
     *,
+    in_file: bool = True,
     on_problem: ProblemCallback | None = None,
 ) -> Document:
     """The picture's document, with the unsaved work and the history its journal holds.
@@ -50,6 +51,8 @@ def open_document(
 
     Args:
         annotation: what the annotation file holds now (without instances if there is none).
+        in_file: False if that file is damaged: then `annotation` only tells the picture's size, and
+            what the journal knows comes back as unsaved work.
         on_problem: called once if the journal cannot be written later on (disk full).
     """
     annotation = with_unique_ids(annotation)
@@ -67,15 +70,22 @@ def open_document(
 
     kept: Path | None = None
     if found is not None:
-        descriptor, content = found
         try:
-            return _restored(picture_path, annotation, file, descriptor, content, on_problem)
+            return _restored(picture_path, annotation, found, in_file=in_file, on_problem=on_problem)
         except JournalError:
-            os.close(descriptor)
-            if content:
+            os.close(found.descriptor)
+            if found.content:
                 kept = set_aside(file)
             else:
                 file.unlink()
+        except OSError as error:
+            with suppress(OSError):  # writing it anew may have closed it
+                os.close(found.descriptor)
+            document = Document(annotation, path=picture_path)
+            document.recovery = Recovery(
+                problem=f"the journal {file} cannot be used: {error.strerror or error}"
+            )
+            return document
     document = Document(annotation, path=picture_path)
     document.recorder = Journal(file, picture=picture_path, annotation=annotation, on_problem=on_problem)
     document.recovery = Recovery(set_aside=str(kept or ""))
@@ -133,15 +143,28 @@ def _summary(file: Path) -> tuple[Path | None, int, int]:
         return None, 0, 0
 
 
-def _open_existing(file: Path) -> tuple[int, bytes] | None:
-    """An open, locked descriptor of the journal and its content; None if there is none."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A journal of an earlier session: open, locked, read."""
+
+    file: Path
+    descriptor: int
+    content: bytes
+
+
+def _open_existing(file: Path) -> _Found | None:
+    """The journal if there is one.
+
+    Raises:
+        BlockingIOError: another window writes it.
+    """
     if not file.exists():
         return None
     descriptor = open_for_appending(file)
     try:
         if not lock_exclusively(descriptor):
             raise BlockingIOError
-        return descriptor, file.read_bytes()
+        return _Found(file, descriptor, file.read_bytes())
     except BaseException:
         os.close(descriptor)
         raise
@@ -150,38 +173,41 @@ def _open_existing(file: Path) -> tuple[int, bytes] | None:
 def _restored(
     picture: Path,
     annotation: ImageAnnotation,
-    file: Path,
-    descriptor: int,
-    content: bytes,
+    found: _Found,
+    *,
+    in_file: bool,
     on_problem: ProblemCallback | None,
 ) -> Document:
     comparison = _Comparison(annotation)
-    played = replay(content, comparison.visit)
+    played = replay(found.content, comparison.visit)
     state, history = played.annotation, played.history
-    if (state.height, state.width) != (annotation.height, annotation.width) or played.picture != str(
-        absolute_path(picture)
-    ):
+    size = annotation.height, annotation.width
+    if (state.height, state.width) != size or played.picture != str(absolute_path(picture)):
         raise JournalError("the journal belongs to another picture")
     if played.lost_lines:
         # What follows the damage cannot be played, but a person may want to look at it.
-        file.with_name(f"{file.name}.damaged").write_bytes(content)
-    os.ftruncate(descriptor, played.length)
+        found.file.with_name(f"{found.file.name}.damaged").write_bytes(found.content)
+    os.ftruncate(found.descriptor, played.length)
     state = replace(state, image_path=annotation.image_path, image_data=annotation.image_data)
 
     noted = history.saved_state
     equal = comparison.equal_states
-    if history.state in equal:
+    if not in_file:
+        history.saved_state = history.new_state()  # no state there is
+    elif history.state in equal:
         history.saved_state = history.state
     elif equal and noted not in equal:
         # The program died between writing the annotation file and noting so.
         history.saved_state = max(equal)
+    descriptor = found.descriptor
     # The state in the annotation file must stay recognisable; the next save makes it so again.
     reachable = {history.first_state, *(step.state for step in history.steps)}
     if history.saved_state in reachable and played.records > max(COMPACT_LINES, 3 * len(history.steps)):
-        descriptor = _compacted(descriptor, file, picture, state, history)
+        descriptor = _compacted(found, picture, state, history)
         noted = history.saved_state
-    journal = Journal.continued(file, descriptor, on_problem=on_problem)
-    if not equal:
+    journal = Journal.continued(found.file, descriptor, on_problem=on_problem)
+    changed_outside = in_file and not equal
+    if changed_outside:
         title = Title(phrase("Take over changes from outside"))
         step = Step(title, difference(state, annotation), history.new_state())
         history.push(step)
@@ -196,13 +222,13 @@ def _restored(
     document.recovery = Recovery(
         restored=document.is_modified,
         steps=len(history.steps),
-        changed_outside=not equal,
+        changed_outside=changed_outside,
         lost_lines=played.lost_lines,
     )
     return document
 
 
-def _compacted(descriptor: int, file: Path, picture: Path, state: ImageAnnotation, history: History) -> int:
+def _compacted(found: _Found, picture: Path, state: ImageAnnotation, history: History) -> int:
     """Writes the journal anew without what leads nowhere; the new, locked descriptor."""
     first = state
     for step in reversed(history.steps[: history.position]):
@@ -211,10 +237,10 @@ def _compacted(descriptor: int, file: Path, picture: Path, state: ImageAnnotatio
     lines += [to_line(step_record(step)) for step in history.steps]
     lines += [to_line({"undo": True})] * (len(history.steps) - history.position)
     lines.append(to_line({"saved": history.saved_state}))
-    os.close(descriptor)  # Windows replaces no open file
+    os.close(found.descriptor)  # Windows replaces no open file
     with suppress(ConverterError):  # a full disk: the long journal is as good as the short one
-        write_atomic(file, b"".join(lines))
-    descriptor = open_for_appending(file)
+        write_atomic(found.file, b"".join(lines))
+    descriptor = open_for_appending(found.file)
     lock_exclusively(descriptor)
     return descriptor
 

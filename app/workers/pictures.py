@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from app.canvas.base_image import OpenImage, prepare_image
 from app.canvas.label_image import LabelImage, draw_labels
 from app.core.document import Document
-from app.core.recovery import journaled_annotation, open_document
+from app.core.recovery import open_document
 from app.core.workspace import PictureState, Workspace
 from app.workers.failure import Failure, describe_failure
 from app.workers.task import OnEvent, ShouldStop, Stopped
@@ -132,13 +132,10 @@ def load_picture(request: LoadPicture, should_stop: ShouldStop) -> LoadedPicture
             annotation = request.workspace.load(request.path)
         except ConverterError as error:
             damage = describe_failure(error)
-            kept = journaled_annotation(request.path, request.journal_dir)
-            fits = kept is not None and (kept.height, kept.width) == (image.height, image.width)
-            empty = ImageAnnotation(request.path.name, image.height, image.width)
-            annotation = kept if kept is not None and fits else empty
+            annotation = ImageAnnotation(request.path.name, image.height, image.width)
         if should_stop():
             raise Stopped
-        document = open_document(request.path, annotation, request.journal_dir)
+        document = open_document(request.path, annotation, request.journal_dir, in_file=damage is None)
     revision = document.revision
     labels = draw_labels(document.annotation)
     if should_stop() and request.document is None:

@@ -235,6 +235,39 @@ def test_changes_from_outside_are_current_and_one_undo_away_from_ours(opened):
     assert third.redo_title == "Take over changes from outside"
 
 
+def test_with_a_damaged_annotation_file_the_journal_brings_its_work_back_unsaved(opened):
+    document = opened(picture())
+    document.add(instance("a"))
+    document.mark_saved()
+    expected = document.annotation
+    again = opened(picture(), in_file=False)
+    assert again.annotation == expected
+    assert again.is_modified
+    assert again.recovery == Recovery(restored=True, steps=1)
+    again.mark_saved()
+    assert not opened(expected).is_modified
+    mended = opened(expected)
+    assert mended.undo_title == "Add a"
+
+
+def test_a_damaged_annotation_file_without_a_journal_leaves_an_empty_picture(opened):
+    document = opened(picture(), in_file=False)
+    assert document.recovery == Recovery()
+    assert not document.is_modified
+
+
+def test_a_journal_that_cannot_be_mended_leaves_a_document_that_works(opened, monkeypatch):
+    opened(picture()).add(instance("a"))
+
+    def broken(_descriptor, _length):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "ftruncate", broken)
+    document = opened(picture())
+    assert "Input/output error" in document.recovery.problem
+    assert document.add(instance("b")).added == ("b",)
+
+
 def test_dying_between_writing_the_file_and_noting_so_changes_nothing(opened):
     document = opened(picture())
     document.add(instance("a"))
