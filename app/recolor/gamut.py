@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.recolor.color_space import LAB_TO_LMS, LMS_TO_LINEAR, FloatArray, linear_to_oklab
 
 _TOLERANCE: Final = 1e-4  # a third of an sRGB code at black, far less elsewhere
-_MILD: Final = 0.94  # up to this much desaturation a straight line in linear light has no visible hue shift
+_MILD: Final = 0.05  # of the brightness: a straight line in linear light this short shifts no hue visibly
 _BISECTIONS: Final = 9
 _LUMINANCE: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -35,7 +34,8 @@ def fit_gamut(linear: FloatArray) -> None:
     grey = np.clip(colors @ _LUMINANCE, 0.0, 1.0)
     share = _share_inside(colors, grey)
     fitted = grey[:, None] + share[:, None] * (colors - grey[:, None])
-    severe = np.flatnonzero(share < _MILD)
+    moved = np.abs(colors - fitted).max(axis=1)
+    severe = np.flatnonzero((moved > _MILD * (grey + np.float32(0.02))) & (grey < 1))
     if severe.size:
         fitted[severe] = _fit_in_oklch(colors[severe])
     flat[outside] = np.clip(fitted, 0.0, 1.0)
@@ -43,11 +43,12 @@ def fit_gamut(linear: FloatArray) -> None:
 
 def _share_inside(colors: FloatArray, grey: FloatArray) -> FloatArray:
     """(N,) largest share in [0, 1] of the way from grey to each colour that stays inside [0, 1]."""
-    step = colors - grey[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        up = np.where(step > 0, (1 - grey[:, None]) / step, np.inf)
-        down = np.where(step < 0, -grey[:, None] / step, np.inf)
-    return np.asarray(np.clip(np.minimum(up, down).min(axis=1), 0.0, 1.0), np.float32)
+    share = np.ones_like(grey)
+    for channel in colors.T:
+        step = channel - grey
+        room = np.where(step > 0, 1 - grey, -grey)
+        np.minimum(share, np.divide(room, step, out=np.ones_like(grey), where=step != 0), out=share)
+    return np.maximum(share, 0.0)
 
 
 def _fit_in_oklch(colors: FloatArray) -> FloatArray:
@@ -56,33 +57,31 @@ def _fit_in_oklch(colors: FloatArray) -> FloatArray:
     Along a line of fixed lightness and hue the cube roots of LMS are linear in the chroma share t, so
     that each channel of linear sRGB is a cubic polynomial in t: cheap to evaluate.
     """
-    lab = linear_to_oklab(colors)
-    lightness = np.clip(lab[:, 0], 0.0, 1.0)
-    chroma_step = lab[:, 1:] @ LAB_TO_LMS[:, 1:].T.astype(np.float32)  # (N, 3) per unit of t
-    base = lightness[:, None]  # LAB_TO_LMS has ones in its first column
-    matrix = LMS_TO_LINEAR.T.astype(np.float32)
-    cubic = np.stack(
-        [
-            (chroma_step**3) @ matrix,
-            3 * (base * chroma_step**2) @ matrix,
-            3 * (base**2 * chroma_step) @ matrix,
-            np.repeat(base**3, 3, axis=1),
-        ]
-    ).astype(np.float32)
+    lab = linear_to_oklab(colors).T
+    lightness = np.clip(lab[0], 0.0, 1.0)
+    chroma_step = LAB_TO_LMS[:, 1:].astype(np.float32) @ lab[1:]  # (3, N) per unit of t
+    matrix = LMS_TO_LINEAR.astype(np.float32)  # LAB_TO_LMS has ones in its first column
+    cubic = (
+        np.broadcast_to(lightness**3, chroma_step.shape).astype(np.float32),
+        3 * (matrix @ (lightness**2 * chroma_step)),
+        3 * (matrix @ (lightness * chroma_step**2)),
+        matrix @ chroma_step**3,
+    )
     low = np.zeros(len(colors), np.float32)
     high = np.ones(len(colors), np.float32)
     for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        value = _evaluate(cubic, middle.astype(np.float32, copy=False))
-        inside = (value.min(axis=1) >= 0) & (value.max(axis=1) <= 1)
-        low = np.where(inside, middle, low)
-        high = np.where(inside, high, middle)
-    return _evaluate(cubic, low)
+        middle = (low + high) * np.float32(0.5)
+        red, green, blue = _evaluate(cubic, middle)
+        inside = np.minimum(np.minimum(red, green), blue) >= 0
+        inside &= np.maximum(np.maximum(red, green), blue) <= 1
+        np.copyto(low, middle, where=inside)
+        np.copyto(high, middle, where=~inside)
+    return np.ascontiguousarray(_evaluate(cubic, low).T)
 
 
-def _evaluate(cubic: NDArray[np.float32], share: FloatArray) -> FloatArray:
-    t = share[:, None]
-    return np.asarray(((cubic[0] * t + cubic[1]) * t + cubic[2]) * t + cubic[3], np.float32)
+def _evaluate(cubic: tuple[FloatArray, ...], t: FloatArray) -> FloatArray:
+    """(3, N) linear sRGB at the chroma shares t, from coefficients of rising power."""
+    return np.asarray(((cubic[3] * t + cubic[2]) * t + cubic[1]) * t + cubic[0], np.float32)
 
 
 def compress_highlights(level: FloatArray, peak: float) -> FloatArray:
