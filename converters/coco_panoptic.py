@@ -1,0 +1,249 @@
+"""COCO panoptic: a JSON of segments and a picture of segment ids for each picture.
+
+The ids stand in RGB PNGs as r + 256 g + 65536 b, in a folder named like the JSON. Every pixel belongs to
+one segment at most: of overlapping objects the later one keeps it, and that is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converters.annotation import (
+    ImageAnnotation,
+    Instance,
+    Line,
+    LineStrip,
+    Mask,
+    Point,
+    PointSet,
+    Polygon,
+    RejectedShape,
+)
+from converters.coco import note_rejected, read_category_names
+from converters.errors import ConverterError, UnknownFormatError
+from converters.files import json_text, make_folder, read_json, safe_join, shown, write_atomic
+from converters.formats import (
+    Format,
+    Picture,
+    WriteOptions,
+    dataset_file,
+    files_with,
+    known_size,
+    label_numbers,
+    place_for_dataset,
+)
+from converters.frozen import FrozenMap
+from converters.geometry import rasterize
+from converters.images import encode_png, read_index_image
+from converters.json_to_dataset import paint
+from converters.report import Report
+from converters.seedhue_facts import KEY, all_facts, with_facts
+
+
+def read_coco_panoptic(path: Path | str, *, report: Report | None = None) -> list[ImageAnnotation]:
+    """The pictures of a panoptic JSON, each segment a mask; `isthing` comes as an attribute.
+
+    Raises:
+        ConverterError: missing, not JSON, or no panoptic file.
+    """
+    file = Path(path)
+    document = read_json(file)
+    if not isinstance(document, dict) or not all(
+        isinstance(document.get(k), list) for k in ("images", "annotations")
+    ):
+        raise UnknownFormatError("this is no COCO panoptic file.", path=file)
+    report = Report() if report is None else report
+    names = read_category_names(document)
+    things = {
+        entry["id"]: entry.get("isthing") in (1, True)
+        for entry in document.get("categories") or ()
+        if isinstance(entry, dict) and type(entry.get("id")) is int
+    }
+    entries: dict[Any, dict[str, Any]] = {}
+    for index, entry in enumerate(document["annotations"]):
+        if isinstance(entry, dict) and isinstance(entry.get("image_id"), int | str):
+            entries[entry["image_id"]] = entry
+        else:
+            report.add("dropped", "the annotation belongs to no picture of the file", path=file, index=index)
+    found: list[ImageAnnotation] = []
+    for index, image in enumerate(document["images"]):
+        identity = image.get("id") if isinstance(image, dict) else None
+        if not isinstance(identity, int | str) or not isinstance(image.get("file_name"), str):
+            report.add("dropped", "the entry under images has no id or no file_name", path=file, index=index)
+            continue
+        entry = entries.get(identity, {"segments_info": []})
+        try:
+            found.append(_annotation_of(image, entry, names, things, file))
+        except ConverterError as error:
+            report.add("dropped", error.problem, path=image["file_name"])
+    return found
+
+
+def _annotation_of(
+    image: dict[str, Any],
+    entry: dict[str, Any],
+    names: Mapping[int, str],
+    things: Mapping[int, bool],
+    file: Path,
+) -> ImageAnnotation:
+    segments = entry.get("segments_info")
+    segments = segments if isinstance(segments, list) else []
+    name = image["file_name"].replace("\\", "/")
+    height, width = (
+        n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (image.get("height"), image.get("width"))
+    )
+    if not segments:
+        return ImageAnnotation(name, height, width)
+    ids = read_index_image(_id_picture(entry.get("file_name"), file))
+    if height and width and ids.shape != (height, width):
+        raise ConverterError(f"the picture of its segments is {ids.shape[1]} x {ids.shape[0]} pixels.")
+    instances: list[Instance] = []
+    rejected: list[RejectedShape] = []
+    taken: set[str] = set()
+    for index, raw in enumerate(segments):
+        try:
+            instance = _segment(raw, index, ids, names, things)
+        except ConverterError as error:
+            rejected.append(RejectedShape(index, error.problem, raw))
+            continue
+        if instance.id in taken:
+            instance = replace(instance, id=f"{instance.id}-{index}")
+        taken.add(instance.id)
+        instances.append(instance)
+    return ImageAnnotation(name, ids.shape[0], ids.shape[1], tuple(instances), rejected=tuple(rejected))
+
+
+def _id_picture(name: Any, file: Path) -> Path:
+    """The PNG of ids: in the folder called like the JSON, or beside it."""
+    if not isinstance(name, str):
+        raise ConverterError("the annotation names no picture of its segments.")
+    folders = [file.with_suffix(""), file.parent, file.parent / "panoptic"]
+    for folder in folders:
+        candidate = safe_join(folder, name)
+        if candidate.is_file():
+            return candidate
+    raise ConverterError(f"the picture of its segments {shown(name)} is not to be found.", path=file)
+
+
+def _segment(
+    raw: Any, index: int, ids: np.ndarray[Any, Any], names: Mapping[int, str], things: Mapping[int, bool]
+) -> Instance:
+    number = raw.get("id") if isinstance(raw, dict) else None
+    category = raw.get("category_id") if isinstance(raw, dict) else None
+    if type(number) is not int or type(category) is not int or category not in names:
+        raise ConverterError("the segment has no id, or its category is not defined.")
+    mask = Mask.from_full(ids == number)
+    if mask.is_empty:
+        raise ConverterError("the segment has no pixels in its picture.")
+    instance = Instance(
+        id=str(number),
+        label=names[category],
+        geometry=mask,
+        iscrowd=raw.get("iscrowd") in (1, True),
+        attributes=FrozenMap({} if things.get(category, True) else {"isthing": False}),
+    )
+    return with_facts(instance, raw.get(KEY))
+
+
+def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str, Any]:
+    height, width = known_size(picture)
+    annotation = place_for_dataset(picture, options, report)
+    note_rejected(annotation, report)
+    kept: list[Instance] = []
+    masks: list[Mask] = []
+    for index, instance in enumerate(annotation.instances):
+        note = partial(report.add, path=annotation.image_path, instance=instance, index=index)
+        if isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
+            note("dropped", "panoptic segmentation has no lines and points")
+            continue
+        mask = rasterize(
+            instance.geometry,
+            height,
+            width,
+            rule="labelme" if isinstance(instance.geometry, Polygon) else "centers",
+        )
+        if not isinstance(instance.geometry, Mask):
+            note("changed", "its outline becomes pixels")
+        kept.append(instance)
+        masks.append(mask)
+    ids = paint(masks, range(1, len(masks) + 1), height, width)
+    counts = np.bincount(ids.ravel(), minlength=len(masks) + 1)
+    segments: list[dict[str, Any]] = []
+    for number, (instance, mask) in enumerate(zip(kept, masks, strict=True), start=1):
+        area = int(counts[number])
+        if area < mask.area:
+            action, share = ("simplified", "part") if area else ("dropped", "all")
+            reason = f"{share} of it lies under later objects, and a pixel has one segment"
+            report.add(action, reason, path=annotation.image_path, instance=instance)  # type: ignore[arg-type]
+        if not area:
+            if not mask.area:
+                report.add("dropped", "it has no pixels", path=annotation.image_path, instance=instance)
+            continue
+        shape = Mask.from_full(ids[mask.y0 : mask.y1, mask.x0 : mask.x1] == number)
+        box = [mask.x0 + shape.x0, mask.y0 + shape.y0, shape.x1 - shape.x0, shape.y1 - shape.y0]
+        segments.append(
+            {
+                "id": number,
+                "category_id": instance.label,
+                "area": area,
+                "bbox": box,
+                "iscrowd": int(instance.iscrowd),
+                KEY: all_facts(instance),
+            }
+        )
+    rgb = np.stack([ids & 255, ids >> 8 & 255, ids >> 16 & 255], axis=2).astype(np.uint8)
+    file = dataset_file(options, "panoptic", picture.split).with_suffix("") / f"{picture.name}.png"
+    make_folder(file.parent)
+    write_atomic(file, encode_png(rgb))
+    report.pictures += 1
+    report.instances += len(segments)
+    size = {"height": height, "width": width}
+    return {
+        "split": picture.split,
+        "image": {"file_name": annotation.image_path, **size},
+        "annotation": {"file_name": f"{picture.name}.png", "segments_info": segments},
+    }
+
+
+def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
+    every = [s for fragment in fragments for s in fragment["annotation"]["segments_info"]]
+    numbers = label_numbers(options.labels or sorted({s["category_id"] for s in every}), start=1)
+    stuff = {s["category_id"] for s in every if s[KEY].get("attributes", {}).get("isthing") is False}
+    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
+        part = [fragment for fragment in fragments if fragment["split"] == split]
+        images, annotations = [], []
+        for number, fragment in enumerate(part, start=1):
+            images.append({"id": number, **fragment["image"]})
+            segments = [
+                {**s, "category_id": numbers[s["category_id"]]}
+                for s in fragment["annotation"]["segments_info"]
+            ]
+            annotations.append({"image_id": number, **fragment["annotation"], "segments_info": segments})
+        categories = [
+            {"id": n, "name": name, "supercategory": "", "isthing": int(name not in stuff)}
+            for name, n in numbers.items()
+        ]
+        document = {"images": images, "annotations": annotations, "categories": categories}
+        write_atomic(dataset_file(options, "panoptic", split), json_text(document))
+
+
+def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
+    return read_coco_panoptic(path, report=report)
+
+
+FORMAT = Format(
+    name="coco-panoptic",
+    title="COCO panoptic",
+    find=files_with(".json"),
+    read=_read,
+    many=True,
+    write=_write,
+    finish=_finish,
+    file_suffix=".json",
+)
