@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converters import coco, json_to_dataset, labelme_folder, voc, yolo
+from converters import (
+    coco,
+    coco_panoptic,
+    cvat,
+    json_to_dataset,
+    labelme_folder,
+    voc,
+    xanylabeling,
+    yolo,
+)
 from converters.errors import ConverterError
 from converters.formats import Format
 from converters.sniffing import guess_format
@@ -13,9 +22,12 @@ _ALL = (
     labelme_folder.FORMAT,
     json_to_dataset.FORMAT,
     coco.FORMAT,
+    coco_panoptic.FORMAT,
     voc.FORMAT,
     yolo.FORMAT,
     yolo.DETECT,
+    xanylabeling.FORMAT,
+    cvat.FORMAT,
 )
 
 FORMATS: dict[str, Format] = {each.name: each for each in _ALL}
