@@ -42,9 +42,9 @@ class _Worker(QObject):
                 error = None
             except Exception as problem:
                 result, error = None, (problem, traceback.format_exc())
+            self.done.emit(key, result, error)
             with self.lock:
                 self.running = None
-            self.done.emit(key, result, error)
 
     def _is_stale(self, lane: Hashable) -> bool:
         return self.stopping or lane in self.waiting
@@ -91,7 +91,7 @@ class Background(QObject):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no job waits or runs (its result may still be on the way)."""
+        """Whether no job waits or runs; the last result is at least in this thread's event queue."""
         if self._worker is None:
             return True
         with self._worker.lock:

@@ -92,8 +92,10 @@ class CanvasView(QWidget):
         """Make a tool the one that gets the pointer and the keys."""
         if tool is self.tool:
             return
-        if self.tool is not None:
-            self.tool.deactivate()
+        # A tool that is no longer the current one drops its own work, not the selection.
+        before, self.tool = self.tool, None
+        if before is not None:
+            before.deactivate()
         self.tool = tool
         if tool is not None:
             tool.activate()

@@ -60,7 +60,7 @@ class SeedTool(Tool):
         self._grown: Grown | None = None
         self._committing: dict[int, str] = {}
         self._numbers = count(1)
-        self._newest = 0
+        self._newest = self._newest_whole = 0
         self._own_edit = False
         self._own_options = False
         self._background = Background(self)
@@ -273,6 +273,8 @@ class SeedTool(Tool):
         number = next(self._numbers)
         if lane == "screen":
             self._newest = number
+        else:
+            self._newest_whole = number
         self._background.submit(lane, (lane, number), lambda should_stop: grow(encoding, request))
 
     @Slot()
@@ -311,7 +313,7 @@ class SeedTool(Tool):
         elif lane == "commit":
             self._add(number, result)
         elif lane == "whole":
-            self._tune(result)
+            self._tune(number, result)
         elif number == self._newest:
             self._show(result)
 
@@ -369,7 +371,7 @@ class SeedTool(Tool):
             self.session.select((instance.id,))
         self._own_edit = False
 
-    def _tune(self, grown: Grown) -> None:
+    def _tune(self, number: int, grown: Grown) -> None:
         """Give the object being tuned its new mask; all of one tuning is one step."""
         document = self.session.document
         instance = document.annotation.instance(self._editing) if document and self._editing else None
@@ -389,7 +391,7 @@ class SeedTool(Tool):
             self.session.message.emit(tr("The object is locked."))
         finally:
             self._own_edit = False
-        if self._background.is_idle:
+        if number == self._newest_whole:
             self.view.preview.clear()
             self.view.annotations.mute(None)
 
@@ -468,7 +470,9 @@ class SeedTool(Tool):
 
     @Slot(object)
     def _on_viewport_changed(self, _: object) -> None:
-        if self._seeds and (self._editing is None or self._changed):
+        if not self._seeds:
+            self._frame.start()
+        elif self._editing is None or self._changed:
             self._refresh()
 
     def paint(self, painter: QPainter) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QPainter, QRegion, QWheelEvent
+from PySide6.QtGui import QImage, QMouseEvent, QPainter, QRegion, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -124,8 +124,7 @@ class Scene:
         return QPoint(round(point.x()), round(point.y()))
 
     def move(self, x, y):
-        QTest.mouseMove(self.view, self.at(x, y))
-        QApplication.processEvents()
+        self.move_held(x, y, Qt.MouseButton.NoButton)
 
     def click(self, x, y, button=Qt.MouseButton.LeftButton, modifiers=Qt.KeyboardModifier.NoModifier):
         self.move(x, y)
@@ -148,9 +147,7 @@ class Scene:
         self.release(*points[-1], button, modifiers)
 
     def move_held(self, x, y, button=Qt.MouseButton.LeftButton, modifiers=Qt.KeyboardModifier.NoModifier):
-        """Move with a button down (QTest.mouseMove forgets the button)."""
-        from PySide6.QtGui import QMouseEvent
-
+        """Move with a button down (QTest.mouseMove forgets it, and skips a move to the same place)."""
         position = QPointF(self.at(x, y))
         event = QMouseEvent(
             QEvent.Type.MouseMove,

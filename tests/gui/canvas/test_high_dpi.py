@@ -1,4 +1,4 @@
-"""On a screen with two device pixels per logical one; Qt reads the factor once, so in a process of its own."""
+"""A screen with two device pixels per logical one; Qt reads the factor once, so in its own process."""
 
 from __future__ import annotations
 

@@ -1,0 +1,457 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from app.tools.grow import TAU_MAX, TAU_MIN, Growth, enter_level, grow
+from converters.annotation import Mask, Provenance, Seed
+from tests.gui.canvas_scene import (
+    BLUE_SQUARE,
+    GREEN,
+    HEIGHT,
+    RED,
+    RED_SQUARE,
+    RED_TWIN,
+    WIDTH,
+    box_mask,
+    close_to,
+    instance,
+    picture,
+)
+from tests.gui.color_encoding import ColorEncoding
+
+RIGHT = Qt.MouseButton.RightButton
+ALT, SHIFT = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ShiftModifier
+CONTROL = Qt.KeyboardModifier.ControlModifier
+
+
+def both_red():
+    full = np.zeros((HEIGHT, WIDTH), bool)
+    for x0, y0, x1, y1 in (RED_SQUARE, RED_TWIN):
+        full[y0:y1, x0:x1] = True
+    return Mask.from_full(full)
+
+
+def ramp():
+    """A picture whose similarity falls steadily from left to right."""
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    image[..., 0] = np.linspace(0, 255, WIDTH).astype(np.uint8)
+    return image
+
+
+@pytest.fixture
+def seeds(scene):
+    scene.open()
+    scene.use("seed")
+    return scene
+
+
+def test_hovering_shows_what_a_click_would_take(seeds):
+    seeds.move(60, 60)
+    seeds.settle()
+    assert not close_to(seeds.color_at(70, 80), RED, 8)
+    assert not close_to(seeds.color_at(230, 150), RED, 8)
+    assert close_to(seeds.color_at(150, 150), GREEN)
+    assert seeds.instances == ()
+    seeds.move(-10, -10)
+    seeds.settle()
+    assert close_to(seeds.color_at(70, 80), RED)
+
+
+def test_a_click_and_enter_make_one_undoable_object(seeds):
+    seeds.click(60, 60)
+    seeds.settle()
+    assert seeds.session.seed_state.seeds == (Seed(60, 60),) or seeds.session.seed_state.seeds
+    assert seeds.session.seed_state.tau == 0.5
+    assert seeds.session.seed_state.level == 1
+    assert seeds.session.seed_state.level_scores == (0.6, 0.9, 0.3)
+    seeds.key(Qt.Key.Key_Return)
+    seeds.settle()
+    made = seeds.only()
+    assert made.geometry == both_red()
+    assert made.label == "object"
+    origin = made.provenance
+    assert (origin.kind, origin.tau, origin.level, origin.model) == ("seeds", 0.5, 1, "color-1")
+    assert len(origin.seeds) == 1
+    assert seeds.session.selection == (made.id,)
+    assert seeds.session.seed_state.seeds == ()
+    assert seeds.document.undo_title == "Add object"
+    seeds.document.undo()
+    assert seeds.instances == ()
+
+
+@pytest.mark.parametrize(("button", "modifiers"), [(RIGHT, 0), (Qt.MouseButton.LeftButton, ALT)])
+def test_a_negative_seed_takes_its_colour_away(seeds, button, modifiers):
+    seeds.session.set_option("tau", 0.05)
+    seeds.session.set_option("level", 2)
+    seeds.click(60, 60)
+    seeds.click(150, 150, button, Qt.KeyboardModifier(modifiers))
+    seeds.click(225, 55, button, Qt.KeyboardModifier(modifiers))
+    seeds.key(Qt.Key.Key_Return)
+    seeds.settle()
+    assert seeds.only().geometry == both_red()
+    assert [seed.positive for seed in seeds.only().provenance.seeds] == [True, False, False]
+
+
+def test_the_first_seed_must_be_positive(seeds):
+    seeds.click(60, 60, RIGHT)
+    seeds.settle()
+    assert seeds.session.seed_state.seeds == ()
+    assert seeds.messages == ["Click inside the object first."]
+
+
+def test_clicks_beside_the_picture_mean_nothing(seeds):
+    seeds.view.zoom_by(0.5)
+    seeds.click(-20, -20)
+    seeds.settle()
+    assert seeds.session.seed_state.seeds == ()
+
+
+def test_escape_drops_everything(seeds):
+    before = seeds.grab()
+    seeds.session.set_option("tau", 0.3)
+    seeds.click(60, 60)
+    seeds.settle()
+    seeds.move(-10, -10)
+    seeds.key(Qt.Key.Key_Escape)
+    seeds.settle()
+    assert np.array_equal(seeds.grab(), before)
+    assert seeds.session.options.tau is None
+    assert seeds.instances == ()
+
+
+def test_backspace_takes_the_last_seed_back(seeds):
+    seeds.click(60, 60)
+    seeds.click(225, 55)
+    seeds.key(Qt.Key.Key_Backspace)
+    seeds.settle()
+    assert len(seeds.session.seed_state.seeds) == 1
+    seeds.key(Qt.Key.Key_Backspace)
+    assert seeds.session.seed_state.seeds == ()
+
+
+def test_the_wheel_zooms_until_there_is_a_seed_then_turns_tau(seeds):
+    zoom = seeds.view.zoom
+    seeds.wheel(1)
+    assert seeds.view.zoom > zoom
+    seeds.view.fit()
+    seeds.click(60, 60)
+    seeds.settle()
+    seeds.wheel(1)
+    assert seeds.session.options.tau == pytest.approx(0.48)
+    seeds.wheel(-2)
+    assert seeds.session.options.tau == pytest.approx(0.52)
+    seeds.wheel(1, modifiers=SHIFT)
+    assert seeds.session.options.tau == pytest.approx(0.516)
+    assert seeds.view.zoom == zoom
+    seeds.wheel(1, modifiers=CONTROL)
+    assert seeds.view.zoom > zoom
+    seeds.settle()
+    assert seeds.session.seed_state.tau == pytest.approx(0.516)
+
+
+def test_scrolling_spreads_the_region_and_goes_on_through_the_levels(scene):
+    """Over the ends of the levels the region only ever grows."""
+    scene.open(image=ramp())
+    scene.use("seed")
+    scene.session.set_option("level", 0)
+    scene.session.set_option("tau", 0.5)
+    scene.click(10, 100)
+    scene.settle()
+    areas, levels = [], []
+    for _ in range(70):
+        scene.wheel(1)
+        scene.settle()
+        areas.append(int(scene.view.preview.array.sum()))
+        levels.append(scene.session.seed_state.level)
+    assert levels[0] == 0
+    assert levels[-1] == 2
+    assert sorted(levels) == levels
+    assert all(later >= 0.97 * earlier for earlier, later in pairwise(areas))
+    scene.wheel(1, modifiers=ALT)  # there is no level beyond the last
+    scene.settle()
+    assert scene.session.seed_state.level == 2
+    scene.wheel(-1, modifiers=ALT)
+    scene.settle()
+    assert scene.session.seed_state.level == 1
+
+
+def test_shrinking_past_the_end_goes_down_a_level(scene):
+    scene.open(image=ramp())
+    scene.use("seed")
+    scene.session.set_option("level", 1)
+    scene.session.set_option("tau", 0.97)
+    scene.click(10, 100)
+    scene.settle()
+    scene.wheel(-1)
+    scene.settle()
+    assert scene.session.seed_state.level == 0
+    assert TAU_MIN <= scene.session.seed_state.tau <= TAU_MAX
+
+
+def test_a_sliders_tau_is_live(seeds):
+    seeds.session.set_option("level", 2)
+    seeds.click(60, 60)
+    seeds.settle()
+    before = seeds.view.preview.array.sum()
+    seeds.session.set_option("tau", 0.02)
+    seeds.settle()
+    assert seeds.view.preview.array.sum() > before
+
+
+def test_only_what_shows_is_computed_for_the_screen(scene):
+    image = np.zeros((3000, 4000, 3), np.uint8)
+    image[:1500] = (200, 40, 40)
+    scene.open(image=image)
+    scene.use("seed")
+    encoding = scene.session.encoding
+    scene.move(2000, 700)
+    scene.settle()
+    (region, (rows, columns)) = encoding.asked[-1]
+    assert region == (0, 0, 4000, 3000)
+    assert rows * columns <= scene.view.viewport.width * scene.view.viewport.height
+    scene.view._set_viewport(scene.view.viewport.centered(4.0, 2000, 700))
+    scene.move(2001, 700)
+    scene.settle()
+    (region, size) = encoding.asked[-1]
+    assert region == scene.view.visible_region()
+    assert size == (region[3] - region[1], region[2] - region[0])
+
+
+def test_a_commit_while_zoomed_in_takes_the_whole_object(seeds):
+    seeds.view._set_viewport(seeds.view.viewport.centered(12.0, 60, 60))
+    seeds.click(60, 60)
+    seeds.key(Qt.Key.Key_Return)
+    seeds.settle()
+    assert seeds.only().geometry == both_red()
+
+
+def test_seeds_wait_for_the_encoding(scene):
+    scene.open(encoded=False)
+    scene.use("seed")
+    scene.click(60, 60)
+    assert scene.messages == ["The picture is still being read; the region follows."]
+    scene.session.set_encoding(ColorEncoding(picture()))
+    scene.settle()
+    scene.key(Qt.Key.Key_Return)
+    scene.settle()
+    assert scene.only().geometry == both_red()
+
+
+def test_an_empty_region_is_not_kept(scene):
+    scene.open(image=np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+    scene.use("seed")
+
+    class Nothing(ColorEncoding):
+        def mask(self, seeds, tau=None, level=None, region=None, size=None):
+            return np.zeros_like(super().mask(seeds, tau, level, region, size))
+
+    scene.session.set_encoding(Nothing(picture()))
+    scene.click(60, 60)
+    scene.key(Qt.Key.Key_Return)
+    scene.settle()
+    assert scene.instances == ()
+    assert scene.messages == ["The region is empty: lower τ or click elsewhere."]
+
+
+def test_many_commits_in_a_hurry_all_arrive_in_order(seeds):
+    for label, x, y in (("red", 60, 60), ("blue", 225, 55), ("green", 150, 150)):
+        seeds.session.set_option("label", label)
+        seeds.click(x, y)
+        seeds.key(Qt.Key.Key_Return)
+    seeds.settle()
+    assert [i.label for i in seeds.instances] == ["red", "blue", "green"]
+    assert seeds.instances[1].geometry == box_mask(*BLUE_SQUARE)
+
+
+def test_a_failing_model_is_told_and_the_tool_goes_on(seeds):
+    class Broken(ColorEncoding):
+        def mask(self, *args, **kwargs):
+            raise RuntimeError("out of memory")
+
+    working = seeds.session.encoding
+    seeds.session.set_encoding(Broken(picture()))
+    seeds.click(60, 60)
+    seeds.key(Qt.Key.Key_Return)
+    seeds.settle()
+    assert {what for what, _ in seeds.failures} == {"out of memory"}
+    seeds.failures.clear()
+    seeds.session.set_encoding(working)
+    seeds.click(60, 60)
+    seeds.key(Qt.Key.Key_Return)
+    seeds.settle()
+    assert len(seeds.instances) == 1
+
+
+def test_the_sharp_part_is_asked_when_it_is_what_shows(seeds):
+    part = ColorEncoding(picture(), (30, 30, 130, 120))
+    seeds.session.set_detail(part)
+    seeds.view._set_viewport(seeds.view.viewport.centered(12.0, 70, 70))
+    seeds.click(70, 70)
+    seeds.settle()
+    assert part.asked
+    seeds.key(Qt.Key.Key_Escape)
+    asked = len(part.asked)
+    seeds.view.fit()
+    seeds.click(70, 70)
+    seeds.settle()
+    assert len(part.asked) == asked
+
+
+# Tuning what was kept
+
+
+@pytest.fixture
+def kept(scene):
+    """A green object grown from one seed, and another one by hand."""
+    grown = grow(
+        ColorEncoding(picture()), Growth((Seed(60.5, 60.5),), 0.5, 1, (0, 0, WIDTH, HEIGHT), (HEIGHT, WIDTH))
+    )
+    scene.open(
+        instance(
+            "grown",
+            grown.mask(),
+            provenance=Provenance("seeds", (Seed(60.5, 60.5),), tau=0.5, level=1, model="color-1"),
+        ),
+        instance("hand", box_mask(150, 150, 170, 170)),
+    )
+    scene.use("seed")
+    return scene
+
+
+def test_shift_click_selects_and_scrolling_tunes_in_one_step(kept):
+    kept.click(60, 60, modifiers=SHIFT)
+    kept.settle()
+    assert kept.session.selection == ("grown",)
+    assert kept.session.seed_state.instance_id == "grown"
+    assert kept.session.options.tau == 0.5
+    before = kept.document.annotation
+    for _ in range(20):
+        kept.wheel(1, 60, 60)
+        kept.settle()
+    tuned = kept.get("grown")
+    assert tuned.provenance.tau == pytest.approx(0.1)
+    assert tuned.geometry.area > before.instance("grown").geometry.area
+    assert kept.document.undo_title == "Tune thing"
+    kept.document.undo()
+    assert kept.document.annotation == before
+    assert not kept.document.can_undo
+
+
+def test_selecting_alone_changes_nothing(kept):
+    shown = kept.grab()
+    kept.session.select(("grown",))
+    kept.settle()
+    kept.key(Qt.Key.Key_Return)
+    kept.settle()
+    assert not kept.document.is_modified
+    assert kept.session.selection == ()
+    assert np.array_equal(kept.grab(), shown)
+
+
+def test_a_negative_seed_can_be_added_later(kept):
+    kept.session.select(("grown",))
+    kept.settle()
+    kept.click(225, 150, RIGHT)
+    kept.settle()
+    assert [seed.positive for seed in kept.get("grown").provenance.seeds] == [True, False]
+    kept.click(225, 55, modifiers=CONTROL)
+    kept.settle()
+    assert [seed.positive for seed in kept.get("grown").provenance.seeds] == [True, False, True]
+    assert kept.get("grown").geometry.contains(225, 55)
+
+
+def test_a_plain_click_begins_a_new_object(kept):
+    kept.session.select(("grown",))
+    kept.settle()
+    kept.click(225, 55)
+    kept.settle()
+    assert kept.session.seed_state.instance_id is None
+    kept.key(Qt.Key.Key_Return)
+    kept.settle()
+    assert len(kept.instances) == 3
+    assert kept.instances[-1].geometry == box_mask(*BLUE_SQUARE)
+
+
+def test_undo_while_tuning_goes_back_and_stays_in_step(kept):
+    kept.session.select(("grown",))
+    kept.settle()
+    kept.session.set_option("tau", 0.2)
+    kept.settle()
+    assert kept.get("grown").provenance.tau == 0.2
+    kept.document.undo()
+    kept.settle()
+    assert kept.get("grown").provenance.tau == 0.5
+    assert kept.session.options.tau == 0.5
+    assert kept.session.seed_state.instance_id == "grown"
+
+
+@pytest.mark.parametrize("fact", [{"locked": True}, {"provenance": Provenance("hand")}])
+def test_locked_and_hand_made_objects_are_not_tuned(kept, fact):
+    kept.document.edit(
+        "x",
+        kept.document.annotation.with_instances((replace(kept.get("grown"), **fact), kept.get("hand"))),
+    )
+    kept.session.select(("grown",))
+    kept.settle()
+    assert kept.session.seed_state.instance_id is None
+    kept.wheel(1)
+    assert kept.session.options.tau is None
+
+
+def test_hand_corrections_are_protected(kept):
+    origin = replace(kept.get("grown").provenance, edited=True)
+    kept.document.replace(replace(kept.get("grown"), provenance=origin))
+    kept.session.select(("grown",))
+    kept.settle()
+    assert kept.session.seed_state.instance_id is None
+    assert "corrected by hand" in kept.messages[-1]
+
+
+def test_the_old_shape_is_not_shown_under_the_new_one(kept):
+    kept.session.select(("grown",))
+    kept.settle()
+    kept.session.set_option("tau", 0.9999)
+    kept.settle()
+    kept.session.set_option("level", 2)
+    kept.session.set_option("tau", 0.05)
+    kept.settle()
+    kept.move(-9, -9)
+    assert close_to(kept.color_at(150, 100), kept.tinted(GREEN, selected=True), 3)
+
+
+def test_deleting_the_object_being_tuned_ends_it(kept):
+    kept.session.select(("grown",))
+    kept.settle()
+    kept.document.remove(["grown"])
+    kept.settle()
+    assert kept.session.seed_state.seeds == ()
+    kept.wheel(1)
+
+
+# The Qt-free part
+
+
+def test_growing_answers_with_the_numbers_that_made_it():
+    encoding = ColorEncoding(picture())
+    whole = Growth((Seed(60, 60),), None, None, (0, 0, WIDTH, HEIGHT), (HEIGHT, WIDTH))
+    grown = grow(encoding, whole)
+    assert (grown.tau, grown.suggested_tau, grown.level) == (0.5, 0.5, 1)
+    assert grown.is_whole
+    assert grown.mask() == both_red()
+    assert grow(encoding, replace(whole, level=9)).level == 1
+    coarse = grow(encoding, replace(whole, size=(HEIGHT // 4, WIDTH // 4)))
+    assert coarse.array.shape == (HEIGHT // 4, WIDTH // 4)
+    assert not coarse.is_whole
+
+
+def test_entering_a_level_keeps_the_area():
+    encoding = ColorEncoding(ramp())
+    grown = grow(encoding, Growth((Seed(10, 10),), 0.3, 0, (0, 0, WIDTH, HEIGHT), (HEIGHT, WIDTH)))
+    tau = enter_level(grown, 1)
+    entered = grow(encoding, replace(grown.request, tau=tau, level=1))
+    assert entered.array.sum() == pytest.approx(grown.array.sum(), rel=0.05)
