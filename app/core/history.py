@@ -64,7 +64,7 @@ class Recovery:
         lost_lines: damaged journal lines that could not be read. A crash alone loses none.
         set_aside: where a journal that could not be used was kept; empty if none.
         problem: why there is no journal from now on (no permission, picture open in another
-            window); empty if all is well.
+            window), a `Title`; empty if all is well.
     """
 
     restored: bool = False

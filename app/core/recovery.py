@@ -61,11 +61,11 @@ def open_document(
         found = _open_existing(file)
     except BlockingIOError:
         document = Document(annotation, path=picture_path)
-        document.recovery = Recovery(problem="this picture is open in another window")
+        document.recovery = Recovery(problem=Title(phrase("this picture is open in another window")))
         return document
     except OSError as error:
         document = Document(annotation, path=picture_path)
-        document.recovery = Recovery(problem=f"the journal {file} cannot be used: {error.strerror or error}")
+        document.recovery = Recovery(problem=_unusable(file, error))
         return document
 
     kept: Path | None = None
@@ -82,9 +82,7 @@ def open_document(
             with suppress(OSError):  # writing it anew may have closed it
                 os.close(found.descriptor)
             document = Document(annotation, path=picture_path)
-            document.recovery = Recovery(
-                problem=f"the journal {file} cannot be used: {error.strerror or error}"
-            )
+            document.recovery = Recovery(problem=_unusable(file, error))
             return document
     document = Document(annotation, path=picture_path)
     document.recorder = Journal(file, picture=picture_path, annotation=annotation, on_problem=on_problem)
@@ -141,6 +139,11 @@ def _summary(file: Path) -> tuple[Path | None, int, int]:
         return Path(records[0]["picture"]), current, saved
     except (OSError, LookupError, TypeError):
         return None, 0, 0
+
+
+def _unusable(file: Path, error: OSError) -> Title:
+    reason = error.strerror or str(error)
+    return Title(phrase("the journal {file} cannot be used: {reason}"), file=str(file), reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
