@@ -87,6 +87,14 @@ COMMANDS: Final[tuple[Command, ...]] = (
         separator=True,
     ),
     Command(
+        "mark_reviewed",
+        phrase("Mark as reviewed"),
+        "file",
+        ("Ctrl+Return",),
+        "mdi6.check-decagram-outline",
+        needs="picture",
+    ),
+    Command(
         "import_annotations",
         phrase("Import annotations…"),
         "file",
@@ -250,9 +258,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command("smaller_brush", phrase("Smaller brush"), "tools", ("[",), "mdi6.circle-small", separator=True),
     Command("larger_brush", phrase("Larger brush"), "tools", ("]",), "mdi6.circle-medium"),
-    Command(
-        "auto", phrase("Find objects by itself…"), "model", ("Ctrl+A",), "mdi6.auto-fix", needs="encoding"
-    ),
+    Command("auto", phrase("Find objects…"), "model", ("Ctrl+A",), "mdi6.auto-fix", needs="encoding"),
     Command(
         "train", phrase("Train on your objects…"), "model", ("Ctrl+T",), "mdi6.school-outline", separator=True
     ),

@@ -248,7 +248,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _show_list(self) -> None:
         self.docks["pictures"].setVisible(len(self.desk.pictures.paths) > 1)
-        self.start_page.show_recent(self.self.recent_paths())
+        self.start_page.show_recent(self.recent_paths())
 
     @Slot()
     def _show_hint(self) -> None:
@@ -270,7 +270,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _fill_recent(self) -> None:
         self.recent_menu.clear()
-        for path in self.self.recent_paths():
+        for path in self.recent_paths():
             action = self.recent_menu.addAction(str(path))
             action.setData(str(path))
             action.triggered.connect(self._open_recent)
@@ -376,7 +376,7 @@ class MainWindow(QMainWindow):
         widths = [self.docks["labels"], self.docks["pictures"]]
         self.resizeDocks(widths, [RIGHT_WIDTH, LEFT_WIDTH], Qt.Orientation.Horizontal)
         heights = [self.docks[key] for key in ("labels", "objects", "properties")]
-        self.resizeDocks(heights, [140, 320, 300], Qt.Orientation.Vertical)
+        self.resizeDocks(heights, [136, 280, 360], Qt.Orientation.Vertical)
         if settings.window_geometry:
             self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
         if settings.window_state:

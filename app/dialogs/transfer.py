@@ -245,7 +245,7 @@ class ImportDialog(TransferDialog):
         self.source = PathField(tr("Choose what to import"), start, files=True)
         self.source.changed.connect(self._propose)
         self.format = QComboBox()
-        self.format.addItem(tr("Find out by itself"), "")
+        self.format.addItem(tr("Detect automatically"), "")
         for each in readable_formats():
             if each.name != "labelme":
                 self.format.addItem(each.title, each.name)

@@ -42,7 +42,9 @@ def swatch_icon(shade: QColor, size: int = 14) -> QIcon:
     painter.setPen(QPen(color("border_strong"), 1))
     painter.drawRoundedRect(QRectF(0.5, 0.5, size - 1, size - 1), 4, 4)
     painter.end()
-    return QIcon(pixmap)
+    swatch = QIcon(pixmap)
+    swatch.addPixmap(pixmap, QIcon.Mode.Selected)  # else a style tints it in a selected row
+    return swatch
 
 
 def thin_line() -> QFrame:

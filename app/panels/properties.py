@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from app.workers.inference import ModelChoice
 
 TAU_LOW, TAU_HIGH, TAU_STEP = 0.01, 0.99, 0.01
+LEVEL_HEIGHT: Final = 44
 _LEVEL_NAMES: Final[dict[int, tuple[str, ...]]] = {
     1: (phrase("Whole"),),
     2: (phrase("Part"), phrase("Whole")),
@@ -37,6 +38,11 @@ _PALETTE: Final = (
     *("#c8442e", "#e08a2c", "#e6c33a", "#4f9d4b", "#2d8f8a", "#2f6fb7"),
     *("#5a4fb0", "#a24a9a", "#d9739b", "#7a5237", "#f2efe8", "#2b2d31"),
 )
+
+
+def _button_id(level: int | None) -> int:
+    """A level's number in the button group, which keeps negative numbers for itself."""
+    return 0 if level is None else level + 1
 
 
 class SeedSection(Section):
@@ -92,31 +98,32 @@ class SeedSection(Section):
                 self._group.removeButton(button)
                 self._level_row.removeWidget(button)
                 button.deleteLater()
-            self._add_level(-1, tr("Best"), tr("The level the model trusts most"))
+            self._add_level(None, tr("Best"), tr("The level the model trusts most"))
             names = _LEVEL_NAMES.get(len(scores), tuple(str(n + 1) for n in range(len(scores))))
             for number, score in enumerate(scores):
                 tip = tr("Predicted quality: {percent} %", percent=round(100 * score))
                 self._add_level(number, f"{tr(names[number])}\n{100 * score:.0f} %", tip)
-        wanted = -1 if self._session.options.level is None else self._session.options.level
-        chosen = self._group.button(wanted)
+        wanted = self._session.options.level
+        chosen = self._group.button(_button_id(wanted))
         if chosen is not None:
             chosen.setChecked(True)
-        best = self._group.button(-1)
+        best = self._group.button(_button_id(None))
         if best is not None:
             text = tr("Best")
-            if scores and state.level is not None and wanted == -1:
+            if scores and state.level is not None and wanted is None:
                 names = _LEVEL_NAMES.get(len(scores), tuple(str(n + 1) for n in range(len(scores))))
                 text += f"\n{tr(names[state.level])}"
             elif scores:
                 text += "\n "
             best.setText(text)
 
-    def _add_level(self, number: int, text: str, tip: str) -> None:
+    def _add_level(self, number: int | None, text: str, tip: str) -> None:
         button = QPushButton(text)
         button.setProperty("role", "level")
         button.setCheckable(True)
         button.setToolTip(tip)
-        self._group.addButton(button, number)
+        button.setMinimumHeight(LEVEL_HEIGHT)
+        self._group.addButton(button, _button_id(number))
         self._level_row.addWidget(button, 1)
 
     @Slot(float)
@@ -129,7 +136,7 @@ class SeedSection(Section):
 
     @Slot(int)
     def _choose_level(self, number: int) -> None:
-        self._session.set_option("level", None if number < 0 else number)
+        self._session.set_option("level", None if number == _button_id(None) else number - 1)
 
     @Slot()
     def _end_merge(self) -> None:

@@ -39,7 +39,9 @@ class StartPage(QWidget):
         body = QVBoxLayout(card)
         body.setContentsMargins(32, 32, 32, 24)
         body.setSpacing(8)
-        body.addWidget(make_label(tr("Open a photo and click an object"), "title"))
+        title = make_label(tr("Open a photo and click an object"), "title")
+        title.setWordWrap(True)
+        body.addWidget(title)
         hint = make_label(
             tr("A mask grows from your click. Scroll to change the threshold, Enter to keep it."), "muted"
         )

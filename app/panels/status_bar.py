@@ -53,6 +53,7 @@ class StatusBar(QStatusBar):
         self.bell = QToolButton()
         self.bell.setIconSize(QSize(16, 16))
         self.bell.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.bell.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.bell.setAccessibleName(tr("Notifications"))
         self.bell.clicked.connect(self.notices_wanted)
         for widget in (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from PySide6.QtCore import QObject, Slot
 
 from app.core.document import LockedError
+from app.core.review import Review, ReviewStatus, review_of, with_review
 from app.core.title import Title
 from app.i18n import phrase, tr
 from app.tools import convert_selection
@@ -53,6 +54,16 @@ class ObjectCommands(QObject):
         change = document.redo() if document is not None else None
         if change is not None:
             self._session.message.emit(tr("Done again: {title}", title=change.title.translated()))
+
+    @Slot()
+    def mark_reviewed(self) -> None:
+        """Approves the picture's annotations; takes it back if they are approved already."""
+        document = self._session.document
+        if document is None:
+            return
+        approved = review_of(document.annotation).status == ReviewStatus.APPROVED
+        review = Review(ReviewStatus.OPEN if approved else ReviewStatus.APPROVED)
+        document.edit(review.title, with_review(document.annotation, review))
 
     @Slot()
     def copy(self) -> None:

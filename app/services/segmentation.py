@@ -191,7 +191,7 @@ class Segmentation(QObject):
 
     @Slot(object, object)
     def _fail(self, request: object, failure: Failure) -> None:
-        if isinstance(request, EncodeImage) and self._ready is None and self._started:
+        if isinstance(request, EncodeImage) and self._ready is None:
             return  # the model itself could not be loaded, which has been reported already
         if isinstance(request, LoadModel | ListModels) and self._ready is None:
             self._started = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -149,10 +150,14 @@ class InferenceEngine:
     Args:
         load: `load_segmenter` of `models`, or a stand-in with its signature; None imports it when
             first needed, because that import brings torch.
+        choices: answers a ListModels; a stand-in comes together with `load`.
     """
 
-    def __init__(self, load: Any = None) -> None:
+    def __init__(
+        self, load: Any = None, choices: Callable[[ListModels], tuple[ModelChoice, ...]] | None = None
+    ) -> None:
         self._load = load
+        self._choices = choices or list_models
         self._loaded: LoadModel | None = None
         self._segmenter: Any = None
         self._cache = EncodingCache()
@@ -162,7 +167,9 @@ class InferenceEngine:
         if isinstance(request, LoadModel):
             return self._model_ready(request, on_event)
         if isinstance(request, ListModels):
-            return list_models(request)
+            on_event(Phase(phrase("Loading the model…")))
+            self._load = self._load or _import_models()
+            return self._choices(request)
         if isinstance(request, FindObjects):
             on_event(Phase(phrase("Finding objects…")))
             return request.encoding.instances(min_score=request.min_score, max_count=request.max_count)
@@ -189,8 +196,7 @@ class InferenceEngine:
     def _model_ready(self, wanted: LoadModel, on_event: OnEvent) -> ModelReady:
         if self._segmenter is None or wanted != self._loaded:
             on_event(Phase(phrase("Loading the model…")))
-            if self._load is None:
-                self._load = _import_models()
+            self._load = self._load or _import_models()
             self._segmenter = self._load(wanted.name, weights=wanted.weights)
             self._loaded = wanted
             self._cache.clear()

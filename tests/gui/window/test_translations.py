@@ -51,9 +51,8 @@ def test_catalogue_is_complete(code):
 
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
-def test_catalogue_has_no_leftovers_and_keeps_placeholders(code):
+def test_translations_keep_the_placeholders(code):
     texts = catalogue(code)
-    assert sorted(set(texts) - set(marked_texts())) == []
     wrong = {text for text, translated in texts.items() if placeholders(text) != placeholders(translated)}
     assert not wrong
 
