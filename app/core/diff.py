@@ -24,7 +24,7 @@ _IDENTITY_FIELDS: Final = ("height", "width", "image_path", "image_data")
 _NO_MASK: Final = Mask(0, 0, np.zeros((0, 0), np.bool_))
 _ALL_FIELDS: Final = tuple(f.name for f in fields(Instance))
 _GEOMETRY: Final = _ALL_FIELDS.index("geometry")
-_NO_PATCH: Final = MaskPatch.of(_NO_MASK)
+NO_PATCH: Final = MaskPatch.of(_NO_MASK)
 _INSTANCE_FIELDS: Final = tuple(f.name for f in fields(Instance) if f.name != "geometry")
 
 
@@ -154,6 +154,8 @@ def rewrite_between(before: Instance, after: Instance) -> Rewrite | None:
     """How an instance changed; None if it did not."""
     if isinstance(before.geometry, Mask) and isinstance(after.geometry, Mask):
         if before.geometry is not after.geometry:
+            if _far_apart(before.geometry, after.geometry):
+                return Rewrite(before, after)
             patch = MaskPatch.between(before.geometry, after.geometry)
             if patch.bits:
                 return Rewrite(_without_mask(before), _without_mask(after), patch)
@@ -162,9 +164,17 @@ def rewrite_between(before: Instance, after: Instance) -> Rewrite | None:
     if any(not _same(getattr(before, n), getattr(after, n)) for n in _INSTANCE_FIELDS):
         # The same pixels: an empty patch keeps the mask out of the history.
         if isinstance(before.geometry, Mask):
-            return Rewrite(_without_mask(before), _without_mask(after), _NO_PATCH)
+            return Rewrite(_without_mask(before), _without_mask(after), NO_PATCH)
         return Rewrite(before, after)
     return None
+
+
+def _far_apart(one: Mask, other: Mask) -> bool:
+    """Whether the box around both masks is so much larger than they are that a patch does not pay."""
+    if one.is_empty or other.is_empty:
+        return False
+    around = (max(one.x1, other.x1) - min(one.x0, other.x0)) * (max(one.y1, other.y1) - min(one.y0, other.y0))
+    return around > 2 * (one.array.size + other.array.size)
 
 
 def _without_mask(instance: Instance) -> Instance:

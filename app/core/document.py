@@ -117,10 +117,11 @@ class Document:
         """Remembers that a state is in the annotation file.
 
         Args:
-            state: its number (`document.state` when the saver took the annotation); None: the
-                current one.
+            state: its number (`document.state` when a saver thread took the annotation); None: the
+                current one. A saver's late answer does not cut a slider drag in two.
         """
-        self.end_merge()
+        if state is None:
+            self.end_merge()
         self._history.saved_state = self.state if state is None else state
         if self.recorder is not None:
             self.recorder.saved(self._history.saved_state)

@@ -16,7 +16,7 @@ import zlib
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from app.core.diff import PICTURE_FIELDS, AnnotationDiff, DiffError, Placed, Rewrite
+from app.core.diff import NO_PATCH, PICTURE_FIELDS, AnnotationDiff, DiffError, Placed, Rewrite
 from app.core.instance_codec import (
     EMPTY,
     decode_field,
@@ -163,7 +163,7 @@ def _decode_rewrite(value: Mapping[str, Any], before: Instance) -> Rewrite:
     if "flip" in value:
         patch = MaskPatch.of(decode_mask(value["flip"]))
     elif isinstance(before.geometry, Mask) and "geometry" not in new:
-        patch = MaskPatch.of(EMPTY)
+        patch = NO_PATCH
     else:
         return Rewrite(before, after)
     if not isinstance(before.geometry, Mask):

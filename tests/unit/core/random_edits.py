@@ -64,7 +64,7 @@ def random_edit(document: Document, chance: random.Random) -> None:
         case "convert" if one is not None:
             document.replace(replace(one, geometry=chance.choice(EVERY_GEOMETRY)))
         case "save":
-            document.mark_saved()
+            document.mark_saved(chance.choice((None, document.state)))
         case "note":
             extra = FrozenMap({**document.annotation.extra, "note": [chance.random()]})
             document.edit("Note", replace(document.annotation, extra=extra))

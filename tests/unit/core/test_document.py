@@ -162,6 +162,19 @@ def test_a_late_answer_of_the_saver_marks_the_state_it_saved():
     assert not document.is_modified
 
 
+def test_an_autosave_in_the_middle_of_a_drag_does_not_cut_it_in_two():
+    document = Document(picture(instance("a")))
+    start = document.annotation
+    document.replace(instance("a", square(1, 1, 5)), merge_key="tau")
+    document.mark_saved(document.state)
+    assert not document.is_modified
+    document.replace(instance("a", square(1, 1, 6)), merge_key="tau")
+    assert document.is_modified
+    document.undo()
+    assert document.annotation == start
+    assert document.is_modified
+
+
 def test_locked_instances_keep_their_place_in_the_picture():
     document = Document(picture(instance("a", locked=True), instance("b", Point(3, 4), locked=True)))
     with pytest.raises(LockedError) as refusal:

@@ -68,6 +68,17 @@ def test_a_brush_stroke_costs_the_history_its_pixels_not_the_mask():
     assert sys.getsizeof(rewrite.patch.bits) < 200
 
 
+def test_a_mask_that_jumps_across_the_picture_is_kept_without_the_way_between():
+    document = Document(picture(instance("a", square(0, 0))))
+    document.replace(instance("a", square(70, 50)))
+    (rewrite,) = document.history.steps[0].diff.rewritten
+    assert rewrite.patch is None
+    document.undo()
+    assert document.annotation.instances[0].geometry == square(0, 0)
+    document.redo()
+    assert document.annotation.instances[0].geometry == square(70, 50)
+
+
 def test_untouched_instances_are_shared_by_all_states():
     document = Document(picture(*(instance(name) for name in "abc")))
     first = document.annotation.instances
