@@ -165,6 +165,8 @@ class PictureFinder:
         Raises:
             ConverterError: it is nowhere below the source.
         """
+        if label_file.is_dir():  # a format without label files: names are seen from the folder
+            label_file = label_file / "labels"
         try:
             return locate_picture(label_file, name, root=self._root)
         except ConverterError:
