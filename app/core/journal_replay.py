@@ -16,7 +16,7 @@ from converters.errors import ConverterError
 # What decoding a value of the wrong form raises; a checksum that fits makes that rare.
 _BAD_VALUE = (ConverterError, DiffError, KeyError, TypeError, ValueError, IndexError, AttributeError)
 
-Visitor = Callable[[int, ImageAnnotation], None]
+Visitor = Callable[[History, ImageAnnotation, bool], None]
 
 
 class JournalError(ValueError):
@@ -49,7 +49,8 @@ def replay(content: bytes, visit: Visitor | None = None) -> Replay:
 
     Args:
         content: the file's bytes, cut off anywhere.
-        visit: called with the number and the content of every state the picture went through.
+        visit: called after every record with the history, the state and whether the record noted
+            that a state was saved.
 
     Raises:
         JournalError: not even the first line is sound.
@@ -64,7 +65,7 @@ def replay(content: bytes, visit: Visitor | None = None) -> Replay:
     except _BAD_VALUE as error:
         raise JournalError("the journal's first line makes no sense") from error
     if visit is not None:
-        visit(history.state, state)
+        visit(history, state, True)
     length, records = len(lines[0]), 1
     for line in lines[1:]:
         record = from_line(line)
@@ -75,7 +76,7 @@ def replay(content: bytes, visit: Visitor | None = None) -> Replay:
         except _BAD_VALUE:
             break
         if visit is not None:
-            visit(history.state, state)
+            visit(history, state, "saved" in record)
         length += len(line)
         records += 1
     rest = content[length:]

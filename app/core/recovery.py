@@ -249,28 +249,40 @@ def _compacted(found: _Found, picture: Path, state: ImageAnnotation, history: Hi
 
 
 class _Comparison:
-    """Which of the states a journal goes through are the one in the annotation file.
+    """Which of the states a journal goes through may be the one in the annotation file.
 
-    Attributes:
-        equal_states: their numbers.
+    A state from before the one last noted as saved is not: if the file holds that, somebody else has
+    put it back.
     """
 
     def __init__(self, annotation: ImageAnnotation) -> None:
-        self.equal_states: set[int] = set()
         self._target = annotation
+        self._equal_states: set[int] = set()
+        self._visits = 0
+        self._last_visit: dict[int, int] = {}
+        self._since = 0
         # Steps share the instances they leave alone: each version is compared once.
         self._known: dict[str, tuple[Instance, Instance, bool]] = {}
 
-    def visit(self, number: int, state: ImageAnnotation) -> None:
-        """Takes note of one state."""
+    @property
+    def equal_states(self) -> set[int]:
+        """The numbers of those states."""
+        return {state for state in self._equal_states if self._last_visit[state] >= self._since}
+
+    def visit(self, history: History, state: ImageAnnotation, saved: bool) -> None:
+        """Takes note of the state after one record."""
+        if saved:
+            # From when on the saved state was current: a saver is told to write the next one
+            # before the last one is noted.
+            self._since = self._last_visit.get(history.saved_state, self._visits)
+        self._visits += 1
+        self._last_visit[history.state] = self._visits
         if (
             len(state.instances) == len(self._target.instances)
             and all(getattr(state, name) == getattr(self._target, name) for name in PICTURE_FIELDS)
             and all(map(self._equal, state.instances, self._target.instances))
         ):
-            self.equal_states.add(number)
-        else:
-            self.equal_states.discard(number)
+            self._equal_states.add(history.state)
 
     def _equal(self, one: Instance, other: Instance) -> bool:
         known = self._known.get(one.id)

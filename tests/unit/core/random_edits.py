@@ -24,7 +24,7 @@ def random_mask(chance: random.Random) -> Mask:
     return Mask(chance.randint(-3, WIDTH), chance.randint(-3, HEIGHT), pixels)
 
 
-def random_edit(document: Document, chance: random.Random) -> None:
+def random_edit(document: Document, chance: random.Random, *, save: bool = True) -> None:
     """Does one thing a user might do; sometimes it changes nothing."""
     instances = document.annotation.instances
     free = [i for i in instances if not i.locked]
@@ -63,7 +63,7 @@ def random_edit(document: Document, chance: random.Random) -> None:
             document.set_locked([chosen.id], not chosen.locked)
         case "convert" if one is not None:
             document.replace(replace(one, geometry=chance.choice(EVERY_GEOMETRY)))
-        case "save":
+        case "save" if save:
             document.mark_saved(chance.choice((None, document.state)))
         case "note":
             extra = FrozenMap({**document.annotation.extra, "note": [chance.random()]})

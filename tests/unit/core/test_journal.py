@@ -144,7 +144,7 @@ def journal_of_a_session(photo: Path, folder: Path) -> tuple[bytes, dict[int, Im
     document = open_document(photo, picture(instance("a")), folder)
     file, after, chance = journal_file(photo, folder), {}, random.Random(11)
     while len(after) < 60:
-        random_edit(document, chance)
+        random_edit(document, chance, save=False)
         if file.exists():
             after[file.stat().st_size] = document.annotation
     document.close()
@@ -233,6 +233,20 @@ def test_changes_from_outside_are_current_and_one_undo_away_from_ours(opened):
     assert third.annotation == ours
     assert third.is_modified
     assert third.redo_title == "Take over changes from outside"
+
+
+def test_an_older_version_put_back_from_outside_is_a_change(opened):
+    document = opened(picture())
+    document.add(instance("a"))
+    document.mark_saved()
+    document.add(instance("b"))
+    document.mark_saved()
+    ours = document.annotation
+    again = opened(picture(instance("a")))
+    assert again.recovery.changed_outside
+    assert [i.id for i in again.annotation.instances] == ["a"]
+    again.undo()
+    assert again.annotation == ours
 
 
 def test_with_a_damaged_annotation_file_the_journal_brings_its_work_back_unsaved(opened):
