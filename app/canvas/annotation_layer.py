@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SELECTED_EXTRA_OPACITY = 0.12
 RECOLOR_TOOL = "recolor"
+MARGIN = 24
+"""Logical pixels around a region that its outline and handles may reach."""
+STROKE_MARGIN = 6
 SCATTERED = 64
 """From this many boxes on, one repaint of everything is cheaper than one for each."""
 
@@ -113,15 +116,15 @@ class AnnotationLayer(QObject):
         if self.labels is not None:
             slot = self.labels.slot_of(instance_id)
             self.labels.write(piece, 0 if erases else slot, only_over=slot if erases else None)
-            self._changed(piece.box)
+            self._changed(piece.box, STROKE_MARGIN)
 
     def end_stroke(self) -> None:
         """The stroke is over: the document's next change, or `refresh`, draws the truth."""
         self._painting = None
 
-    def _changed(self, region: Region) -> None:
+    def _changed(self, region: Region, margin: float = MARGIN) -> None:
         self.overlay.invalidate(region)
-        self._view.update_image_box(region, margin=8)
+        self._view.update_image_box(region, round(margin * self._view.devicePixelRatioF()))
 
     def _on_document_opened(self, document: Document | None) -> None:
         self._muted = self._painting = None
@@ -194,7 +197,6 @@ class AnnotationLayer(QObject):
             boxes = [(0, 0, self.labels.width, self.labels.height)]
         for box in boxes:
             self._changed(self.labels.redraw(document.annotation.instances, box, hidden))
-        self._view.update()
 
     def _on_selection_changed(self, selection: tuple[str, ...]) -> None:
         toggled = self._find(self._selected ^ frozenset(selection))
@@ -202,7 +204,6 @@ class AnnotationLayer(QObject):
         self._outlines = {i: known for i, known in self._outlines.items() if i in self._selected}
         self._color(toggled)
         self._invalidate(toggled)
-        self._view.update()
 
     def _on_option_changed(self, name: str) -> None:
         if name == "overlay_opacity":

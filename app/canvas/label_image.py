@@ -39,7 +39,7 @@ class LabelImage:
         self._slots: dict[str, int] = {}
         self._owners: list[str | None] = [None]
         self._free: list[int] = []
-        self._rasters: dict[str, tuple[Geometry, Mask]] = {}
+        self._rasters: dict[str, tuple[Geometry, Mask, Region]] = {}
 
     @property
     def height(self) -> int:
@@ -100,7 +100,7 @@ class LabelImage:
             return None
         if raster.x0 < 0 or raster.y0 < 0 or raster.x1 > self.width or raster.y1 > self.height:
             raster = raster.clipped(self.height, self.width)
-        self._rasters[instance.id] = (geometry, raster)
+        self._rasters[instance.id] = (geometry, raster, raster.box)
         return raster
 
     def redraw(
@@ -113,20 +113,23 @@ class LabelImage:
             return 0, 0, 0, 0
         self.array[y0:y1, x0:x1] = 0
         for instance in instances:
-            if instance.id in hidden:
+            known = self._rasters.get(instance.id)
+            if known is None or known[0] is not instance.geometry:
+                if self.raster_of(instance) is None:
+                    continue
+                known = self._rasters[instance.id]
+            # Most objects lie elsewhere: this comparison is what a thousand of them cost.
+            left, top, right, bottom = known[2]
+            if left >= x1 or top >= y1 or right <= x0 or bottom <= y0 or instance.id in hidden:
                 continue
-            raster = self.raster_of(instance)
-            if raster is None:
-                continue
-            slot = self.slot_of(instance.id)
-            left, top = max(x0, raster.x0), max(y0, raster.y0)
-            right, bottom = min(x1, raster.x1), min(y1, raster.y1)
-            if left < right and top < bottom:
-                covered = raster.array[
-                    top - raster.y0 : bottom - raster.y0, left - raster.x0 : right - raster.x0
-                ]
-                self.array[top:bottom, left:right][covered] = slot
+            self._draw(known[1], self.slot_of(instance.id), (x0, y0, x1, y1))
         return x0, y0, x1, y1
+
+    def _draw(self, raster: Mask, slot: int, region: Region) -> None:
+        left, top = max(region[0], raster.x0), max(region[1], raster.y0)
+        right, bottom = min(region[2], raster.x1), min(region[3], raster.y1)
+        covered = raster.array[top - raster.y0 : bottom - raster.y0, left - raster.x0 : right - raster.x0]
+        self.array[top:bottom, left:right][covered] = slot
 
     def write(self, mask: Mask, slot: int, *, only_over: int | None = None) -> None:
         """Put `slot` where `mask` is True (a stroke while it is painted); the next `redraw` there

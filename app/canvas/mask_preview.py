@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MARGIN = 6
 
+Box = tuple[float, float, float, float]
+
 
 class MaskPreview:
     """Shows one (h, w) bool array over a box of the picture; the array may be coarser than it."""
@@ -25,19 +27,19 @@ class MaskPreview:
     def __init__(self, view: CanvasView) -> None:
         self._view = view
         self._array: NDArray[np.bool_] | None = None
-        self._region: Region = (0, 0, 0, 0)
+        self._region: Box = (0, 0, 0, 0)
         self._color = QColor()
         self._opacity = 0.0
         self._sampled: tuple[Viewport, DeviceMask | None] | None = None
 
     @property
     def array(self) -> NDArray[np.bool_] | None:
-        """What is shown, None when nothing is."""
+        """What is shown, without empty borders; None when nothing is."""
         return self._array
 
     @property
-    def region(self) -> Region:
-        """The picture box `array` covers."""
+    def region(self) -> Box:
+        """The picture box (x0, y0, x1, y1) that `array` covers."""
         return self._region
 
     def show(self, array: NDArray[np.bool_], region: Region, color: QColor, opacity: float) -> None:
@@ -48,17 +50,17 @@ class MaskPreview:
             return
         x_step = (region[2] - region[0]) / array.shape[1]
         y_step = (region[3] - region[1]) / array.shape[0]
-        self._array, self._region = array, region
-        self._color, self._opacity = color, opacity
-        self._view.update_image_box(
-            (
-                int(region[0] + columns[0] * x_step),
-                int(region[1] + rows[0] * y_step),
-                int(np.ceil(region[0] + (columns[-1] + 1) * x_step)),
-                int(np.ceil(region[1] + (rows[-1] + 1) * y_step)),
-            ),
-            MARGIN,
+        # Only the part that holds the mask: an object is usually much smaller than the screen.
+        left, right, top, bottom = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
+        self._array = array[top:bottom, left:right]
+        self._region = (
+            region[0] + float(left * x_step),
+            region[1] + float(top * y_step),
+            region[0] + float(right * x_step),
+            region[1] + float(bottom * y_step),
         )
+        self._color, self._opacity = color, opacity
+        self._view.update_image_box(self._region, MARGIN)
 
     def clear(self) -> None:
         """Show nothing."""

@@ -64,6 +64,8 @@ class ShapesLayer(QObject):
         self._thin: tuple[Instance, ...] = ()
         view.session.document_opened.connect(self._collect)
         view.session.document_changed.connect(self._collect)
+        view.session.hidden_changed.connect(self._on_toggled)
+        view.session.selection_changed.connect(self._on_toggled)
         self._collect()
 
     def _collect(self, _: object = None) -> None:
@@ -77,6 +79,10 @@ class ShapesLayer(QObject):
                 if isinstance(instance.geometry, Line | LineStrip | Point | PointSet)
             )
         if self._thin != before:
+            self._view.update()
+
+    def _on_toggled(self, _: object) -> None:
+        if self._thin:
             self._view.update()
 
     def paint(self, painter: QPainter, viewport: Viewport) -> None:

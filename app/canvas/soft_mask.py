@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QColor, QPainter
 
-    from app.canvas.viewport import Region, Viewport
+    from app.canvas.viewport import Viewport
 
 CRISP_FROM = 4.0
 HALO_OPACITY = 0.5
@@ -34,7 +34,7 @@ class DeviceMask:
 
 
 def sample_mask(
-    array: NDArray[np.bool_], region: Region, viewport: Viewport, margin: int = 0
+    array: NDArray[np.bool_], region: tuple[float, float, float, float], viewport: Viewport, margin: int = 0
 ) -> DeviceMask | None:
     """Coverage of the visible part of a mask; None when it is off the screen.
 
@@ -57,7 +57,7 @@ def sample_mask(
     step_y = height / (region[3] - region[1]) / viewport.scale
     shift_x = -(viewport.offset_x + region[0] * viewport.scale) * step_x
     shift_y = -(viewport.offset_y + region[1] * viewport.scale) * step_y
-    whole_pixels = width == region[2] - region[0]
+    whole_pixels = width == round(region[2] - region[0])
     if step_x >= 1.0 or (viewport.scale >= CRISP_FROM and whole_pixels):
         columns = np.floor((np.arange(x0, x1) + 0.5) * step_x + shift_x).astype(np.intp)
         rows = np.floor((np.arange(y0, y1) + 0.5) * step_y + shift_y).astype(np.intp)
@@ -105,17 +105,16 @@ def draw_outline(painter: QPainter, mask: DeviceMask, *, width: int = 2) -> None
     coverage = mask.coverage
     line = _edge(coverage, width)
     halo = _edge(coverage, width + 2 + (width > 1))
-    alpha = np.maximum(line, (halo * HALO_OPACITY).astype(np.uint8))
-    _draw(painter, mask, np.dstack([line, line, line, alpha]))
+    alpha = cv2.max(line, cv2.convertScaleAbs(halo, alpha=HALO_OPACITY))
+    _draw(painter, mask, np.asarray(cv2.merge([line, line, line, alpha])).view(np.uint32)[..., 0])
 
 
 def draw_fill(painter: QPainter, mask: DeviceMask, color: QColor, opacity: float) -> None:
     """The covered pixels in one translucent colour."""
-    channels = [
-        (np.arange(256) * (level * opacity / 255)).astype(np.uint8)[mask.coverage]
-        for level in (color.blue(), color.green(), color.red(), 255)
-    ]
-    _draw(painter, mask, np.dstack(channels))
+    table = np.zeros(256, np.uint32)
+    for shift, level in ((0, color.blue()), (8, color.green()), (16, color.red()), (24, 255)):
+        table |= (np.arange(256) * (level * opacity / 255)).astype(np.uint32) << shift
+    _draw(painter, mask, table.take(mask.coverage))
 
 
 def _edge(coverage: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
@@ -130,8 +129,9 @@ def _disc(radius: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)))
 
 
-def _draw(painter: QPainter, mask: DeviceMask, pixels: NDArray[np.uint8]) -> None:
-    height, width = pixels.shape[:2]
+def _draw(painter: QPainter, mask: DeviceMask, pixels: NDArray[np.uint32]) -> None:
+    """(h, w) premultiplied ARGB over the place of the mask."""
+    height, width = pixels.shape
     pixels = np.ascontiguousarray(pixels)
     image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
     painter.drawImage(QPoint(mask.x0, mask.y0), image)

@@ -204,7 +204,7 @@ class CanvasView(QWidget):
             self._busy = text
             self.update()
 
-    def update_image_box(self, region: Region, margin: int = 4) -> None:
+    def update_image_box(self, region: tuple[float, float, float, float], margin: int = 4) -> None:
         """Ask for a repaint of a picture box and `margin` device pixels around it."""
         self.update_device_box(self.viewport.device_box(region, margin))
 

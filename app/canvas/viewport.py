@@ -56,7 +56,7 @@ class Viewport:
         """The device point over a picture point."""
         return self.offset_x + x * self.scale, self.offset_y + y * self.scale
 
-    def device_box(self, region: Region, margin: int = 0) -> Region:
+    def device_box(self, region: tuple[float, float, float, float], margin: int = 0) -> Region:
         """Device pixels that show a picture box, widened by `margin` and cut to the window."""
         left, top = self.to_device(region[0], region[1])
         right, bottom = self.to_device(region[2], region[3])
@@ -79,8 +79,9 @@ class Viewport:
         return self._samples(np.arange(start, stop), self.offset_y, self.image_height)
 
     def _samples(self, device: NDArray[np.intp], offset: int, size: int) -> NDArray[np.intp]:
-        picked = np.floor((device - offset + 0.5) / self.scale).astype(np.intp)
-        return picked.clip(0, max(0, size - 1))
+        picked: NDArray[np.intp] = np.floor((device - offset + 0.5) / self.scale).astype(np.intp)
+        picked.clip(0, max(0, size - 1), out=picked)
+        return picked
 
     def fit_scale(self) -> float:
         """The scale at which the whole picture shows with a small margin."""
