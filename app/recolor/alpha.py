@@ -20,8 +20,8 @@ from app.recolor.matting import solve_alpha
 
 BAND: Final = 4  # pixels to either side of the border in which a mask may be wrong
 _PRIOR_WEIGHT: Final = 3e-4
-_BLUR_SIGMA: Final = 1.0
-_STRAIGHT_BORDER: Final = 0.7  # what that blur leaves of a pixel at a straight border
+_BLUR_SIGMA: Final = 0.7
+_STRAIGHT_BORDER: Final = 0.78  # what that blur leaves of a pixel at a straight border
 _COLOR_SIGMAS: Final = (6.0, 1.5)  # of the neighbourhoods that object and background colours come from
 _SOLID: Final = 0.995
 _UNSURE: Final = 0.05  # error of the solved alpha
@@ -77,7 +77,7 @@ def make_trimap(mask: NDArray[np.bool_]) -> Trimap:
 
 
 def blurred_edge(linear: FloatArray, mask: NDArray[np.bool_]) -> Edge:
-    """The quick edge for previews: alpha is the mask blurred by one pixel.
+    """The quick edge for previews: alpha is the mask with a slight blur.
 
     Args:
         linear: (h, w, 3) linear light.
@@ -194,7 +194,7 @@ def _reduced_mask(mask: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
 
 
 def _blurred(mask: NDArray[np.bool_]) -> FloatArray:
-    """The mask after a Gaussian of one pixel, zero beyond two pixels from it.
+    """The mask after a narrow Gaussian, zero beyond two pixels from it.
 
     Its own pixels keep at least what those at a straight border have, or thin lines would vanish.
     """

@@ -30,10 +30,17 @@ def _encode(linear: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055)
 
 
+def _slope(linear: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Derivative of linear light by the sRGB code value."""
+    curved = 2.4 / 1.055 / 255 * linear ** (1.4 / 2.4)
+    return np.where(linear <= 0.0031308, 1 / (12.92 * 255), curved)
+
+
 _TO_LINEAR: Final = _decode(np.arange(256) / 255).astype(np.float32)
 _EXACT_CODES: Final = 255 * _encode(np.arange(_ENCODE_STEPS + 1) / _ENCODE_STEPS)
 _TO_CODE: Final = np.rint(_EXACT_CODES).astype(np.uint8)
 _TO_FRACTIONAL_CODE: Final = _EXACT_CODES.astype(np.float32)
+_CODE_WIDTH: Final = _slope(np.linspace(0, 1, 2048) ** 2).astype(np.float32)  # by the square root
 
 _LINEAR_TO_LMS: Final = np.array(
     [
@@ -80,9 +87,10 @@ def to_codes(linear: FloatArray, dither: FloatArray | None = None) -> ByteArray:
 
 
 def code_width(linear: FloatArray) -> FloatArray:
-    """Width of one 8-bit sRGB code in linear light, at the given linear values in [0, 1]."""
-    curved = (2.4 / 1.055 / 255) * np.power(np.maximum(linear, 0.0031308), np.float32(1.4 / 2.4))
-    return np.asarray(np.maximum(curved, 1 / (12.92 * 255)), np.float32)
+    """Width of one 8-bit sRGB code in linear light, at the given linear values, clipped to [0, 1]."""
+    root = np.sqrt(np.clip(linear, 0.0, 1.0), dtype=np.float32)
+    root *= len(_CODE_WIDTH) - 1
+    return np.asarray(np.take(_CODE_WIDTH, root.astype(np.uint16)), np.float32)
 
 
 def linear_to_oklab(linear: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -14,8 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.recolor.body import BodyModel, Vector
-from app.recolor.color_space import FloatArray, linear_to_oklab, oklab_to_linear, parse_color, to_linear
-from app.recolor.detail import mean_levels, noise_variance, smooth_levels
+from app.recolor.color_space import (
+    FloatArray,
+    code_width,
+    linear_to_oklab,
+    oklab_to_linear,
+    parse_color,
+    to_linear,
+)
+from app.recolor.detail import mean_levels, smooth_levels
 from app.recolor.gamut import compress_highlights, fit_gamut
 from app.recolor.settings import RecolorSettings
 from converters.annotation import RecolorOperation
@@ -146,12 +153,14 @@ class Recipe:
     def _shade(self, level: FloatArray, weight: FloatArray) -> FloatArray:
         """The body level after the noise limit, shading contrast and texture strength."""
         if self._amplifies_noise:
-            variance = noise_variance(level, weight, _NOISE_RADIUS, _NOISE_CODES)
-            signal = smooth_levels(level, weight, _NOISE_RADIUS, variance)
+            signal = smooth_levels(
+                level, weight, _NOISE_RADIUS, lambda mean: np.float32(_NOISE_CODES) * code_width(mean)
+            )
             level = signal + np.float32(self.settings.max_gain / self.gain) * (level - signal)
         if self._reshapes:
-            amplitude = np.float32(_TEXTURE_AMPLITUDE) * level
-            shading = smooth_levels(level, weight, self.texture_radius, amplitude * amplitude)
+            shading = smooth_levels(
+                level, weight, self.texture_radius, lambda mean: np.float32(_TEXTURE_AMPLITUDE) * mean
+            )
             shading = np.maximum(shading, _LEVEL_FLOOR)
             texture = (level - shading) / shading
             reference = np.float32(self.reference)
