@@ -27,7 +27,7 @@ FORBIDDEN_AT_IMPORT = {
 }
 # The other parts of the application that the Qt-free rooms may not reach into: all of it is Qt.
 QT_ROOMS = {"app.canvas", "app.tools", "app.panels", "app.dialogs", "app.workers", "app.main_window"}
-VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "tools_", "stuff", "manager", "base_utils"}
+VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "stuff", "manager", "base_utils"}
 
 
 class Import(NamedTuple):

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.core import journal as journal_module
@@ -22,10 +23,12 @@ from app.core.journal import journal_file
 from app.core.journal_records import from_line, to_line
 from app.core.journal_replay import JournalError, replay
 from app.core.recovery import journaled_annotation, open_document, prune_journals, unsaved_pictures
+from app.core.workspace import Workspace
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
+from converters.images import write_image
 from converters.labelme_json import read_labelme, write_labelme
-from tests.unit.core.pictures import EVERY_GEOMETRY, instance, picture, rich_instance, square
+from tests.unit.core.pictures import EVERY_GEOMETRY, HEIGHT, WIDTH, instance, picture, rich_instance, square
 from tests.unit.core.random_edits import random_edit
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -491,6 +494,55 @@ def test_kill_dash_nine_in_the_middle_of_work_loses_nothing_committed(photo, fol
     while document.undo():
         pass
     assert document.annotation == picture(instance("a"))
+    document.close()
+
+
+SAVER = """
+import random, sys
+from pathlib import Path
+from app.core.recovery import open_document
+from app.core.workspace import Workspace
+from tests.unit.core.random_edits import random_edit
+
+photo, folder = Path(sys.argv[1]), Path(sys.argv[2])
+workspace = Workspace(photo)
+document = open_document(photo, workspace.load(photo), folder)
+chance = random.Random(int(sys.argv[3]))
+while True:
+    random_edit(document, chance, save=False)
+    print(document.revision, flush=True)
+    if document.is_modified:
+        workspace.save(document)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+@pytest.mark.parametrize("seed", range(4))
+def test_kill_dash_nine_in_the_middle_of_saving_loses_nothing_committed(tmp_path, folder, seed):
+    photo = tmp_path / "pictures" / "photo.png"
+    photo.parent.mkdir()
+    write_image(photo, np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    command = [sys.executable, "-c", SAVER, str(photo), str(folder), str(seed)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as saver:
+        assert saver.stdout is not None
+        for line in saver.stdout:
+            if int(line) > 30 + 7 * seed:
+                time.sleep(0.001 * seed)
+                saver.send_signal(signal.SIGKILL)
+                break
+        saver.stdout.read()
+    assert saver.returncode == -signal.SIGKILL
+
+    found = journaled_annotation(photo, folder)
+    assert found is not None
+    loaded = Workspace(photo).load(photo)  # whole, not torn
+    document = open_document(photo, loaded, folder)
+    assert document.annotation == found
+    assert not document.recovery.changed_outside
+    assert document.recovery.lost_lines == 0
+    while document.undo():
+        pass
+    assert document.annotation.instances == ()
     document.close()
 
 
