@@ -243,6 +243,8 @@ class MainWindow(QMainWindow):
         if path is not None:
             self.pictures.scroll_to(path)
             self.canvas.setFocus()
+        elif nothing:
+            self.start_page.buttons["open_file"].setFocus()
         self._show_hint()
 
     @Slot()

@@ -56,7 +56,7 @@ def make_top_bar(actions: Mapping[str, QAction], parent: QWidget) -> QToolBar:
     bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
     held = {command.id for command in all_commands() if command.held}
     for number, group in enumerate(TOP_BAR):
-        if number:
+        if 0 < number < len(TOP_BAR) - 1:
             bar.addSeparator()
         if number == len(TOP_BAR) - 1:
             spacer = QWidget()

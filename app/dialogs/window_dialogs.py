@@ -105,7 +105,7 @@ class WindowDialogs(QObject):
         self._notifications.refresh()
         self._desk.notices.mark_seen()
         self._notifications.show()
-        self._notifications.raise_()
+        self._notifications.activateWindow()
 
     @Slot()
     def shortcuts(self) -> None:
@@ -129,7 +129,7 @@ class WindowDialogs(QObject):
         else:
             self._training.reopen()
         self._training.show()
-        self._training.raise_()
+        self._training.activateWindow()
 
     def may_close(self) -> bool:
         """Asks about a running training and about work that could not be saved."""

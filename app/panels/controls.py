@@ -30,6 +30,21 @@ def make_label(text: str, role: str = "") -> QLabel:
     return label
 
 
+class ElidedLabel(QLabel):
+    """One line that ends in "…" where there is no room; its tooltip has the whole text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        area = self.contentsRect().adjusted(8, 0, -8, 0)
+        line = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, area.width())
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter), line)
+
+
 def swatch_icon(shade: QColor, size: int = 14) -> QIcon:
     """A filled rounded square with a thin rim that shows on any background."""
     ratio = 2
@@ -99,7 +114,7 @@ class ValueSlider(QWidget):
         self.value_label = make_label("", "value")
         self.value_label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.title_label = make_label(title)
-        top = QHBoxLayout()
+        self._top = top = QHBoxLayout()
         top.addWidget(self.title_label)
         top.addStretch(1)
         top.addWidget(self.value_label)
@@ -111,6 +126,10 @@ class ValueSlider(QWidget):
         self.slider.valueChanged.connect(self._tell)
         self.slider.sliderReleased.connect(self.released)
         self._show_value()
+
+    def add_button(self, button: QWidget) -> None:
+        """Puts a small button behind the value."""
+        self._top.addWidget(button)
 
     def value(self) -> float:
         return self._low + self.slider.value() * self._step

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import (
-    QEvent,
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
@@ -23,7 +22,6 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
     QLineEdit,
-    QMenu,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -38,10 +36,8 @@ from app.panels.object_model import DETAIL_ROLE, ID_ROLE, LOCKED, OBJECT, VISIBL
 from app.theme import color, icon
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-    from PySide6.QtCore import QAbstractItemModel
-    from PySide6.QtGui import QAction, QContextMenuEvent
+    from PySide6.QtGui import QContextMenuEvent, QMouseEvent
 
     from app.session import Session
 
@@ -114,15 +110,6 @@ class ObjectDelegate(QStyledItemDelegate):
         spot = self._text_rect(option.rect)
         editor.setGeometry(spot.adjusted(-10, -2, 4, 6))
 
-    def editorEvent(
-        self, event: QEvent, model: QAbstractItemModel, option: QStyleOptionViewItem, index: _Index
-    ) -> bool:
-        if event.type() == QEvent.Type.MouseButtonPress and index.column() in (VISIBLE, LOCKED):
-            return True  # the click is for the switch, not for the selection
-        if event.type() == QEvent.Type.MouseButtonRelease and index.column() in (VISIBLE, LOCKED):
-            return model.setData(QModelIndex(index), None, Qt.ItemDataRole.CheckStateRole)
-        return super().editorEvent(event, model, option, index)
-
 
 class ObjectTable(QTableView):
     """The rows; a context menu with the object commands.
@@ -133,23 +120,34 @@ class ObjectTable(QTableView):
 
     menu_wanted = Signal(object)
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """The eye and the lock switch the row, or the whole selection, and leave it as it is."""
+        index = self.indexAt(event.position().toPoint())
+        if event.button() == Qt.MouseButton.LeftButton and index.column() in (VISIBLE, LOCKED):
+            self.model().setData(index, None, Qt.ItemDataRole.CheckStateRole)
+        else:
+            super().mousePressEvent(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self.indexAt(event.position().toPoint()).column() in (VISIBLE, LOCKED):
+            self.mousePressEvent(event)
+        else:
+            super().mouseDoubleClickEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self.indexAt(event.position().toPoint()).column() not in (VISIBLE, LOCKED):
+            super().mouseReleaseEvent(event)
+
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         self.menu_wanted.emit(event.globalPos())
 
 
 class ObjectsPanel(QWidget):
-    """Objects of the open picture, in step with the canvas's selection.
+    """Objects of the open picture, in step with the canvas's selection."""
 
-    Signals:
-        zoom_wanted: the id of an object that was double-clicked on its thumbnail.
-    """
-
-    zoom_wanted = Signal(str)
-
-    def __init__(self, session: Session, actions: Sequence[QAction] = ()) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._menu_actions = tuple(actions)
         self.model = ObjectModel(session, self)
         self.proxy = QSortFilterProxyModel(self)
         self.proxy.setSourceModel(self.model)
@@ -201,7 +199,6 @@ class ObjectsPanel(QWidget):
         header.setSectionResizeMode(OBJECT, QHeaderView.ResizeMode.Stretch)
         header.resizeSection(VISIBLE, 30)
         header.resizeSection(LOCKED, 28)
-        table.menu_wanted.connect(self._show_menu)
         table.selectionModel().selectionChanged.connect(self._tell_selection)
         table.selectionModel().currentChanged.connect(self._tell_selection)
         return table
@@ -267,9 +264,3 @@ class ObjectsPanel(QWidget):
     @Slot()
     def _count_rows(self) -> None:
         self.count.setText(str(self.model.rowCount()) if self.model.rowCount() else "")
-
-    @Slot(object)
-    def _show_menu(self, position: object) -> None:
-        menu = QMenu(self)
-        menu.addActions(list(self._menu_actions))
-        menu.exec(position)  # type: ignore[arg-type]

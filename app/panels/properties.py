@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QScrollArea,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.i18n import phrase, tr
 from app.panels.controls import ColorButton, MarkedSlider, Section, ValueSlider, make_label
 from app.recolor.settings import SETTINGS
+from app.theme import icon
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from app.workers.inference import ModelChoice
 
 TAU_LOW, TAU_HIGH, TAU_STEP = 0.01, 0.99, 0.01
-LEVEL_HEIGHT: Final = 44
 _LEVEL_NAMES: Final[dict[int, tuple[str, ...]]] = {
     1: (phrase("Whole"),),
     2: (phrase("Part"), phrase("Whole")),
@@ -56,9 +57,13 @@ class SeedSection(Section):
             tr("Threshold τ"), low=TAU_LOW, high=TAU_HIGH, step=TAU_STEP, slider=self.slider
         )
         self.tau.setToolTip(tr("Higher: a smaller region. The mark shows what the model suggests."))
-        self.suggested = QPushButton(tr("Use the suggested τ"))
-        self.suggested.setProperty("role", "link")
+        self.suggested = QToolButton()
+        self.suggested.setIcon(icon("mdi6.restore"))
+        self.suggested.setIconSize(QSize(16, 16))
+        self.suggested.setToolTip(tr("Use the suggested τ"))
+        self.suggested.setAccessibleName(tr("Use the suggested τ"))
         self.suggested.clicked.connect(self._use_suggested)
+        self.tau.add_button(self.suggested)
         self.levels = QWidget()
         self._level_row = QHBoxLayout(self.levels)
         self._level_row.setContentsMargins(0, 0, 0, 0)
@@ -67,7 +72,6 @@ class SeedSection(Section):
         self._group.idClicked.connect(self._choose_level)
         self._shown_scores: tuple[float, ...] | None = None
         self.body.addWidget(self.tau)
-        self.body.addWidget(self.suggested, 0, Qt.AlignmentFlag.AlignLeft)
         self.body.addWidget(make_label(tr("Level")))
         self.body.addWidget(self.levels)
         self.tau.changed.connect(self._set_tau)
@@ -122,7 +126,6 @@ class SeedSection(Section):
         button.setProperty("role", "level")
         button.setCheckable(True)
         button.setToolTip(tip)
-        button.setMinimumHeight(LEVEL_HEIGHT)
         self._group.addButton(button, _button_id(number))
         self._level_row.addWidget(button, 1)
 
@@ -320,7 +323,7 @@ class PropertiesPanel(QScrollArea):
         column.setObjectName("scrolled")
         layout = QVBoxLayout(column)
         layout.setContentsMargins(8, 4, 8, 8)
-        layout.setSpacing(16)
+        layout.setSpacing(12)
         for section in (self.seed, self.brush, self.recolor, self.view):
             layout.addWidget(section)
         layout.addStretch(1)

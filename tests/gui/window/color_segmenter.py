@@ -52,7 +52,9 @@ class ColorEncoding:
         return LEVELS
 
     def mask(self, seeds, tau=None, level=None, region=None, size=None):
-        return self.similarity(seeds, level, region, size) >= (self.suggest_tau(seeds) if tau is None else tau)
+        return self.similarity(seeds, level, region, size) >= (
+            self.suggest_tau(seeds) if tau is None else tau
+        )
 
     def instances(self, min_score=0.5, max_count=100):
         found = []

@@ -1,0 +1,106 @@
+"""The real main window on real files, with a small colour segmenter instead of the network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QPointF
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from color_segmenter import color_engine
+
+from app.core.settings import SettingsStore
+from app.i18n import set_language
+from app.main_window import MainWindow
+from app.services.desk import Desk
+from app.theme import ThemeManager
+
+
+def write_picture(path: Path, *, shade=(40, 90, 200), size=(120, 160)) -> Path:
+    """A grey picture with a coloured disc in its middle."""
+    height, width = size
+    image = np.full((height, width, 3), 120, np.uint8)
+    cv2.circle(image, (width // 2, height // 2), height // 4, shade, -1)
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        write_picture(pictures / f"photo{number}.png", shade=(40 + 60 * number, 90, 200))
+    return pictures
+
+
+class Driver:
+    """A window, and waiting for what it does."""
+
+    def __init__(self, qtbot, qapp, engine):
+        self.bot = qtbot
+        self.engine = engine
+        self.desk = Desk(SettingsStore(), engine=engine)
+        self.theme = ThemeManager(qapp)
+        self.theme.apply("light")
+        self.window = MainWindow(self.desk, self.theme)
+        self.window.resize(1280, 800)
+
+    @property
+    def session(self):
+        return self.desk.session
+
+    @property
+    def document(self):
+        return self.desk.session.document
+
+    def show(self):
+        self.window.show()
+        self.bot.waitExposed(self.window)
+        return self
+
+    def wait(self, condition, timeout=10_000):
+        self.bot.waitUntil(condition, timeout=timeout)
+
+    def open(self, *paths, current=None):
+        """Opens paths and waits until the wanted picture is shown."""
+        self.desk.pictures.open_paths(list(paths))
+        self.wait_for_picture(current)
+
+    def wait_for_picture(self, path=None):
+        self.wait(lambda: self.session.image is not None and path in (None, self.session.image.path))
+
+    def wait_for_encoding(self):
+        self.wait(lambda: self.session.encoding is not None)
+
+    def at(self, x, y) -> QPoint:
+        point = self.window.canvas.image_to_view(QPointF(x, y))
+        return QPoint(round(point.x()), round(point.y()))
+
+    def trigger(self, command):
+        self.window.actions_by_id[command].trigger()
+
+    def titles(self):
+        return [notice.title for notice in self.desk.notices.notices]
+
+
+@pytest.fixture
+def engine():
+    return color_engine()
+
+
+@pytest.fixture
+def driver(qtbot, qapp, engine):
+    set_language("en")
+    made = Driver(qtbot, qapp, engine)
+    yield made
+    set_language("en")
+    made.window.close()
+    made.window.deleteLater()
+    made.theme.apply("light")
+    made.theme.deleteLater()
