@@ -1,0 +1,217 @@
+"""Spatial embeddings behind the segmenter's face: a click is a centre with its own bandwidth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.architectures.spatial_embeddings import (
+    SpatialEmbeddings,
+    SpatialEmbeddingsConfig,
+    SpatialFeatures,
+    bandwidth,
+    cluster_probability,
+)
+from models.data.crops import CropSettings
+from models.errors import WeightsError
+from models.inference.grid_encoding import FoundCells, GridAnswer, GridEncoding
+from models.inference.grid_segmenter import GridSegmenter
+from models.inference.raster import GridFrame
+from models.losses.spatial_embeddings import SpatialEmbeddingsLoss
+from models.segmenter import Prediction
+from models.training.trainable import TrainableModel
+from models.weights import WeightsInfo, load_into, load_matching
+
+NAME = "spatial-embeddings"
+BORDER_PHI = 0.5
+MIN_SEED = 0.5
+FREE_SHARE = 0.5  # a cluster counts if more than this share of it is not taken yet
+MAX_CLUSTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One accepted cluster: the flat index of its seed pixel, its members, the seed map's value there."""
+
+    seed: int
+    members: NDArray[np.bool_]
+    score: float
+
+
+def cluster_sequentially(
+    embedding: Tensor,
+    sigma: Tensor,
+    seeds: Tensor,
+    *,
+    min_pixels: int,
+    min_seed: float = MIN_SEED,
+) -> list[Cluster]:
+    """The sequential clustering of section 3.3, over the foreground pixels of one class.
+
+    Again and again the free pixel with the highest seed value becomes a centre; the foreground pixels with
+    phi > 1/2 are its cluster. A cluster is accepted if it is large enough and mostly free, and taken away
+    whether or not. Each step looks at all pixels at once; the steps depend on each other.
+
+    Args:
+        embedding: (2, P).
+        sigma: (S, P).
+        seeds: (P,) in [0, 1].
+        min_pixels: smallest cluster; the search ends when fewer pixels are free.
+    """
+    foreground = torch.nonzero(seeds > min_seed).flatten()
+    vectors, sigmas, values = embedding[:, foreground], sigma[:, foreground], seeds[foreground]
+    free = torch.ones(len(foreground), dtype=torch.bool, device=seeds.device)
+    found: list[Cluster] = []
+    for _ in range(MAX_CLUSTERS):
+        if int(free.sum()) < max(1, min_pixels):
+            break
+        best = int(torch.where(free, values, -1.0).argmax())
+        precision = bandwidth(sigmas[:, best])[None]
+        inside = cluster_probability(vectors[:, best][None], precision, vectors)[0] > BORDER_PHI
+        inside[best] = True
+        size = int(inside.sum())
+        if size >= min_pixels and int((inside & free).sum()) > FREE_SHARE * size:
+            members = np.zeros(len(seeds), np.bool_)
+            members[foreground[inside & free].cpu().numpy()] = True
+            found.append(Cluster(int(foreground[best]), members, float(values[best])))
+        free &= ~inside
+    return found
+
+
+class SpatialEncoding(GridEncoding):
+    """Embedding, bandwidth and seed maps of one picture.
+
+    A click on a class's foreground gathers only pixels of that foreground, as the clustering does; a click
+    elsewhere gathers whatever points to the same centre.
+    """
+
+    def __init__(
+        self,
+        features: SpatialFeatures,
+        frame: GridFrame,
+        size: tuple[int, int],
+        version: str,
+        *,
+        categories: tuple[str, ...],
+        min_pixels: int,
+    ) -> None:
+        super().__init__(frame, size, version)
+        rows, columns = frame.grid_size
+        self._categories, self._min_pixels = categories, min_pixels
+        self._embedding = features.embedding[0, :, :rows, :columns]
+        self._sigma = features.sigma[0, :, :rows, :columns]
+        self._seeds = features.seeds[0, :, :rows, :columns]
+
+    @property
+    def feature_bytes(self) -> int:
+        return self._embedding.nbytes + self._sigma.nbytes + self._seeds.nbytes
+
+    def answer_cell(self, row: int, column: int) -> GridAnswer:
+        with torch.inference_mode():
+            center = self._embedding[:, row, column][None]
+            precision = bandwidth(self._sigma[:, row, column])[None]
+            phi = cluster_probability(center, precision, self._embedding.flatten(1))
+            value, category = self._seeds[:, row, column].max(dim=0)
+            phi = phi.view(self._embedding.shape[1:])
+            if float(value) > MIN_SEED:
+                phi = phi * (self._seeds[int(category)] > MIN_SEED)
+            similarity = phi.cpu().numpy()
+        similarity[row, column] = 1.0
+        return GridAnswer(similarity, BORDER_PHI, float(value))
+
+    def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
+        columns = self._embedding.shape[2]
+        found: list[FoundCells] = []
+        with torch.inference_mode():
+            for category, seeds in enumerate(self._seeds):
+                for cluster in cluster_sequentially(
+                    self._embedding.flatten(1),
+                    self._sigma.flatten(1),
+                    seeds.flatten(),
+                    min_pixels=self._min_pixels,
+                ):
+                    sure = float(seeds.flatten()[torch.from_numpy(cluster.members)].mean())
+                    found.append(
+                        FoundCells(
+                            row=cluster.seed // columns,
+                            column=cluster.seed % columns,
+                            tau=BORDER_PHI,
+                            label=self._categories[category],
+                            score=cluster.score,
+                            mask_score=sure,
+                        )
+                    )
+        found.sort(key=lambda f: -f.score)
+        return [self.predict(f) for f in found if f.score >= min_score][:max_count]
+
+
+class SpatialSegmenter(GridSegmenter[SpatialFeatures]):
+    """See `GridSegmenter`."""
+
+    name = NAME
+
+    def run_network(self, pixels: Tensor) -> SpatialFeatures:
+        features: SpatialFeatures = self._network(pixels)
+        return features
+
+    def make_encoding(
+        self, features: SpatialFeatures, frame: GridFrame, size: tuple[int, int]
+    ) -> SpatialEncoding:
+        assert isinstance(self._network, SpatialEmbeddings)
+        return SpatialEncoding(
+            features,
+            frame,
+            size,
+            self.version,
+            categories=self.categories,
+            min_pixels=self._network.config.min_pixels,
+        )
+
+
+def build_spatial_embeddings(
+    info: WeightsInfo, tensors: dict[str, Tensor], *, source: str, device: torch.device
+) -> SpatialSegmenter:
+    """The segmenter for a weights file.
+
+    Raises:
+        WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
+    """
+    try:
+        config = SpatialEmbeddingsConfig(**info.config)
+    except TypeError as error:
+        raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
+    network = SpatialEmbeddings(len(info.categories), config)
+    load_into(network, tensors, source=source)
+    return SpatialSegmenter(
+        network,
+        version=info.version,
+        categories=info.categories,
+        device=device,
+        long_side=config.long_side,
+        stride=1,
+    )
+
+
+def trainable_spatial_embeddings(
+    categories: tuple[str, ...],
+    *,
+    pretrained_backbone: bool = True,
+    start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
+    config: SpatialEmbeddingsConfig | None = None,
+) -> TrainableModel:
+    """The network for the training engine; from `start` everything is kept that fits the categories.
+
+    ERFNet has no installed ImageNet weights, so `pretrained_backbone` changes nothing here.
+    """
+    if start is not None:
+        config = SpatialEmbeddingsConfig(**start[0].config)
+    config = config or SpatialEmbeddingsConfig()
+    network = SpatialEmbeddings(len(categories), config)
+    if start is not None:
+        load_matching(network, start[1])
+    info = WeightsInfo(NAME, f"{NAME}-1", asdict(config), categories)
+    return TrainableModel(network, SpatialEmbeddingsLoss(), info, CropSettings(mask_stride=1))
