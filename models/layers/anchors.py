@@ -69,7 +69,7 @@ def square_anchors(
     """
     height, width = image_size
     root = torch.tensor(ratios, dtype=torch.float32, device=device).sqrt()
-    levels = []
+    levels: list[Tensor] = []
     for (rows, columns), size in zip(grids, sizes, strict=True):
         stride_y, stride_x = height / rows, width / columns
         half = (size / 2 * root)[:, None]

@@ -60,6 +60,7 @@ def roi_align(
     strides: Sequence[float],
     size: int,
     sampling_ratio: int = 2,
+    aligned: bool = False,
 ) -> Tensor:
     """Pool each box to a square grid.
 
@@ -69,16 +70,18 @@ def roi_align(
         pictures, levels: (R,) int64, which picture and which map each box is read from.
         strides: input pixels per cell of each map.
         size: bins per side of the result.
+        aligned: cell i has its centre at i + 1/2, as pixels have. The published networks were trained
+            with centres at i, hence the default.
 
     Returns:
-        (R, C, size, size) float32. Coordinates as in the published networks (no half-pixel shift).
+        (R, C, size, size) float32.
     """
     channels = features[0].shape[1]
     if len(boxes) == 0:
         return features[0].new_zeros((0, channels, size, size), dtype=torch.float32)
     table = torch.cat([f.float().permute(0, 2, 3, 1).reshape(-1, channels) for f in features])
     index, weight = _table_samples(
-        [f.shape for f in features], boxes, pictures, levels, strides, size, sampling_ratio
+        [f.shape for f in features], boxes, pictures, levels, strides, size, sampling_ratio, aligned
     )
     pooled = F.embedding_bag(index, table, mode="sum", per_sample_weights=weight)
     return pooled.view(len(boxes), size, size, channels).permute(0, 3, 1, 2)
@@ -92,6 +95,7 @@ def _table_samples(
     strides: Sequence[float],
     size: int,
     ratio: int,
+    aligned: bool,
 ) -> tuple[Tensor, Tensor]:
     """Rows of the table of all maps and their weights, (R * size², (2 ratio)²) each."""
     device = boxes.device
@@ -100,7 +104,7 @@ def _table_samples(
     width = torch.tensor([f[1] for f in facts], device=device)[levels][:, None]
     before = torch.tensor([sum(f[2] for f in facts[:i]) for i in range(len(facts))], device=device)
     scale = torch.tensor([1.0 / s for s in strides], device=device)[levels]
-    x0, y0, x1, y1 = (boxes.float() * scale[:, None]).unbind(dim=1)
+    x0, y0, x1, y1 = (boxes.float() * scale[:, None] - (0.5 if aligned else 0.0)).unbind(dim=1)
     columns = _bilinear(_samples(x0, (x1 - x0).clamp(min=1.0), size, ratio), width)
     rows = _bilinear(_samples(y0, (y1 - y0).clamp(min=1.0), size, ratio), height)
     first = before[levels] + pictures * (height * width).squeeze(1)
@@ -131,5 +135,6 @@ def crop_masks(masks: Tensor, boxes: Tensor, owners: Tensor, *, stride: float, s
         strides=[stride],
         size=size,
         sampling_ratio=1 if stride > 1 else 2,
+        aligned=True,
     )
     return pooled[:, 0]

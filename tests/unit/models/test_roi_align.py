@@ -92,5 +92,14 @@ def test_a_mask_is_cut_out_where_its_box_lies() -> None:
     boxes = torch.tensor([[16.0, 16, 48, 48], [16.0, 16, 48, 48]])
     cut = crop_masks(masks, boxes, torch.tensor([0, 1]), stride=2, size=8)
     assert (cut[1] == 1).all()
-    assert (cut[0, 1:7, :3] == 1).all()
-    assert (cut[0, :, 5:] == 0).all()
+    assert (cut[0, :, :4] == 1).all()
+    assert (cut[0, :, 4:] == 0).all()
+
+
+def test_aligned_coordinates_are_half_a_cell_on() -> None:
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    zero = torch.zeros(1, dtype=torch.int64)
+    box = torch.tensor([[2.0, 2, 6, 6]])
+    for aligned, first in ((False, 2.5), (True, 2.0)):
+        pooled = roi_align([ramp], box, zero, zero, strides=[1], size=4, sampling_ratio=1, aligned=aligned)
+        assert pooled[0, 0, 0].tolist() == [first, first + 1, first + 2, first + 3]
