@@ -32,7 +32,8 @@ def mix_datasets(
         raise ValueError("every data set has share 0; nothing is left to train on.")
     categories = tuple(sorted({c for d in datasets for c in d.categories}))
     index = {name: i for i, name in enumerate(categories)}
-    unit = sum(shares.values()) / len(shares) if shares else 1.0
+    named = [share for share in shares.values() if share > 0]
+    unit = sum(named) / len(named) if named else 1.0
     roots = [len(d.pictures) ** 0.5 for d in datasets]
     average = sum(roots) / len(roots)
     mixed = []

@@ -287,10 +287,9 @@ def build_seednet(
         WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
     """
     try:
-        config = SeedNetConfig(**info.config)
-    except TypeError as error:
-        raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
-    network = SeedNet(config, pretrained_backbone=False)
+        network = SeedNet(SeedNetConfig(**info.config), pretrained_backbone=False)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{source}: its sizes fit no SeedNet of this version ({error}).") from error
     load_into(network, tensors, source=source)
     return SeedNetSegmenter(network, version=info.version, device=device)
 

@@ -1,0 +1,118 @@
+"""SeedNet's equation, heads and gradients, against brute force in numpy."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from models.architectures.seednet import (
+    COORDINATE_UNIT,
+    MARGIN,
+    THRESHOLDS,
+    LevelScores,
+    SeedNet,
+    SeedNetConfig,
+    SeedQuery,
+    pixel_grid,
+    sample_at,
+    seed_logits,
+)
+
+SMALL = SeedNetConfig(width=16, embedding=6, levels=3, query_hidden=24, scorer_channels=8, scorer_hidden=16)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return SeedNet(SMALL, pretrained_backbone=False).eval()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randint(0, 256, (2, 3, 64, 96), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+
+
+def test_logits_follow_the_equation_written_above_the_network():
+    generator = torch.Generator().manual_seed(3)
+    query = SeedQuery(
+        center=torch.randn(2, 3, 4, generator=generator) + 9.0,
+        bandwidth=torch.rand(2, 3, 4, generator=generator),
+        bias=torch.randn(2, 3, generator=generator),
+        descriptor=torch.zeros(2, 1),
+    )
+    embedding = torch.randn(4, 5, 6, generator=generator) + 9.0
+    logits = seed_logits(query, embedding).numpy()
+    for s, k, row, column in np.ndindex(2, 3, 5, 6):
+        difference = query.center[s, k].double() - embedding[:, row, column].double()
+        distance = (query.bandwidth[s, k].double() * difference**2).sum()
+        expected = MARGIN + query.bias[s, k].double() - 0.5 * distance
+        assert logits[s, k, row, column] == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_a_part_of_the_picture_gives_the_same_logits(network, images):
+    features = network.features(images)
+    query = network.query(features, 0, torch.tensor([[0.3, 0.4]]))
+    whole = seed_logits(query, features.embedding[0])
+    part = seed_logits(query, features.embedding[0][:, 4:10, 3:12])
+    assert torch.allclose(whole[..., 4:10, 3:12], part, atol=1e-4)
+
+
+def test_samples_are_bilinear_with_the_border_continued():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(5, 7, 9, generator=generator)
+    points = torch.rand(40, 2, generator=generator)
+    points[0], points[1] = torch.tensor([0.0, 0.0]), torch.tensor([1.0, 1.0])
+    expected = F.grid_sample(
+        features[None], (points * 2 - 1)[None, None], padding_mode="border", align_corners=False
+    )[0, :, 0].T
+    assert torch.allclose(sample_at(features, points), expected, atol=1e-5)
+
+
+def test_grid_gives_pixel_centres_in_coordinate_units():
+    grid = pixel_grid(3, 5, torch.device("cpu"))
+    assert grid[:, 2, 4].tolist() == pytest.approx([18.0 / COORDINATE_UNIT, 10.0 / COORDINATE_UNIT])
+
+
+def test_one_by_one_equals_a_batch(network, images):
+    together = network.features(images)
+    for index in range(2):
+        alone = network.features(images[index : index + 1])
+        assert torch.allclose(together.embedding[index], alone.embedding[0], atol=1e-4)
+        points = torch.tensor([[0.2, 0.7], [0.6, 0.1]])
+        a, b = network.query(together, index, points), network.query(alone, 0, points)
+        assert torch.allclose(a.center, b.center, atol=1e-4)
+        scores = network.score_levels(together, index, a, seed_logits(a, together.embedding[index]))
+        again = network.score_levels(alone, 0, b, seed_logits(b, alone.embedding[0]))
+        assert torch.allclose(scores.ious, again.ious, atol=1e-4)
+
+
+def test_bandwidths_are_positive(network, images):
+    query = network.query(network.features(images), 0, torch.rand(9, 2))
+    assert (query.bandwidth > 0).all()
+
+
+def test_the_scorer_judges_masks_but_does_not_move_them(network, images):
+    features = network.features(images)
+    query = network.query(features, 0, torch.tensor([[0.5, 0.5]]))
+    logits = seed_logits(query, features.embedding[0])
+    network.zero_grad()
+    network.score_levels(features, 0, query, logits).ious.sum().backward()
+    answer = network.seed_head.answer.weight.grad
+    assert answer is None or not answer.any()
+    assert network.appearance[1].weight.grad.any()
+    network.zero_grad()
+
+
+def test_a_level_takes_its_best_threshold_and_the_iou_there():
+    ious = torch.full((1, 1, len(THRESHOLDS)), 0.2)
+    ious[0, 0, 3] = 0.9
+    scores = LevelScores(ious)
+    assert scores.iou.item() == pytest.approx(0.9)
+    assert scores.threshold.item() == pytest.approx(THRESHOLDS[3], abs=0.05)
+
+
+def test_freezing_the_masks_leaves_only_the_scorer(images):
+    network = SeedNet(SMALL, pretrained_backbone=False)
+    network.freeze_masks()
+    learning = {name.split(".")[0] for name, p in network.named_parameters() if p.requires_grad}
+    assert learning == {"appearance", "level_scorer"}

@@ -1,0 +1,151 @@
+"""What training reads: folders, crops, mixtures, pasted cut-outs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from converters.annotation import Box, ImageAnnotation, Instance, Mask
+from converters.errors import ConverterError
+from converters.images import write_image
+from converters.labelme_json import write_labelme
+from models.data.augment import ColorJitter, jitter_colors
+from models.data.copy_paste import CutoutLibrary, paste
+from models.data.crops import CropSettings, draw_crop
+from models.data.dataset import load_dataset
+from models.data.mixture import mix_datasets
+from models.data.sample import collate
+from tests.unit.models.coco_folders import draw_discs, write_coco_folder
+
+STILL = ColorJitter(0, 0, 0, 0, 0, 0, 0)
+
+
+def test_coco_folder_keeps_masks_and_says_what_is_exhaustive(tmp_path):
+    (whole,) = load_dataset(write_coco_folder(tmp_path / "whole"))
+    (partial,) = load_dataset(write_coco_folder(tmp_path / "some", partial=True))
+    assert [p.exhaustive for p in whole.pictures] == [True] * 3
+    assert [p.exhaustive for p in partial.pictures] == [False] * 3
+    image, masks = draw_discs(1)
+    assert np.array_equal(whole.pictures[1].pixels(), image)
+    assert [o.mask for o in whole.pictures[1].objects] == [Mask.from_full(m) for m in masks]
+
+
+def test_a_folder_of_sets_is_read_without_its_validation_sets(tmp_path):
+    for name in ("b_train", "a_train", "a_val"):
+        write_coco_folder(tmp_path / name, pictures=1)
+    assert [d.name for d in load_dataset(tmp_path)] == ["a_train", "b_train"]
+
+
+def test_labelme_folder_marks_boxes_as_objects_without_a_mask(tmp_path):
+    image, masks = draw_discs(0)
+    write_image(tmp_path / "a.png", image)
+    instances = (
+        Instance("1", "disc", Mask.from_full(masks[0])),
+        Instance("2", "crate", Box(60, 10, 90, 40)),
+    )
+    write_labelme(tmp_path / "a.json", ImageAnnotation("a.png", *image.shape[:2], instances))
+    (dataset,) = load_dataset(tmp_path)
+    assert dataset.categories == ("crate", "disc")
+    assert [(o.category, o.has_mask) for o in dataset.pictures[0].objects] == [(1, True), (0, False)]
+    assert not dataset.pictures[0].exhaustive
+
+
+def test_an_empty_folder_is_refused_with_a_remedy(tmp_path):
+    with pytest.raises(ConverterError, match=r"no annotated pictures.*instances\.json"):
+        load_dataset(tmp_path)
+    with pytest.raises(ConverterError):
+        load_dataset(tmp_path / "missing")
+
+
+def test_crops_show_the_objects_where_their_masks_are(tmp_path):
+    datasets = load_dataset(write_coco_folder(tmp_path / "set"))
+    settings = CropSettings(size=128, long_side=(128, 300), mask_stride=1, jitter=STILL)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        image, target = draw_crop(datasets, settings, rng)
+        pixels = image.numpy().astype(int)
+        saturation = pixels.max(axis=0) - pixels.min(axis=0)
+        for mask in target.masks.numpy():
+            assert np.median(saturation[mask > 0.95]) > 100
+        covered = target.masks.amax(dim=0).numpy()
+        assert np.median(saturation[covered < 0.05]) < 60
+
+
+def test_mask_stride_shrinks_only_the_masks(tmp_path):
+    datasets = load_dataset(write_coco_folder(tmp_path / "set"))
+    crops = [draw_crop(datasets, CropSettings(size=96), np.random.default_rng(i)) for i in range(3)]
+    batch = collate(crops)
+    assert batch.images.shape == (3, 3, 96, 96)
+    assert all(t.masks.shape[1:] == (24, 24) for t in batch.targets)
+
+
+def test_crops_are_the_same_for_the_same_random_numbers(tmp_path):
+    datasets = load_dataset(write_coco_folder(tmp_path / "set"))
+    a, b = (draw_crop(datasets, CropSettings(size=96), np.random.default_rng(4)) for _ in range(2))
+    assert (a[0] == b[0]).all()
+    assert (a[1].masks == b[1].masks).all()
+
+
+def test_too_many_objects_are_thinned_and_the_rest_is_not_called_background(tmp_path):
+    datasets = load_dataset(write_coco_folder(tmp_path / "set"))
+    settings = CropSettings(size=128, long_side=(120, 128), max_objects=1)
+    _, target = draw_crop(datasets, settings, np.random.default_rng(0))
+    assert len(target.masks) == 1
+    assert not target.exhaustive
+
+
+def write_cutout(folder):
+    rgba = np.zeros((40, 50, 4), np.uint8)
+    rgba[10:30, 5:45] = (10, 200, 30, 255)
+    rgba[10:30, 5] = (10, 200, 30, 128)
+    Image.fromarray(rgba, "RGBA").save(folder / "cut.png")
+
+
+def test_pasting_blends_by_alpha_and_hides_what_lies_below(tmp_path):
+    image = np.full((20, 30, 3), 100, np.uint8)
+    cutout = np.zeros((4, 4, 4), np.uint8)
+    cutout[:, :, :3], cutout[:, :2, 3], cutout[:, 2:, 3] = 200, 255, 51
+    out, alpha = paste(image, cutout, 28, -1)
+    assert out[0, 28, 0] == 200
+    assert alpha[0, 28] == 1.0
+    assert alpha[3:].max() == 0.0
+    out, alpha = paste(image, cutout, 3, 3)
+    assert out[4, 5, 0] == 120
+    assert np.array_equal(out[alpha == 0], image[alpha == 0])
+    assert image.max() == 100
+
+
+def test_crops_with_cutouts_have_an_object_for_each(tmp_path):
+    write_cutout(tmp_path)
+    datasets = load_dataset(write_coco_folder(tmp_path / "set"))
+    settings = CropSettings(size=128, mask_stride=1, cutout_probability=1.0, jitter=STILL)
+    library = CutoutLibrary.from_folder(tmp_path)
+    image, target = draw_crop(datasets, settings, np.random.default_rng(1), cutouts=library)
+    top = target.masks[-1].numpy() > 0.99
+    assert np.median(image.numpy()[:, top], axis=1) == pytest.approx([10, 200, 30], abs=12)
+    # A pasted object takes its pixels away from those below.
+    assert (target.masks[:-1].numpy()[:, top] < 0.02).all()
+
+
+def test_jitter_keeps_shape_and_stays_a_picture():
+    image, _ = draw_discs(0)
+    out = jitter_colors(image, ColorJitter(), np.random.default_rng(0))
+    assert out.shape == image.shape
+    assert out.dtype == np.uint8
+    assert not np.array_equal(out, image)
+    assert np.abs(jitter_colors(image, STILL, np.random.default_rng(0)).astype(int) - image).max() <= 3
+
+
+def test_mixtures_share_categories_and_respect_shares(tmp_path):
+    a, b = (load_dataset(write_coco_folder(tmp_path / n))[0] for n in ("a", "b"))
+    b = replace(b, categories=("ball",))
+    mixed = mix_datasets([a, b], shares={"a": 0.25, "b": 0.75}, partial=["b"])
+    assert [d.categories for d in mixed] == [("ball", "disc")] * 2
+    assert [d.weight for d in mixed] == [0.25, 0.75]
+    assert {o.category for p in mixed[0].pictures for o in p.objects} == {1}
+    assert {o.category for p in mixed[1].pictures for o in p.objects} == {0}
+    assert [p.exhaustive for p in mixed[1].pictures] == [False] * 3
+    assert [d.name for d in mix_datasets([a, b], shares={"b": 0.0})] == ["a"]
+    with pytest.raises(ValueError, match="no data set called c"):
+        mix_datasets([a, b], shares={"c": 1.0})

@@ -1,0 +1,246 @@
+"""Real trainings of a few steps: budget, stop, resume, the files they leave, fine-tuning."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+
+from models import WeightsError, load_segmenter
+from models.architectures.seednet import SeedNet, SeedNetConfig
+from models.data.crops import CropSettings
+from models.data.dataset import load_dataset
+from models.data.sample import collate
+from models.errors import Cancelled
+from models.losses.seed_loss import SeedLoss, draw_seeds, seediness_target
+from models.training.averaging import WeightAverage
+from models.training.engine import TrainingRequest, run_training
+from models.training.events import Finished, StepDone, Validated
+from models.training.fine_tune import FineTuneRequest, fine_tune, split_held_out
+from models.training.prefetch import Prefetcher
+from models.training.schedule import learning_rate_factor
+from models.weights import WeightsInfo, read_weights, save_weights
+from tests.unit.models.coco_folders import write_coco_folder
+
+SMALL = SeedNetConfig(width=16, embedding=6, levels=3, query_hidden=24, scorer_channels=8, scorer_hidden=16)
+CROPS = CropSettings(size=64, long_side=(64, 128))
+
+
+@pytest.fixture
+def datasets(tmp_path):
+    return tuple(load_dataset(write_coco_folder(tmp_path / "discs", pictures=4)))
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return SeedNet(SMALL, pretrained_backbone=False)
+
+
+def request_for(datasets, output, **changes):
+    info = WeightsInfo("seednet", "seednet-test", asdict(SMALL))
+    return TrainingRequest(
+        datasets=datasets, output=output, info=info, batch_size=2, crops=CROPS, **{"steps": 3, **changes}
+    )
+
+
+def test_training_takes_its_steps_and_leaves_weights_that_load(datasets, network, tmp_path):
+    events = []
+    path = run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run"), on_event=events.append)
+    assert isinstance(events[-1], Finished)
+    assert (events[-1].steps, events[-1].stopped, events[-1].weights) == (3, False, path)
+    segmenter = load_segmenter("seednet", weights=path, device="cpu")
+    assert segmenter.version == "seednet-test"
+    info, _ = read_weights(path)
+    assert info.facts["steps"] == 3
+    assert info.facts["data"] == {"discs": 1.0}
+
+
+def test_training_changes_the_head_but_neither_frozen_blocks_nor_running_statistics(
+    datasets, network, tmp_path
+):
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run", frozen_blocks=4))
+    after = network.state_dict()
+    changed = {k for k in before if not torch.equal(before[k], after[k])}
+    assert "seed_head.answer.weight" in changed
+    assert any(k.startswith("backbone._blocks.9.") for k in changed)
+    assert not any(k.startswith(("backbone._conv_stem", "backbone._blocks.3.")) for k in changed)
+    assert not any("running_" in k for k in changed)
+
+
+def test_a_stop_is_honoured_between_steps_and_keeps_what_was_learned(datasets, network, tmp_path):
+    asked = []
+
+    def stop_after_two() -> bool:
+        asked.append(1)
+        return len(asked) > 2
+
+    events = []
+    request = request_for(datasets, tmp_path / "run", steps=1000)
+    path = run_training(network, SeedLoss(), request, should_stop=stop_after_two, on_event=events.append)
+    assert events[-1].stopped
+    assert events[-1].steps == 2
+    assert path.is_file()
+
+
+def test_a_longer_budget_resumes_where_the_shorter_ended(datasets, network, tmp_path):
+    run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=2))
+    torch.manual_seed(1)
+    fresh = SeedNet(SMALL, pretrained_backbone=False)
+    events = []
+    request = request_for(datasets, tmp_path / "run", steps=5)
+    run_training(fresh, SeedLoss(), request, on_event=events.append)
+    assert events[-1].steps == 5
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    steps = {int(v["step"]) for v in state["optimizer"]["state"].values()}
+    assert max(steps) == 5
+
+
+def test_a_time_budget_ends_the_training(datasets, network, tmp_path):
+    events = []
+    request = request_for(datasets, tmp_path / "run", steps=None, minutes=0.02)
+    run_training(network, SeedLoss(), request, on_event=events.append)
+    assert events[-1].steps >= 1
+    assert any(isinstance(e, StepDone) and 0 < e.progress <= 1 for e in events)
+
+
+@pytest.mark.parametrize("changes", [{"steps": None}, {"datasets": ()}])
+def test_a_training_without_budget_or_data_is_refused(datasets, tmp_path, changes):
+    with pytest.raises(ValueError, match="needs"):
+        replace(request_for(datasets, tmp_path), **changes)
+
+
+def test_seeds_fall_inside_their_objects_and_central_ones_deeper(datasets, tmp_path):
+    from models.data.crops import draw_crop
+
+    _, target = draw_crop(datasets, CROPS, np.random.default_rng(3))
+    settings = SeedLoss().settings
+    depths = {}
+    for central in (0.0, 1.0):
+        values = []
+        for seed in range(20):
+            drawn = draw_seeds(
+                target, replace(settings, central=central), torch.Generator().manual_seed(seed)
+            )
+            side = target.masks.shape[1]
+            value, _ = seediness_target(target)
+            for (x, y), owner in zip(drawn.points.tolist(), drawn.owner.tolist(), strict=True):
+                assert target.masks[owner][int(y * side), int(x * side)] >= 0.5
+                values.append(float(value[int(y * side), int(x * side)]))
+        depths[central] = np.mean(values)
+    assert depths[1.0] > depths[0.0]
+
+
+def test_seediness_is_unknown_outside_the_objects_of_partial_pictures(datasets):
+    from models.data.crops import draw_crop
+
+    _, target = draw_crop(datasets, CROPS, np.random.default_rng(3))
+    value, known = seediness_target(target)
+    assert known.all()
+    value, known = seediness_target(replace(target, exhaustive=False))
+    assert torch.equal(known, value > 0)
+    assert float(value.max()) == pytest.approx(1.0)
+
+
+def test_the_loss_sends_gradient_to_every_part(datasets, network):
+    from models.data.crops import draw_crop
+
+    rng = np.random.default_rng(0)
+    batch = collate([draw_crop(datasets, CROPS, rng) for _ in range(2)])
+    terms = SeedLoss()(network, batch, torch.Generator().manual_seed(0))
+    assert float(terms["loss"].detach()) > 0
+    terms["loss"].backward()
+    silent = [n for n, p in network.named_parameters() if p.grad is None]
+    assert silent == []
+
+
+def test_the_average_forgets_the_beginning():
+    layer = torch.nn.Linear(1, 1)
+    average = WeightAverage(layer, decay=0.9)
+    with torch.no_grad():
+        layer.weight.fill_(5.0)
+    for _ in range(100):
+        average.update(layer)
+    assert float(average.values["weight"]) == pytest.approx(5.0, abs=1e-2)
+
+
+def test_the_rate_warms_up_and_falls_to_zero():
+    rates = [learning_rate_factor(step, step / 1000) for step in range(1001)]
+    assert rates[0] < rates[50] < rates[99]
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+    assert rates[-1] == 0.0
+
+
+def test_an_error_while_making_batches_reaches_the_training():
+    def broken():
+        raise OSError("the picture is gone")
+
+    with Prefetcher(broken) as batches, pytest.raises(OSError, match="the picture is gone"):
+        next(iter(batches))
+
+
+def base_weights(network, folder):
+    path = folder / "base.safetensors"
+    save_weights(path, network, WeightsInfo("seednet", "seednet-base", asdict(SMALL)))
+    return path
+
+
+def fine_tune_request(datasets, network, tmp_path, **changes):
+    fields = {
+        "architecture": "seednet",
+        "dataset": datasets[0],
+        "base": base_weights(network, tmp_path),
+        "output": tmp_path / "tuned",
+        "version": "mine-1",
+        "minutes": 0.03,
+        **changes,
+    }
+    return FineTuneRequest(**fields)
+
+
+def test_fine_tuning_measures_before_and_after_and_notes_the_parent(datasets, network, tmp_path):
+    events = []
+    result = fine_tune(fine_tune_request(datasets, network, tmp_path), on_event=events.append)
+    assert [e.score for e in events if isinstance(e, Validated)] == [result.before, result.after]
+    assert result.held_out == 3
+    assert result.accepted == (result.after >= result.before - 0.005)
+    info, tensors = read_weights(result.weights)
+    assert (info.version, info.facts["parent"]) == ("mine-1", "seednet-base")
+    _, base = read_weights(tmp_path / "base.safetensors")
+    name = "backbone._blocks.15._project_conv.weight"
+    assert torch.equal(tensors[name], base[name])
+
+
+def test_fine_tuning_that_is_stopped_early_leaves_nothing(datasets, network, tmp_path):
+    with pytest.raises(Cancelled):
+        fine_tune(fine_tune_request(datasets, network, tmp_path), should_stop=lambda: True)
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_held_out_pictures_are_never_trained_on(datasets):
+    train, held_out = split_held_out(datasets[0], seed=0)
+    assert len(held_out.pictures) == 1
+    assert {p.path for p in train.pictures}.isdisjoint(p.path for p in held_out.pictures)
+
+
+def test_a_single_picture_is_split_by_objects(datasets):
+    single = replace(datasets[0], pictures=datasets[0].pictures[:1])
+    train, held_out = split_held_out(single, seed=0)
+    counts = len(train.pictures[0].objects), len(held_out.pictures[0].objects)
+    assert counts == (2, 1)
+    assert not train.pictures[0].exhaustive
+    one = replace(single, pictures=(replace(single.pictures[0], objects=single.pictures[0].objects[:1]),))
+    with pytest.raises(ValueError, match="at least two"):
+        split_held_out(one, seed=0)
+
+
+def test_fine_tuning_from_weights_of_another_network_is_refused(datasets, network, tmp_path):
+    path = tmp_path / "odd.safetensors"
+    other = replace(SMALL, width=32)
+    save_weights(path, network, WeightsInfo("seednet", "odd", asdict(other)))
+    with pytest.raises(WeightsError, match="another network"):
+        fine_tune(fine_tune_request(datasets, network, tmp_path, base=path))
+    save_weights(path, network, WeightsInfo("seednet", "odd", {**asdict(SMALL), "width": 20}))
+    with pytest.raises(WeightsError, match="its sizes fit no SeedNet"):
+        fine_tune(fine_tune_request(datasets, network, tmp_path, base=path))
