@@ -97,7 +97,8 @@ class Overlay:
         dirty, self._dirty = self._dirty, []
         whole = (0, 0, viewport.width, viewport.height)
         if before is None or not _is_panned(before, viewport):
-            self._pixels = np.zeros((viewport.height, viewport.width), np.uint32)
+            if self._pixels.shape != (viewport.height, viewport.width):
+                self._pixels = np.zeros((viewport.height, viewport.width), np.uint32)
             self._render(viewport, whole)
             return
         dx, dy = viewport.offset_x - before.offset_x, viewport.offset_y - before.offset_y
@@ -141,12 +142,11 @@ class Overlay:
     def _colored(self, shown: NDArray[np.int32], *, soft: bool) -> NDArray[np.uint32]:
         """Premultiplied ARGB of (h, w) slots: fill, and an outline just inside every border."""
         pixels = self._fill.take(shown)
-        border = border_of(shown, self.outline_width)
-        where = np.flatnonzero(border)
+        where = np.flatnonzero(border_of(shown, self.outline_width))
         pixels.reshape(-1)[where] = self._outline.take(shown.reshape(-1).take(where))
         if soft:
             channels = pixels.view(np.uint8).reshape(*pixels.shape, 4)
-            pixels = cv2.GaussianBlur(channels, (3, 3), 0.55).view(np.uint32).reshape(pixels.shape)
+            cv2.GaussianBlur(channels, (3, 3), 0.55, dst=channels)
         return pixels
 
 
