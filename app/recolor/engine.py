@@ -222,7 +222,7 @@ def _render(
     """The (h, w, 3) region recoloured, strip by strip."""
     height, width = edge.solid.shape
     result = codes.copy()
-    rows = max(16, _STRIP_PIXELS // max(1, width))
+    rows = max(16, _STRIP_PIXELS // max(1, width), 2 * recipe.halo)
     for first in range(0, height, rows):
         _check(should_stop)
         last = min(height, first + rows)

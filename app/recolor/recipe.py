@@ -30,6 +30,7 @@ from converters.annotation import RecolorOperation
 _BLACK_LIGHTNESS: Final = 0.21  # OKLab L of about #191919: lit black cloth; pure black would be a hole
 _BLACK_LIFT: Final = 0.008  # linear level (sRGB code 20) below which cameras and JPEG crush shading
 _FOREIGN_RATIO: Final = (0.35, 0.65)  # chroma difference over level: 19 to 33 degrees
+_FOREIGN_RADIUS: Final = 1  # evens out what JPEG does to chroma
 _FAINT: Final = np.float32(0.01)  # linear level at which hue drowns in noise
 _NOISE_CODES: Final = 2.5  # amplitude in sRGB codes up to which variation may be sensor or JPEG noise
 _NOISE_RADIUS: Final = 3
@@ -67,9 +68,11 @@ class Recipe:
 
     @property
     def halo(self) -> int:
-        """Rows of context that the spatial filters need."""
-        radius = self.texture_radius if self._reshapes or self.body.shines_neutrally else 0
-        return 2 * max(radius, _NOISE_RADIUS if self._amplifies_noise else 0)
+        """Rows of context that the spatial filters need, one after the other."""
+        highlights = self.body.share_radius + (self.texture_radius if self.body.shines_neutrally else 0)
+        noise = 2 * _NOISE_RADIUS if self._amplifies_noise else 0
+        texture = 2 * self.texture_radius if self._reshapes else 0
+        return highlights + noise + texture + _FOREIGN_RADIUS
 
     @property
     def _amplifies_noise(self) -> bool:
@@ -128,7 +131,7 @@ class Recipe:
         start, end = _FOREIGN_RATIO
         if float(ratio.max(initial=0.0)) <= start:
             return None
-        share = mean_levels(_ramp(ratio, start, end), weight, 1)
+        share = mean_levels(_ramp(ratio, start, end), weight, _FOREIGN_RADIUS)
         return np.asarray(np.float32(self.settings.variation_keep) * share, np.float32)
 
     def _peak(self) -> float:

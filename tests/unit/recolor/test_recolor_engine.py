@@ -235,6 +235,27 @@ def test_a_prepared_object_renders_what_recolor_does(scene):
             assert np.array_equal(once.rgb, again.rgb)
 
 
+@pytest.mark.parametrize(
+    ("color", "target", "values"),
+    [
+        ("black", "#f4f4f2", {}),
+        ("grey", "#c8252c", {"texture_keep": 0.3}),
+        ("red", "#2459b8", {"shading_contrast": 1.4, "variation_keep": 0.5}),
+    ],
+)
+def test_strips_leave_no_seams(scene, monkeypatch, color, target, values):
+    """Working strip by strip gives what the whole region at once gives."""
+    operation = RecolorOperation(target, FrozenMap(values))
+    prepared = prepare(scene.picture(color), scene.sphere())
+    monkeypatch.setattr("app.recolor.engine._STRIP_PIXELS", 10**9)
+    whole = prepared.render(operation).rgb.astype(int)
+    monkeypatch.setattr("app.recolor.engine._STRIP_PIXELS", 1)
+    strips = prepared.render(operation).rgb.astype(int)
+    difference = np.abs(whole - strips)
+    assert difference.max() <= 1  # float sums in another order
+    assert (difference > 0).mean() < 0.001
+
+
 def test_a_read_only_picture_and_a_view_are_fine():
     member = disc(120, 160, 70, 60, 30)
     picture = with_object(member)
