@@ -56,8 +56,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--cutouts", type=Path, help="folder of cut-out objects with alpha to paste in")
     parser.add_argument("--batch", type=int, default=6, help="crops per step (default: %(default)s)")
+    parser.add_argument("--crop", type=int, help="side of the crops in pixels, a multiple of 32")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")
+    parser.add_argument(
+        "--stage",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="2: teach only SeedNet's level scorer, on finished masks (with --start)",
+    )
     parser.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
     parser.set_defaults(handler=run)
 
@@ -68,6 +76,10 @@ def run(options: argparse.Namespace) -> int:
 
     if any(v is not None and v <= 0 for v in (options.minutes, options.epochs)) or options.batch < 1:
         return wrong_usage("--minutes, --epochs and --batch must be larger than zero.")
+    if options.crop is not None and (options.crop < 64 or options.crop % 32):
+        return wrong_usage("--crop must be a multiple of 32, at least 64.")
+    if options.stage == 2 and (options.model != "seednet" or options.start is None):
+        return wrong_usage("--stage 2 needs --model seednet and the weights of stage 1 as --start.")
     try:
         datasets = load_mixture(options)
         model = build_model(options, datasets)
@@ -104,7 +116,9 @@ def build_model(options: argparse.Namespace, datasets: tuple[Dataset, ...]) -> T
     from models.weights import read_weights
 
     start = read_weights(options.start) if options.start else None
-    model: TrainableModel = find_architecture(options.model).trainable(datasets[0].categories, start=start)
+    build = find_architecture(options.model).trainable
+    stage = {} if options.stage == 1 else {"stage": options.stage}
+    model: TrainableModel = build(datasets[0].categories, start=start, **stage)
     return model
 
 
@@ -126,7 +140,7 @@ def build_request(
         minutes=15.0 if steps is None and minutes is None else minutes,
         steps=steps,
         batch_size=options.batch,
-        crops=model.crops,
+        crops=replace(model.crops, size=options.crop) if options.crop else model.crops,
         cutouts=CutoutLibrary.from_folder(options.cutouts) if options.cutouts else None,
         rate=options.rate,
         backbone_rate=options.rate / 5,
@@ -157,7 +171,7 @@ def train(model: TrainableModel, request: TrainingRequest) -> Path:
         return run_training(
             model.network.to(choose_device()),
             model.loss,
-            replace(request),
+            request,
             should_stop=lambda: bool(stop),
             on_event=show,
         )

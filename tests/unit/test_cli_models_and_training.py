@@ -1,0 +1,139 @@
+"""`train`, `evaluate`, `models` and `doctor`: the whole way from a folder of masks to a model in use."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from tests.unit.models.coco_folders import write_coco_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Weights from a real training of a few steps, with its folder of data."""
+    folder = tmp_path_factory.mktemp("training")
+    data = write_coco_folder(folder / "discs")
+    arguments = ["train", str(data), "--epochs", "1", "--batch", "2", "-o", str(folder / "run"), "--half"]
+    assert main(arguments) == 0
+    return data, folder / "run" / "seednet.safetensors"
+
+
+def test_training_evaluating_and_using_a_model(trained, tmp_path, capsys):
+    data, weights = trained
+    result = tmp_path / "scores.json"
+    arguments = ["evaluate", str(data), "--weights", str(weights), "--limit", "1", "--no-noc"]
+    assert main([*arguments, "--json", str(result)]) == 0
+    scores = json.loads(result.read_text())["results"]["discs"]
+    assert scores["objects"] == 3
+    assert 0.0 <= scores["iou"] <= scores["best_iou"] <= 1.0
+    assert scores["noc_85"] is None
+    assert "suggested" in capsys.readouterr().out
+
+    assert main(["models", "import", str(weights)]) == 0
+    assert main(["models", "activate", "seednet"]) == 0
+    capsys.readouterr()
+    assert main(["models", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [m["version"] for m in listed if m["active"]] == ["seednet"]
+    assert main(["models", "info", "seednet"]) == 0
+    assert main(["models", "export", "seednet", str(tmp_path / "copy.safetensors")]) == 0
+    assert (tmp_path / "copy.safetensors").read_bytes() == weights.read_bytes()
+    assert main(["models", "rollback"]) == 0
+    assert "shipped" in capsys.readouterr().out
+
+
+def test_training_continues_from_given_weights(trained, tmp_path):
+    data, weights = trained
+    out = tmp_path / "again"
+    arguments = [
+        "train",
+        str(data),
+        "--epochs",
+        "0.5",
+        "--batch",
+        "1",
+        "--start",
+        str(weights),
+        "-o",
+        str(out),
+    ]
+    assert main(arguments) == 0
+    assert (out / "seednet.safetensors").is_file()
+
+
+def test_the_second_stage_changes_only_the_scorer(trained, tmp_path):
+    from models.weights import read_weights
+
+    data, weights = trained
+    out = tmp_path / "scorer"
+    arguments = ["train", str(data), "--epochs", "0.5", "--batch", "1", "--start", str(weights)]
+    assert main([*arguments, "--stage", "2", "-o", str(out)]) == 0
+    _, before = read_weights(weights)
+    _, after = read_weights(out / "seednet.safetensors")
+    changed = {k.split(".")[0] for k in before if not before[k].float().equal(after[k].float())}
+    assert changed <= {"appearance", "level_scorer"}
+    assert changed
+
+
+def test_wrong_training_arguments_are_explained(trained, tmp_path, capsys):
+    data, _ = trained
+    assert main(["train", str(data), "--minutes", "0"]) == 2
+    assert main(["train", str(data), "--shares", "other=1", "-o", str(tmp_path)]) == 1
+    assert "no data set called other" in capsys.readouterr().err
+    assert main(["train", str(tmp_path), "-o", str(tmp_path)]) == 1
+    assert "no annotated pictures" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["train", str(data), "--shares", "nonsense"])
+
+
+def test_evaluating_nothing_fails_clearly(tmp_path, capsys):
+    assert main(["evaluate", str(tmp_path)]) == 1
+    assert "no annotated pictures" in capsys.readouterr().err
+
+
+def test_models_that_are_not_there_are_named(capsys, tmp_path):
+    assert main(["models", "activate", "nothing"]) == 1
+    assert main(["models", "info", "nothing"]) == 1
+    assert main(["models", "import", str(tmp_path / "no.safetensors")]) == 1
+    assert capsys.readouterr().err.count("seedhue:") == 3
+
+
+def test_doctor_finds_this_installation_healthy(capsys):
+    assert main(["doctor", "--json"]) == 0
+    findings = {f["subject"]: f for f in json.loads(capsys.readouterr().out)}
+    assert {"Python", "PySide6", "OpenCV", "torch", "weights", "folders"} <= set(findings)
+    assert all(f["state"] != "bad" for f in findings.values())
+
+
+def test_doctor_names_a_folder_that_cannot_be_written(monkeypatch, tmp_path, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where a folder should be")
+    monkeypatch.setenv("SEEDHUE_HOME", str(blocked))
+    assert main(["doctor"]) == 1
+    assert "SEEDHUE_HOME" in capsys.readouterr().out
+
+
+def test_commands_without_a_window_import_no_qt_and_help_imports_no_torch():
+    code = (
+        "import sys; from app.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "assert 'PySide6' not in sys.modules and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_program_runs_as_a_script(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "main.py", "segment", str(tmp_path / "missing.jpg"), "--seed", "1,1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "missing.jpg" in done.stderr
+    assert "Traceback" not in done.stderr
