@@ -78,6 +78,7 @@ class MainWindow(QMainWindow):
         self.actions_by_id: dict[str, QAction] = {}
         self._chrome: list[QWidget] = []
         self._painted = False
+        self._hidden_for_candidates = False
         self._build_chrome()
         self._connect_services()
         self._restore_layout()
@@ -177,7 +178,7 @@ class MainWindow(QMainWindow):
         self.pictures.picture_chosen.connect(desk.pictures.open_picture)
         self.labels.label_added.connect(desk.remember_label)
         self.objects.table.menu_wanted.connect(self.object_menu.popup)
-        self.candidates.closed.connect(self.docks["candidates"].hide)
+        self.candidates.closed.connect(self._hide_candidates)
         self.properties.view.model_chosen.connect(desk.segmentation.choose_version)
         desk.segmentation.models_listed.connect(self.properties.view.show_models)
         compare = self.top_bar.findChild(QToolButton, "show_original")
@@ -262,8 +263,17 @@ class MainWindow(QMainWindow):
     def _show_candidates(self, predictions: Sequence[Any]) -> None:
         model = self.desk.segmentation.model
         self.candidates.show_candidates(predictions, model.version if model is not None else "")
+        # They take the place of the properties, which mean nothing to them.
+        self._hidden_for_candidates = self.docks["properties"].isVisible()
+        self.docks["properties"].hide()
         self.docks["candidates"].show()
-        self.docks["candidates"].raise_()
+
+    @Slot()
+    def _hide_candidates(self) -> None:
+        self.docks["candidates"].hide()
+        if self._hidden_for_candidates:
+            self.docks["properties"].show()
+        self._hidden_for_candidates = False
 
     def recent_paths(self) -> list[Path]:
         """Pictures and folders used last that are still there."""

@@ -51,8 +51,14 @@ def color(token: str) -> QColor:
 
 def icon(name: str, token: str = "text") -> QIcon:
     """A qtawesome icon (for example "mdi6.brush") in the colour of a token."""
+    shade = color(token)
     return qtawesome.icon(
-        name, color=color(token), color_disabled=color("disabled"), color_on=color("accent")
+        name,
+        color=shade,
+        color_active=shade,
+        color_selected=shade,
+        color_disabled=color("disabled"),
+        color_on=color("accent"),
     )
 
 

@@ -1,4 +1,7 @@
-"""The commands that open a dialog of the main window."""
+"""The commands that open a dialog of the main window.
+
+Each dialog's module is imported when it is first asked for: the window starts sooner without them.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,12 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from app.actions import effective_keys
-from app.dialogs.about import AboutDialog
-from app.dialogs.notification_centre import NotificationDialog
-from app.dialogs.shortcuts import ShortcutsDialog
-from app.dialogs.train import TrainDialog
-from app.dialogs.transfer import ExportDialog, ImportDialog
 from app.i18n import tr
 from converters.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
+    from app.dialogs.notification_centre import NotificationDialog
+    from app.dialogs.train import TrainDialog
     from app.main_window import MainWindow
 
 EXPORT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -87,12 +87,16 @@ class WindowDialogs(QObject):
 
     @Slot()
     def export_annotations(self) -> None:
+        from app.dialogs.transfer import ExportDialog
+
         dialog = ExportDialog(self._desk.exporting, self._desk.pictures, self._window)
         dialog.exec()
         dialog.deleteLater()
 
     @Slot()
     def import_annotations(self) -> None:
+        from app.dialogs.transfer import ImportDialog
+
         dialog = ImportDialog(self._desk.exporting, self._desk.start_folder(), self._window)
         dialog.opened.connect(self._desk.pictures.open_path)
         dialog.exec()
@@ -100,6 +104,8 @@ class WindowDialogs(QObject):
 
     @Slot()
     def notifications(self) -> None:
+        from app.dialogs.notification_centre import NotificationDialog
+
         if self._notifications is None:
             self._notifications = NotificationDialog(self._desk.notices, self._window)
         self._notifications.refresh()
@@ -109,6 +115,8 @@ class WindowDialogs(QObject):
 
     @Slot()
     def shortcuts(self) -> None:
+        from app.dialogs.shortcuts import ShortcutsDialog
+
         dialog = ShortcutsDialog(effective_keys(self._desk.settings.shortcuts), self._window)
         dialog.keys_changed.connect(self._desk.change_keys)
         dialog.exec()
@@ -116,6 +124,8 @@ class WindowDialogs(QObject):
 
     @Slot()
     def about(self) -> None:
+        from app.dialogs.about import AboutDialog
+
         model = self._desk.segmentation.model
         dialog = AboutDialog(f"{model.version} ({model.device})" if model is not None else "", self._window)
         dialog.exec()
@@ -123,6 +133,8 @@ class WindowDialogs(QObject):
 
     @Slot()
     def train(self) -> None:
+        from app.dialogs.train import TrainDialog
+
         if self._training is None:
             self._training = TrainDialog(self._desk.training, self._window)
             self._training.activate_wanted.connect(self._desk.use_trained_model)

@@ -338,4 +338,4 @@ class PropertiesPanel(QScrollArea):
         tool = self._session.tool
         self.brush.setVisible(tool in ("brush", "eraser"))
         self.recolor.setVisible(tool == "recolor")
-        self.seed.setVisible(tool not in ("brush", "eraser", "polygon"))
+        self.seed.setVisible(tool == "seed")

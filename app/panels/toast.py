@@ -107,9 +107,10 @@ class Toast(QFrame):
     def _place(self) -> None:
         host = self.parentWidget()
         self.setFixedWidth(min(WIDTH, max(200, host.width() - 32)))
-        self.layout().activate()
-        height = self.layout().heightForWidth(self.width())
-        self.setFixedHeight(max(height, self.layout().minimumSize().height()))
+        for label in (self._title, self._remedy):
+            label.ensurePolished()  # the style's bold text needs more lines than the plain one
+        self.layout().invalidate()
+        self.setFixedHeight(self.layout().totalHeightForWidth(self.width()))
         self.move(host.width() - self.width() - 16, host.height() - self.height() - 16)
 
     @Slot()

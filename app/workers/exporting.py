@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from app.i18n import tr
 from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.annotation import ImageAnnotation
-from converters.convert import convert
 from converters.errors import ConverterError
 from converters.geometry import rasterize
 from converters.images import read_metadata, write_image
@@ -64,6 +63,7 @@ def export_job(request: ExportRequest, should_stop: ShouldStop, on_event: OnEven
     """Answers an ExportPicture with its path, a ConvertFolder with a `Conversion`."""
     if isinstance(request, ExportPicture):
         return export_picture(request, should_stop)
+    from converters.convert import convert  # brings every format; the window starts without them
 
     def tell(done: int, total: int, _name: str) -> None:
         on_event(TransferProgress(done, total))
