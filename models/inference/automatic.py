@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from converters.annotation import Mask, Seed
 from models.inference.raster import GridFrame
+from models.inference.seed_answer import SeedAnswer
 from models.segmenter import Prediction, Region
 
 MIN_SEEDINESS = 0.25
@@ -22,20 +23,10 @@ DUPLICATE_CONTAINED = 0.85  # a mask that lies so far inside a better one is a p
 MIN_CELLS = 4
 
 
-class SeedAnswerLike(Protocol):
-    """The part of a seed's answer used here: (K, h, w) masks and (K,) predicted IoU."""
-
-    @property
-    def masks(self) -> NDArray[np.bool_]: ...
-
-    @property
-    def scores(self) -> NDArray[np.float32]: ...
-
-
 class ClickableEncoding(Protocol):
     """The part of an encoding used here."""
 
-    def answer_points(self, points: Sequence[tuple[float, float]]) -> Sequence[SeedAnswerLike]: ...
+    def answer_points(self, points: Sequence[tuple[float, float]]) -> Sequence[SeedAnswer]: ...
 
     def suggest_tau(self, seeds: Sequence[Seed], level: int | None = None) -> float: ...
 
@@ -74,9 +65,8 @@ def find_instances(
     for start in range(0, len(points), CHUNK):
         chunk = points[start : start + CHUNK]
         for offset, answer in enumerate(encoding.answer_points(chunk)):
-            level = int(answer.scores.argmax())
-            inside = answer.masks[level]
-            mask_score = float(answer.scores[level])
+            best = max(answer.best_per_level(), key=lambda h: h.score)
+            inside, mask_score, level = answer.mask(best), best.score, best.level
             score = mask_score * float(np.sqrt(seediness[peaks[start + offset]]))
             if score >= min_score and np.count_nonzero(inside) >= MIN_CELLS:
                 masks.append(inside)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from models.errors import Cancelled, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.fusion import fuse_batch_norms
 from models.inference.raster import GridFrame
+from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
 from models.losses.seed_loss import ScorerLoss, SeedLoss, SeedLossSettings
 from models.precision import mixed_precision
 from models.segmenter import (
@@ -38,45 +39,8 @@ from models.weights import WeightsInfo, load_into
 logger = logging.getLogger(__name__)
 
 LONG_SIDE = 768
-# The slider's unit: similarity is the logistic function of logit / TEMPERATURE, so that τ from 0.05 to
-# 0.95 spans about twelve logits instead of six.
-TEMPERATURE = 2.0
-SEED_CLEARANCE = 0.4  # logits; a seed always belongs to its own mask
-TAU_RANGE = (0.02, 0.98)
 CACHED_SEEDS = 64
 SCORER_SETTINGS = SeedLossSettings(objects=12, seeds=2, central=0.6, score=1.0, choice=1.0)
-# Click consistency: how much a level gains for covering the other positive seeds, loses for negative ones.
-COVERED_POSITIVES, COVERED_NEGATIVES = 0.3, 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class SeedAnswer:
-    """A seed's nested masks on the grid, small to large.
-
-    Attributes:
-        logits: (K, h, w) float32.
-        scores: (K,) predicted IoU.
-        thresholds: (K,) logit at which the network would cut each level.
-        at_seed: (K,) logit at the seed itself.
-    """
-
-    logits: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    thresholds: NDArray[np.float32]
-    at_seed: NDArray[np.float32]
-
-    @property
-    def masks(self) -> NDArray[np.bool_]:
-        """(K, h, w), each level at its own threshold."""
-        return self.logits > self.thresholds[:, None, None]
-
-    def peak(self, level: int) -> float:
-        """The logit that counts as similarity 1: the seed's, but safely above the threshold."""
-        return float(max(self.at_seed[level], self.thresholds[level] + SEED_CLEARANCE))
-
-
-def _sigmoid(x: NDArray[np.float32] | np.float32 | float) -> NDArray[np.float32]:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -40.0, 40.0))), np.float32)
 
 
 class SeedNetEncoding(Encoding):
@@ -114,12 +78,19 @@ class SeedNetEncoding(Encoding):
             area = (logits > scores.threshold[:, :, None, None]).sum(dim=(2, 3))
             order = area.argsort(dim=1, stable=True)
             logits = logits.gather(1, order[:, :, None, None].expand_as(logits))
-            iou, threshold = scores.iou.gather(1, order), scores.threshold.gather(1, order)
-        maps, ious, thresholds = (t.float().cpu().numpy() for t in (logits, iou, threshold))
+            ious = scores.ious.gather(1, order[:, :, None].expand_as(scores.ious))
+        maps, predicted = logits.float().cpu().numpy(), ious.float().cpu().numpy()
+        cells = [self._cell(x, y) for x, y in points]
         return [
-            SeedAnswer(maps[i], ious[i], thresholds[i], self._logits_at(maps[i], x, y))
-            for i, (x, y) in enumerate(points)
+            SeedAnswer(maps[i], predicted[i], maps[i][:, row, column])
+            for i, (row, column) in enumerate(cells)
         ]
+
+    def _cell(self, x: float, y: float) -> tuple[int, int]:
+        """(row, column) of the grid cell that shows picture coordinates."""
+        column, row = self._frame.to_grid(x, y)
+        rows, columns = self._frame.grid_size
+        return min(int(row), rows - 1), min(int(column), columns - 1)
 
     def _answer(self, seed: Seed) -> SeedAnswer:
         key = (seed.x, seed.y)
@@ -130,52 +101,51 @@ class SeedNetEncoding(Encoding):
         self._answers.move_to_end(key)
         return self._answers[key]
 
-    def _logits_at(self, logits: NDArray[np.float32], x: float, y: float) -> NDArray[np.float32]:
-        """(K,) nearest-cell logits at picture coordinates."""
-        column, row = self._frame.to_grid(x, y)
-        rows, columns = logits.shape[1:]
-        return logits[:, min(int(row), rows - 1), min(int(column), columns - 1)]
-
-    def _consistent_scores(self, seed: Seed, seeds: Sequence[Seed]) -> NDArray[np.float32]:
-        """(K,) predicted IoU, corrected by which of the other clicks each level covers."""
+    def _hypotheses(self, seed: Seed, seeds: Sequence[Seed]) -> list[Hypothesis]:
+        """The best threshold of each of the seed's levels, in the light of the other clicks."""
+        cells = [(s.positive == seed.positive, self._cell(s.x, s.y)) for s in seeds if s != seed]
         answer = self._answer(seed)
-        scores = answer.scores.copy()
-        for wanted, weight in ((True, COVERED_POSITIVES), (False, -COVERED_NEGATIVES)):
-            others = [s for s in seeds if s.positive == (wanted == seed.positive) and s != seed]
-            if others:
-                covered = [self._logits_at(answer.logits, s.x, s.y) > answer.thresholds for s in others]
-                scores += np.float32(weight) * np.mean(covered, axis=0, dtype=np.float32)
-        return scores
+        evidence = answer.evidence([c for same, c in cells if same], [c for same, c in cells if not same])
+        return answer.best_per_level(evidence)
 
-    def _level_of(self, seed: Seed, seeds: Sequence[Seed], level: int | None) -> int:
+    def _hypothesis(self, seed: Seed, seeds: Sequence[Seed], level: int | None) -> Hypothesis:
+        hypotheses = self._hypotheses(seed, seeds)
         if level is not None and seed.positive:
-            return min(max(level, 0), self.level_count - 1)
-        return int(self._consistent_scores(seed, seeds).argmax())
+            return hypotheses[min(max(level, 0), self.level_count - 1)]
+        return max(hypotheses, key=lambda h: h.score)
 
     def level_scores(self, seeds: Sequence[Seed]) -> tuple[float, ...]:
         self.check_seeds(seeds)
-        positives = [s for s in seeds if s.positive]
-        scores = np.mean([self._consistent_scores(s, seeds) for s in positives], axis=0)
-        return tuple(float(v) for v in np.clip(scores, 0.0, 1.0))
+        first = next(s for s in seeds if s.positive)
+        return tuple(min(max(h.score, 0.0), 1.0) for h in self._hypotheses(first, seeds))
 
     def suggest_tau(self, seeds: Sequence[Seed], level: int | None = None) -> float:
         self.check_seeds(seeds)
         first = next(s for s in seeds if s.positive)
-        answer, k = self._answer(first), self._level_of(first, seeds, level)
-        tau = float(_sigmoid(answer.thresholds[k] / TEMPERATURE) / _sigmoid(answer.peak(k) / TEMPERATURE))
-        return min(max(tau, TAU_RANGE[0]), TAU_RANGE[1])
+        return self._answer(first).tau(self._hypothesis(first, seeds, level))
 
-    def _similarity_on_grid(
-        self, seeds: Sequence[Seed], all_seeds: Sequence[Seed], level: int | None
-    ) -> NDArray[np.float32]:
-        """Largest similarity to any of `seeds`, (h, w)."""
-        maps = []
+    def _positive_similarity(self, seeds: Sequence[Seed], level: int | None) -> Grid:
+        """(h, w): the first positive seed's similarity, and that of each further one it does not cover."""
+        tau = self.suggest_tau(seeds, level)
+        total: Grid | None = None
         for seed in seeds:
-            answer = self._answer(seed)
-            k = self._level_of(seed, all_seeds, level)
-            scale = _sigmoid(answer.peak(k) / TEMPERATURE)
-            maps.append(np.minimum(_sigmoid(answer.logits[k] / TEMPERATURE) / scale, np.float32(1.0)))
-        return np.asarray(np.maximum.reduce(maps), np.float32)
+            if seed.positive and (total is None or total[self._cell(seed.x, seed.y)] < tau):
+                own = self._answer(seed).similarity(self._hypothesis(seed, seeds, level), tau)
+                total = own if total is None else np.maximum(total, own)
+        assert total is not None  # check_seeds saw a positive one
+        return total
+
+    def _negative_similarity(
+        self, seeds: Sequence[Seed], positive: Grid, level: int | None, tau: float
+    ) -> Grid | None:
+        """(h, w): what the negative seeds claim that still lie inside; None if there are none."""
+        bend = self.suggest_tau(seeds, level)
+        maps = [
+            self._answer(s).similarity(self._hypothesis(s, seeds, None), bend)
+            for s in seeds
+            if not s.positive and positive[self._cell(s.x, s.y)] >= tau
+        ]
+        return np.asarray(np.maximum.reduce(maps), np.float32) if maps else None
 
     def similarity(
         self,
@@ -188,8 +158,7 @@ class SeedNetEncoding(Encoding):
         wanted = clip_region(region, self.height, self.width)
         size = size or (wanted[3] - wanted[1], wanted[2] - wanted[0])
         positives = [s for s in seeds if s.positive]
-        grid = self._similarity_on_grid(positives, seeds, level)
-        out = self._frame.resample(grid, wanted, size, outside=0.0)
+        out = self._frame.resample(self._positive_similarity(seeds, level), wanted, size, outside=0.0)
         self._mark(out, positives, wanted, 1.0)
         return out
 
@@ -220,8 +189,10 @@ class SeedNetEncoding(Encoding):
         negatives = [s for s in seeds if not s.positive]
         if negatives:
             wanted = clip_region(region, self.height, self.width)
-            grid = self._similarity_on_grid(negatives, seeds, None)
-            claimed = self._frame.resample(grid, wanted, out.shape, outside=0.0)
+            grid = self._negative_similarity(seeds, self._positive_similarity(seeds, level), level, tau)
+            claimed = np.zeros_like(positive)
+            if grid is not None:
+                claimed = self._frame.resample(grid, wanted, out.shape, outside=0.0)
             self._mark(claimed, negatives, wanted, 2.0)
             self._mark(claimed, [s for s in seeds if s.positive], wanted, 0.0)
             out &= ~(claimed > positive)

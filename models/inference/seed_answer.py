@@ -1,0 +1,99 @@
+"""What SeedNet answers to one click, and which of its hypotheses several clicks together believe.
+
+A seed has K levels; each may be cut at any threshold. The network predicts the IoU of every pair; the
+other clicks add evidence: a hypothesis should cover those of the same sign and leave out the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.architectures.seednet import THRESHOLD_SHARPNESS, THRESHOLDS
+
+Grid = NDArray[np.float32]
+
+# The slider's unit: similarity is the logistic function of logit / TEMPERATURE, so that τ from 0.05 to
+# 0.95 spans about twelve logits instead of six.
+TEMPERATURE = 2.0
+SEED_CLEARANCE = 0.4  # logits; a seed always belongs to its own mask
+TAU_RANGE = (0.02, 0.98)
+# In units of IoU: what covering a click of the same sign is worth, and what covering one of the other costs.
+COVERED_SAME, COVERED_OTHER = 0.3, 0.6
+
+
+def sigmoid(x: Grid | np.float32 | float) -> Grid:
+    """The logistic function in float32, without overflow."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -40.0, 40.0))), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One level cut at one threshold (in logits), and the IoU it is believed to have."""
+
+    level: int
+    threshold: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeedAnswer:
+    """A seed's nested masks on the grid, small to large.
+
+    Attributes:
+        logits: (K, h, w) float32.
+        ious: (K, T) predicted IoU of each level at each of THRESHOLDS.
+        at_seed: (K,) logit at the seed itself.
+    """
+
+    logits: Grid
+    ious: Grid
+    at_seed: Grid
+
+    def at(self, row: int, column: int) -> Grid:
+        """(K,) logits of the cell; beyond the grid, those of its nearest cell."""
+        height, width = self.logits.shape[1:]
+        return self.logits[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
+
+    def evidence(self, same: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]]) -> Grid:
+        """(K, T): what the other clicks, as (row, column) cells, add to the predicted IoU."""
+        total = np.zeros_like(self.ious)
+        for cells, weight in ((same, COVERED_SAME), (other, -COVERED_OTHER)):
+            if cells:
+                covered = [self.at(*cell)[:, None] > np.array(THRESHOLDS) for cell in cells]
+                total += np.float32(weight) * np.mean(covered, axis=0, dtype=np.float32)
+        return total
+
+    def best_per_level(self, evidence: Grid | None = None) -> list[Hypothesis]:
+        """The best threshold of each level, interpolated between THRESHOLDS."""
+        belief = self.ious if evidence is None else self.ious + evidence
+        weight = np.exp((belief - belief.max(axis=1, keepdims=True)) * THRESHOLD_SHARPNESS)
+        thresholds = (weight / weight.sum(axis=1, keepdims=True)) @ np.array(THRESHOLDS)
+        best = belief.max(axis=1)
+        return [Hypothesis(k, float(thresholds[k]), float(best[k])) for k in range(len(belief))]
+
+    def mask(self, hypothesis: Hypothesis) -> NDArray[np.bool_]:
+        """(h, w) bool."""
+        return np.asarray(self.logits[hypothesis.level] > hypothesis.threshold)
+
+    def _peak(self, hypothesis: Hypothesis) -> Grid:
+        """Logistic value that counts as similarity 1: the seed's, but safely above the threshold."""
+        at_seed = float(self.at_seed[hypothesis.level])
+        return sigmoid(max(at_seed, hypothesis.threshold + SEED_CLEARANCE) / TEMPERATURE)
+
+    def tau(self, hypothesis: Hypothesis) -> float:
+        """The hypothesis's threshold in the slider's unit, within TAU_RANGE."""
+        tau = float(sigmoid(hypothesis.threshold / TEMPERATURE) / self._peak(hypothesis))
+        return min(max(tau, TAU_RANGE[0]), TAU_RANGE[1])
+
+    def similarity(self, hypothesis: Hypothesis, tau: float) -> Grid:
+        """(h, w) in [0, 1], 1 at the seed, bent so that the hypothesis's border has similarity `tau`.
+
+        Bending lets the answers of several seeds share one slider.
+        """
+        plain = np.minimum(sigmoid(self.logits[hypothesis.level] / TEMPERATURE) / self._peak(hypothesis), 1.0)
+        exponent = np.log(tau) / np.log(self.tau(hypothesis))
+        return np.asarray(plain if abs(exponent - 1.0) < 1e-9 else plain**exponent, np.float32)
