@@ -9,7 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from converters.annotation import Box, Circle, ImageAnnotation, Instance, Line, Mask, Point, Polygon, RejectedShape
+from converters.annotation import (
+    Box,
+    Circle,
+    ImageAnnotation,
+    Instance,
+    Line,
+    Mask,
+    Point,
+    Polygon,
+    RejectedShape,
+)
 from converters.coco import read_coco, write_coco
 from converters.errors import ConverterError
 from converters.frozen import FrozenMap
@@ -21,12 +31,16 @@ SLOW_FIXTURE = [HealthCheck.function_scoped_fixture]
 
 
 def lossless(height: int, width: int):
-    return st.one_of(masks(height, width), polygons(height, width), boxes(height, width), oriented_boxes(height, width))
+    return st.one_of(
+        masks(height, width), polygons(height, width), boxes(height, width), oriented_boxes(height, width)
+    )
 
 
 def without_coco_keys(annotation: ImageAnnotation) -> ImageAnnotation:
     extra = {key: value for key, value in annotation.extra.items() if key != "coco"}
-    return ImageAnnotation(**{**{f: getattr(annotation, f) for f in annotation.__slots__}, "extra": FrozenMap(extra)})
+    return ImageAnnotation(
+        **{**{f: getattr(annotation, f) for f in annotation.__slots__}, "extra": FrozenMap(extra)}
+    )
 
 
 @settings(suppress_health_check=SLOW_FIXTURE)

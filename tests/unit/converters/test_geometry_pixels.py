@@ -7,7 +7,6 @@ import math
 import cv2
 import numpy as np
 import pytest
-from tests.annotation_strategies import geometries, masks, polygons
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
@@ -33,6 +32,7 @@ from converters.geometry import (
     xor,
 )
 from converters.rle import run_lengths
+from tests.annotation_strategies import geometries, masks, polygons
 
 H, W = 40, 50
 

@@ -1,4 +1,4 @@
-"""labelme JSON: everything comes back, everything labelme ever wrote is read, nothing it refuses is written."""
+"""labelme JSON: all comes back, whatever labelme ever wrote is read, nothing it refuses is written."""
 
 from __future__ import annotations
 
@@ -188,7 +188,9 @@ def test_shapes_of_labelme_and_its_relatives(tmp_path, raw, geometry):
 
 
 def test_keys_of_the_wrong_type_are_kept_as_attributes(tmp_path):
-    odd = shape(group_id="left", flags={"a": True, "b": "yes"}, description=5, score="high", locked="no", label=7)
+    odd = shape(
+        group_id="left", flags={"a": True, "b": "yes"}, description=5, score="high", locked="no", label=7
+    )
     annotation = read_labelme(written(tmp_path, document(odd, flags={"sunny": True, "n": 3})))
     instance = annotation.instances[0]
     assert instance.label == "7"
@@ -302,7 +304,7 @@ def test_a_damaged_embedded_picture_does_not_stop_the_labels(tmp_path, data):
 def test_labels_for_a_picture_of_another_size():
     annotation = ImageAnnotation("a.png", 20, 30)
     assert require_size(annotation, 20, 30, path="a.json") is annotation
-    with pytest.raises(ConverterError, match="another|30 x 20"):
+    with pytest.raises(ConverterError, match="of 30 x 20 pixels"):
         require_size(annotation, 30, 20, path="a.json")
     assert require_size(ImageAnnotation("a.png", 0, 0), 20, 30, path="a.json") == annotation
 
@@ -343,7 +345,9 @@ def test_pictures_are_found_where_they_are_or_went(tmp_path, image_path, place):
     assert found == picture
 
 
-@pytest.mark.parametrize("image_path", ["../../secret.png", "../../../etc/passwd", "link/secret.png", "\0", "a" * 9000])
+@pytest.mark.parametrize(
+    "image_path", ["../../secret.png", "../../../etc/passwd", "link/secret.png", "\0", "a" * 9000]
+)
 def test_pictures_outside_are_not_touched(tmp_path, image_path):
     project = tmp_path / "deep" / "project" / "labels"
     project.mkdir(parents=True)
@@ -373,7 +377,9 @@ def test_what_json_cannot_hold_is_refused_or_written_as_text(tmp_path):
     with pytest.raises(ConverterError, match=r"shapes\[0\]"):
         write_labelme(path, bad)
     assert not path.exists()
-    odd = ImageAnnotation("a.png", 9, 9, (Instance("1", "half \ud800", Point(1, 1)),), extra=FrozenMap({"n": float("inf")}))
+    odd = ImageAnnotation(
+        "a.png", 9, 9, (Instance("1", "half \ud800", Point(1, 1)),), extra=FrozenMap({"n": float("inf")})
+    )
     write_labelme(path, odd)
     assert check_labelme(path)["n"] == "inf"
     assert read_labelme(path).instances[0].label == "half \ud800"
@@ -381,7 +387,9 @@ def test_what_json_cannot_hold_is_refused_or_written_as_text(tmp_path):
 
 def test_empty_masks_survive(tmp_path):
     empty = Mask(3, 4, np.zeros((2, 2), bool))
-    annotation = ImageAnnotation("a.png", 9, 9, (Instance("1", "x", empty),), rejected=(RejectedShape(4, "r", {}),))
+    annotation = ImageAnnotation(
+        "a.png", 9, 9, (Instance("1", "x", empty),), rejected=(RejectedShape(4, "r", {}),)
+    )
     write_labelme(tmp_path / "a.json", annotation)
     check_labelme(tmp_path / "a.json")
     assert read_labelme(tmp_path / "a.json") == annotation
@@ -393,15 +401,30 @@ json_values = st.recursive(
     max_leaves=8,
 )
 shape_keys = st.sampled_from(
-    ["label", "points", "group_id", "flags", "shape_type", "mask", "description", "locked", "score", "seedhue"]
+    [
+        "label",
+        "points",
+        "group_id",
+        "flags",
+        "shape_type",
+        "mask",
+        "description",
+        "locked",
+        "score",
+        "seedhue",
+    ]
 )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    shapes=st.lists(st.dictionaries(shape_keys, json_values, max_size=4).map(lambda d: {**shape(), **d}) | json_values),
+    shapes=st.lists(
+        st.dictionaries(shape_keys, json_values, max_size=4).map(lambda d: {**shape(), **d}) | json_values
+    ),
     top=st.dictionaries(
-        st.sampled_from(["flags", "imagePath", "imageData", "imageHeight", "imageWidth", "seedhue", "version"]),
+        st.sampled_from(
+            ["flags", "imagePath", "imageData", "imageHeight", "imageWidth", "seedhue", "version"]
+        ),
         json_values,
     ),
 )
