@@ -33,7 +33,7 @@ from converters.annotation import (
 )
 from converters.coco import note_rejected
 from converters.errors import ConverterError, UnknownFormatError
-from converters.files import json_text, write_atomic
+from converters.files import write_atomic
 from converters.formats import (
     Format,
     Picture,
@@ -53,6 +53,7 @@ from converters.xml_files import (
     add,
     decimal,
     element_dict,
+    facts_text,
     fits_xml,
     number,
     pixels_of,
@@ -210,9 +211,9 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str,
         if instance.group_id is not None:
             element.set("group_id", str(instance.group_id))
         for name, value in instance.attributes.items():
-            if isinstance(value, str) and name != KEY:
+            if isinstance(value, str) and name != KEY and fits_xml(name) and fits_xml(value):
                 add(element, "attribute", value, name=name)
-        add(element, "attribute", json_text(all_facts(instance)), name=KEY)
+        add(element, "attribute", facts_text(all_facts(instance)), name=KEY)
         kept += 1
     report.pictures += 1
     report.instances += kept

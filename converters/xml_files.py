@@ -13,7 +13,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from converters.errors import ConverterError
-from converters.files import json_text, read_bytes, shown
+from converters.files import finite_json, read_bytes, shown
 from converters.labelme_shapes import MAX_COORDINATE
 from converters.seedhue_facts import KEY
 
@@ -117,7 +117,12 @@ def decimal(value: float) -> str:
 
 def add_facts(parent: Element, facts: dict[str, Any]) -> None:
     """SeedHue's facts as JSON text in an element of their own, which other programs pass over."""
-    add(parent, KEY, json_text(facts))
+    add(parent, KEY, facts_text(facts))
+
+
+def facts_text(facts: dict[str, Any]) -> str:
+    """JSON in ASCII, because XML cannot hold every letter."""
+    return json.dumps(finite_json(facts))
 
 
 def facts_in(parent: Element) -> Any:
