@@ -44,7 +44,8 @@ _MASK_FOLDERS = frozenset(
         "segmentationobject",
     }
 )
-_PLAIN_FOLDERS = _MASK_FOLDERS | {"images", "image", "imgs", "img", "jpegimages", "photos"}
+_PICTURE_FOLDERS = frozenset({"images", "image", "imgs", "img", "jpegimages", "photos"})
+_PLAIN_FOLDERS = _MASK_FOLDERS | _PICTURE_FOLDERS
 _ENDINGS = re.compile(r"[_\-. ]?(masks?|labels?|gt|seg|segmentation|matte|instances?)$", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[_\-. ]+")
 _NUMBER = re.compile(r"^\d+[_\-. ]*|[_\-. ]*\d+$")
@@ -63,8 +64,9 @@ def read_mask_folder(folder: Path | str, *, report: Report | None = None) -> lis
     """
     root = Path(folder)
     report = Report() if report is None else report
-    pictures, masks = _sorted_files([root] if root.is_file() else walk(root))
-    if not masks:
+    files_here = [root] if root.is_file() else walk(root)
+    pictures, masks = _sorted_files(files_here)
+    if not masks and not any(file.name == _OBJECTS for file in files_here):
         raise UnknownFormatError("there is no mask picture here.", path=root)
     base = root if root.is_dir() else root.parent
     names = _class_names(base)
@@ -94,7 +96,7 @@ def _sorted_files(files: list[Path]) -> tuple[list[Path], list[Path]]:
         if {part.lower() for part in f.parts[:-1]} & _MASK_FOLDERS or _ENDINGS.search(f.stem)
     ]
     masks = [file for file in marked if file.suffix.lower() in _MASK_SUFFIXES]
-    if not masks:
+    if not masks and not any(file.parent.name.lower() in _PICTURE_FOLDERS for file in images):
         masks = [file for file in images if file.suffix.lower() in _MASK_SUFFIXES]
     taken = set(masks)
     return [file for file in images if file not in taken], masks
