@@ -324,10 +324,12 @@ def build_actions(parent: QWidget, keys: Mapping[str, Sequence[str]]) -> dict[st
         if command.icon:
             action.setIcon(icon(command.icon))
             action.setProperty("icon_name", command.icon)
-        if not command.held:
-            action.setShortcuts([QKeySequence(key) for key in keys[command.id]])
         plain = tr(command.title).rstrip("…")
         shown = native_text(keys[command.id])
+        if command.held:
+            action.setText(f"{plain}\t{shown}")  # a menu shows it like a shortcut; the window handles it
+        else:
+            action.setShortcuts([QKeySequence(key) for key in keys[command.id]])
         action.setToolTip(f"{plain}  ({shown})" if shown else plain)
         actions[command.id] = action
     return actions

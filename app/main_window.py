@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QPaintEvent
 
-    from app.services.notifications import NotificationCentre
-
 MINIMUM_SIZE: Final = (960, 600)
 LAYOUT_VERSION: Final = 1
 FIRST_SIZE: Final = (1280, 800)
@@ -84,10 +82,6 @@ class MainWindow(QMainWindow):
         self._restore_layout()
         theme.changed.connect(self.rebuild)
         self._show_document()
-
-    @property
-    def notices(self) -> NotificationCentre:
-        return self.desk.notices
 
     # The parts that know words and colours are made anew when either changes
 
@@ -177,6 +171,7 @@ class MainWindow(QMainWindow):
         self.start_page.recent_chosen.connect(desk.pictures.open_path)
         self.pictures.picture_chosen.connect(desk.pictures.open_picture)
         self.labels.label_added.connect(desk.remember_label)
+        self.labels.label_added.connect(self._work_on)
         self.objects.table.menu_wanted.connect(self.object_menu.popup)
         self.candidates.closed.connect(self._hide_candidates)
         self.properties.view.model_chosen.connect(desk.segmentation.choose_version)
@@ -274,6 +269,11 @@ class MainWindow(QMainWindow):
         if self._hidden_for_candidates:
             self.docks["properties"].show()
         self._hidden_for_candidates = False
+
+    @Slot()
+    def _work_on(self) -> None:
+        """Gives the keyboard back to the canvas."""
+        self.canvas.setFocus()
 
     def recent_paths(self) -> list[Path]:
         """Pictures and folders used last that are still there."""

@@ -53,7 +53,8 @@ class TrainDialog(QDialog):
     def __init__(self, training: Training, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("Train on your objects"))
-        self.setMinimumWidth(560)
+        self.setMinimumSize(560, 400)
+        self.resize(600, 460)
         self._training = training
         self._curve: object | None = None
         self._outcome: TrainingOutcome | None = None
@@ -129,7 +130,7 @@ class TrainDialog(QDialog):
         """What there is to learn from."""
         self.summary.setText(
             tr(
-                "{objects} objects in {pictures} pictures of this folder.",
+                "Annotated in this folder: objects {objects}, pictures {pictures}.",
                 objects=summary.objects,
                 pictures=summary.pictures,
             )

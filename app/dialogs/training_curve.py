@@ -73,6 +73,7 @@ class TrainingCurve(QWidget):
         self.smooth.append(SMOOTHING * past + (1 - SMOOTHING) * loss)
         self._raw_line.setData(self.steps, self.losses)
         self._smooth_line.setData(self.steps, self.smooth)
+        self._plot.setXRange(0, max(10, step), padding=0.03)
 
     def add_score(self, step: int, score: float) -> None:
         """A score on held-out objects, in [0, 1]."""

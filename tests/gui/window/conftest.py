@@ -42,10 +42,10 @@ def folder(tmp_path) -> Path:
 class Driver:
     """A window, and waiting for what it does."""
 
-    def __init__(self, qtbot, qapp, engine):
+    def __init__(self, qtbot, qapp, engine, training_work=None):
         self.bot = qtbot
         self.engine = engine
-        self.desk = Desk(SettingsStore(), engine=engine)
+        self.desk = Desk(SettingsStore(), engine=engine, training_work=training_work)
         self.theme = ThemeManager(qapp)
         self.theme.apply("light")
         self.window = MainWindow(self.desk, self.theme)
