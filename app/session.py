@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Hues far apart, light and strong enough to read on a photograph; independent of the theme.
 LABEL_COLORS = (
-    *("#ff5a5f", "#2fa8ff", "#ffb400", "#3ddc84", "#b46bff", "#ff7ad1", "#00d1c7", "#c2e812"),
-    *("#ff8a3d", "#6f7bff", "#e8505b", "#14c8ff", "#f2d13e", "#7ed957", "#d96bff", "#ff9ebb"),
+    *("#ff5a5f", "#ff8a3d", "#ffb400", "#3ddc84", "#b46bff", "#ff7ad1", "#00d1c7", "#c2e812"),
+    *("#2fa8ff", "#6f7bff", "#e8505b", "#14c8ff", "#f2d13e", "#7ed957", "#d96bff", "#ff9ebb"),
     *("#4fe0b0", "#a0b4ff", "#ffa071", "#9be15d"),
 )
 

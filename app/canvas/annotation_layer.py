@@ -8,8 +8,9 @@ from PySide6.QtCore import QObject
 
 from app.canvas.label_image import LabelImage, draw_labels
 from app.canvas.overlay import Overlay
+from app.canvas.shapes_layer import points_of
 from app.canvas.soft_mask import DeviceMask, draw_outline, sample_mask
-from converters.annotation import Mask
+from converters.annotation import Box, Circle, Mask, OrientedBox, Polygon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,8 @@ RECOLOR_TOOL = "recolor"
 MARGIN = 24
 """Logical pixels around a region that its outline and handles may reach."""
 STROKE_MARGIN = 6
+SMOOTH_VERTICES = 2000
+"""Antialiased lines cost about 2 ms for a thousand vertices; beyond this the label image outlines."""
 SCATTERED = 64
 """From this many boxes on, one repaint of everything is cheaper than one for each."""
 
@@ -36,6 +39,8 @@ class AnnotationLayer(QObject):
     Attributes:
         labels: the label image of the open document, None without one.
         overlay: what turns it into colours.
+        vector_outlined: ids of the shapes whose outline is drawn as a smooth line, by the shapes layer;
+            none when there are so many that lines would cost more than a frame may.
     """
 
     def __init__(self, view: CanvasView) -> None:
@@ -49,6 +54,7 @@ class AnnotationLayer(QObject):
         self._painting: str | None = None
         self._outlines: dict[str, tuple[Mask, Viewport, DeviceMask | None]] = {}
         self.labels: LabelImage | None = None
+        self.vector_outlined: frozenset[str] = frozenset()
         self.overlay = Overlay()
         session = view.session
         session.document_opened.connect(self._on_document_opened)
@@ -134,6 +140,7 @@ class AnnotationLayer(QObject):
         self.labels = None
         if document is not None:
             self.labels = ready if ready is not None else draw_labels(document.annotation)
+            self.vector_outlined = _outlined_as_lines(document.annotation.instances)
             self._color(document.annotation.instances)
         self.overlay.set_labels(self.labels)
         self._view.update()
@@ -153,7 +160,8 @@ class AnnotationLayer(QObject):
             # A tint over a recoloured object would falsify the very colour that was chosen.
             bare = recoloring or instance.recolor is not None
             fill = 0.0 if bare else min(1.0, opacity + strong)
-            self.overlay.set_color(slot, self._session.color_of(instance.label), fill)
+            outlined = instance.id not in self.vector_outlined
+            self.overlay.set_color(slot, self._session.color_of(instance.label), fill, outlined=outlined)
 
     def _on_document_changed(self, change: Change) -> None:
         document = self._session.document
@@ -163,6 +171,9 @@ class AnnotationLayer(QObject):
             self.labels.release(gone)
             self._outlines.pop(gone, None)
         touched = set(change.added) | set(change.changed)
+        outlined = _outlined_as_lines(document.annotation.instances)
+        touched |= self.vector_outlined ^ outlined
+        self.vector_outlined = outlined
         instances = [i for i in document.annotation.instances if i.id in touched]
         self._color(instances)
         if change.region is not None:
@@ -226,3 +237,13 @@ class AnnotationLayer(QObject):
             instances = [i for i in document.annotation.instances if i.label == label]
             self._color(instances)
             self._invalidate(instances)
+
+
+def _outlined_as_lines(instances: Iterable[Instance]) -> frozenset[str]:
+    """Ids of the vector regions, if there are few enough to draw their outlines as lines."""
+    found, vertices = [], 0
+    for instance in instances:
+        if isinstance(instance.geometry, Polygon | Box | OrientedBox | Circle):
+            found.append(instance.id)
+            vertices += 32 if isinstance(instance.geometry, Circle) else len(points_of(instance.geometry))
+    return frozenset(found) if vertices <= SMOOTH_VERTICES else frozenset()

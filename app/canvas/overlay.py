@@ -49,11 +49,11 @@ class Overlay:
         self._pixels: NDArray[np.uint32] = np.zeros((0, 0), np.uint32)
         self._dirty: list[Region] = []
 
-    def set_color(self, slot: int, color: QColor, opacity: float) -> None:
+    def set_color(self, slot: int, color: QColor, opacity: float, *, outlined: bool = True) -> None:
         """Colour table entry of one slot; the caller invalidates where it shows."""
         self._make_room(slot)
         self._fill[slot] = premultiplied(color, opacity)
-        self._outline[slot] = premultiplied(color, OUTLINE_OPACITY)
+        self._outline[slot] = premultiplied(color, OUTLINE_OPACITY) if outlined else self._fill[slot]
 
     def clear_color(self, slot: int) -> None:
         """Make one slot invisible."""

@@ -1,7 +1,8 @@
-"""Vector geometry: lines and points always, the exact outline of a selected polygon, box or circle.
+"""Vector geometry: lines and points, and the smooth outlines of polygons, boxes and circles.
 
-Unselected polygons, boxes and circles are part of the label image: hundreds of antialiased paths
-would cost tens of milliseconds a frame, one label image costs the same for any number.
+The fill of polygons, boxes and circles is part of the label image, and so are their outlines once
+there are many: hundreds of antialiased paths would cost tens of milliseconds a frame, one label
+image costs the same for any number.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QPointF, QRectF
-from PySide6.QtGui import QPainter, QPainterPath
+from PySide6.QtCore import QObject, QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter, QPainterPath, QPen
 
 from app.canvas.markers import WHITE, draw_path, draw_point
 from converters.annotation import Box, Circle, Line, LineStrip, OrientedBox, Point, PointSet, Polygon
@@ -62,6 +63,7 @@ class ShapesLayer(QObject):
         super().__init__(view)
         self._view = view
         self._thin: tuple[Instance, ...] = ()
+        self._outlined: tuple[Instance, ...] = ()
         view.session.document_opened.connect(self._collect)
         view.session.document_changed.connect(self._collect)
         view.session.hidden_changed.connect(self._on_toggled)
@@ -71,8 +73,10 @@ class ShapesLayer(QObject):
     def _collect(self, _: object = None) -> None:
         document = self._view.session.document
         before = self._thin
-        self._thin = ()
+        self._thin, self._outlined = (), ()
         if document is not None:
+            smooth = self._view.annotations.vector_outlined
+            self._outlined = tuple(i for i in document.annotation.instances if i.id in smooth)
             self._thin = tuple(
                 instance
                 for instance in document.annotation.instances
@@ -90,6 +94,7 @@ class ShapesLayer(QObject):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         screen = QRectF(0, 0, viewport.width, viewport.height).adjusted(-20, -20, 20, 20)
         selected = set(session.selection)
+        self._paint_outlines(painter, viewport, screen)
         for instance in self._thin:
             if instance.id in session.hidden:
                 continue
@@ -109,3 +114,17 @@ class ShapesLayer(QObject):
                 continue
             if isinstance(instance.geometry, Polygon | Box | OrientedBox | Circle):
                 draw_path(painter, path_of(instance.geometry, viewport), WHITE, ratio)
+
+    def _paint_outlines(self, painter: QPainter, viewport: Viewport, screen: QRectF) -> None:
+        session = self._view.session
+        left_out = session.hidden.union(session.selection)
+        pen = QPen(WHITE, 1.4 * self._view.devicePixelRatioF())
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for instance in self._outlined:
+            if instance.id in left_out:
+                continue
+            path = path_of(instance.geometry, viewport)
+            if screen.intersects(path.controlPointRect()):
+                pen.setColor(session.color_of(instance.label))
+                painter.setPen(pen)
+                painter.drawPath(path)
