@@ -137,14 +137,32 @@ def test_ids_of_foreign_shapes_are_stable_and_unique(tmp_path):
     "old",
     [
         # 3.3: no shape_type, per-shape colours; 3.x: top-level colours, no size; 4.0: group ids.
-        {"shapes": [{"label": "x", "points": [[0, 0], [4, 0], [4, 4]], "line_color": None, "fill_color": None}],
-         "lineColor": [0, 255, 0, 128], "fillColor": [255, 0, 0, 128], "imagePath": "a.png", "imageData": None},
-        {"version": "3.16.7", "flags": {}, "shapes": [shape(line_color=[1, 2, 3, 4])], "imagePath": "a.png",
-         "imageData": None, "imageHeight": 20, "imageWidth": 30},
+        {
+            "shapes": [
+                {"label": "x", "points": [[0, 0], [4, 0], [4, 4]], "line_color": None, "fill_color": None}
+            ],
+            "lineColor": [0, 255, 0, 128],
+            "fillColor": [255, 0, 0, 128],
+            "imagePath": "a.png",
+            "imageData": None,
+        },
+        {
+            "version": "3.16.7",
+            "flags": {},
+            "shapes": [shape(line_color=[1, 2, 3, 4])],
+            "imagePath": "a.png",
+            "imageData": None,
+            "imageHeight": 20,
+            "imageWidth": 30,
+        },
         {"version": "4.5.6", "flags": None, "shapes": [shape(group_id=None, flags={})], "imagePath": "a.png"},
-        {"version": "5.2.0.post4 | ISAT to LabelMe", "shapes": [shape(group_id=1, flags=None)], "imagePath": "a.png"},
+        {
+            "version": "5.2.0.post4 | ISAT to LabelMe",
+            "shapes": [shape(group_id=1, flags=None)],
+            "imagePath": "a.png",
+        },
     ],
-)  # fmt: skip
+)
 def test_old_and_foreign_versions_are_read_and_keep_their_keys(tmp_path, old):
     annotation = read_labelme(written(tmp_path, old))
     assert annotation.instances[0].geometry == Polygon(((0, 0), (4, 0), (4, 4)))
@@ -163,10 +181,14 @@ def test_old_and_foreign_versions_are_read_and_keep_their_keys(tmp_path, old):
         (shape(shape_type="rectangle", points=[[9, 8], [1, 2]]), Box(9, 8, 1, 2)),
         (shape(shape_type="rectangle", points=[[1, 2], [9, 2], [9, 8], [1, 8]]), Box(1, 2, 9, 8)),
         (shape(shape_type="rectangle", points=[[1, 8], [1, 2], [9, 2], [9, 8]]), Box(1, 8, 9, 2)),
-        (shape(shape_type="rotation", points=[[5, 0], [9, 4], [5, 8], [1, 4]]),
-         OrientedBox(((5, 0), (9, 4), (5, 8), (1, 4)))),
-        (shape(shape_type="quadrilateral", points=[[5, 0], [9, 4], [5, 9], [1, 4]]),
-         Polygon(((5, 0), (9, 4), (5, 9), (1, 4)))),
+        (
+            shape(shape_type="rotation", points=[[5, 0], [9, 4], [5, 8], [1, 4]]),
+            OrientedBox(((5, 0), (9, 4), (5, 8), (1, 4))),
+        ),
+        (
+            shape(shape_type="quadrilateral", points=[[5, 0], [9, 4], [5, 9], [1, 4]]),
+            Polygon(((5, 0), (9, 4), (5, 9), (1, 4))),
+        ),
         (shape(shape_type=None), Polygon(((0, 0), (4, 0), (4, 4)))),
         (shape(points=[[1, 1], [2, 2]]), Polygon(((1, 1), (2, 2)))),
         (shape(shape_type="points"), PointSet(((0, 0), (4, 0), (4, 4)))),
@@ -177,7 +199,7 @@ def test_old_and_foreign_versions_are_read_and_keep_their_keys(tmp_path, old):
         (shape(shape_type="mask", points=[[5, 6], [6, 7]], mask=png64(PATCH)), Mask(5, 6, PATCH[:2, :2] > 0)),
         (shape(shape_type="mask", points=[[4.6, 6.4], [6.2, 7]], mask=png64(PATCH)), Mask(5, 6, PATCH > 0)),
     ],
-)  # fmt: skip
+)
 def test_shapes_of_labelme_and_its_relatives(tmp_path, raw, geometry):
     annotation = read_labelme(written(tmp_path, document(raw)))
     assert not annotation.rejected
