@@ -1,0 +1,228 @@
+"""The main job with a real X server, a real mouse and a real keyboard.
+
+Needs Xvfb and xdotool (Debian: xvfb, xdotool); skipped where they are missing. With SEEDHUE_SCREENSHOT
+set, the last screenshot is kept there: the README's picture is made this way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from converters.labelme_json import read_labelme
+from tests.labelme_rules import check_labelme
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "resources" / "samples" / "coffee.jpg"
+TOOLS = ("Xvfb", "xdotool")
+DISPLAY = ":87"
+PATIENCE = 90.0
+
+pytestmark = pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in TOOLS), reason=f"needs {' and '.join(TOOLS)}"
+)
+
+
+class Person:
+    """Somebody at the screen: reads what the probe tells, moves the mouse, types."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.probe_file, self.shot_file = folder / "probe.json", folder / "shot.png"
+        self.environment = {
+            **os.environ,
+            "DISPLAY": DISPLAY,
+            "QT_QPA_PLATFORM": "xcb",
+            "SEEDHUE_HOME": str(folder / "home"),
+        }
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *paths: Path) -> None:
+        self._run("Xvfb", DISPLAY, "-screen", "0", "1440x900x24", "-nolisten", "tcp")
+        self._wait_for_display()
+        if shutil.which("openbox"):
+            self._run("openbox")
+        script = str(ROOT / "tests" / "e2e" / "window_with_probe.py")
+        arguments = [str(self.probe_file), str(self.shot_file), *map(str, paths)]
+        self.program = self._run(sys.executable, script, *arguments)
+        self.until(lambda seen: seen["picture"] is not None)
+        window = self._xdotool("search", "--sync", "--onlyvisible", "--name", "SeedHue").split()[-1]
+        self._xdotool("windowsize", "--sync", window, "1400", "860")
+        self._xdotool("windowmove", window, "20", "20")
+        self._xdotool("windowfocus", window)
+
+    def stop(self) -> None:
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+    def _run(self, *command: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, env=self.environment, cwd=ROOT)
+        self._processes.append(process)
+        return process
+
+    def _wait_for_display(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while subprocess.run(
+            ["xdotool", "getdisplaygeometry"], env=self.environment, capture_output=True
+        ).returncode:
+            assert time.monotonic() < deadline, "Xvfb did not start"
+            time.sleep(0.1)
+
+    def _xdotool(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["xdotool", *arguments], env=self.environment, capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def look(self) -> dict:
+        try:
+            return json.loads(self.probe_file.read_text())
+        except FileNotFoundError:
+            return {"picture": None}
+
+    def until(self, condition) -> dict:
+        """Wait until what the window shows satisfies the condition."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition(seen := self.look()):
+            assert self.program.poll() is None, "the program ended"
+            assert time.monotonic() < deadline, f"still waiting; the window shows {seen}"
+            time.sleep(0.1)
+        return seen
+
+    def point(self, x: float, y: float) -> tuple[str, str]:
+        """Screen coordinates of a picture point, once the window has come to rest."""
+        before = self.look()
+        time.sleep(0.3)
+        while (seen := self.look())["origin"] != before["origin"]:
+            before = seen
+            time.sleep(0.3)
+        return tuple(str(round(o + v * seen["scale"])) for o, v in zip(seen["origin"], (x, y), strict=True))
+
+    def hover(self, x: float, y: float) -> None:
+        self._xdotool("mousemove", *self.point(x, y))
+
+    def click(self, x: float, y: float, button: int = 1) -> None:
+        self._xdotool("mousemove", *self.point(x, y), "sleep", "0.1", "click", str(button))
+
+    def click_screen(self, position: list[int]) -> None:
+        self._xdotool("mousemove", *map(str, position), "sleep", "0.1", "click", "1")
+
+    def scroll(self, steps: int) -> None:
+        """Positive steps turn the wheel away from the user."""
+        self._xdotool("click", "--repeat", str(abs(steps)), "--delay", "60", "4" if steps > 0 else "5")
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        self._xdotool("mousemove", *self.point(*points[0]), "mousedown", "1")
+        for x, y in points[1:]:
+            self._xdotool("mousemove", *self.point(x, y), "sleep", "0.05")
+        self._xdotool("mouseup", "1")
+
+    def press(self, *keys: str) -> None:
+        self._xdotool("key", "--clearmodifiers", *keys)
+
+    def write(self, text: str) -> None:
+        self._xdotool("type", "--delay", "40", text)
+
+    def screenshot(self) -> Path:
+        wanted = self.shot_file.with_name(self.shot_file.name + ".wanted")
+        wanted.touch()
+        deadline = time.monotonic() + PATIENCE
+        while wanted.exists() or not self.shot_file.exists():
+            assert time.monotonic() < deadline, "no screenshot came"
+            time.sleep(0.1)
+        return self.shot_file
+
+
+@pytest.fixture
+def person(tmp_path):
+    somebody = Person(tmp_path)
+    yield somebody
+    somebody.stop()
+
+
+@pytest.mark.timeout(600)
+def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
+    picture = tmp_path / "pictures" / "coffee.jpg"
+    picture.parent.mkdir()
+    shutil.copyfile(SAMPLE, picture)
+    person.start(picture)
+    person.until(lambda seen: seen["encoded"])
+
+    # Name what is going to be cut out, then grow it from a seed and turn τ.
+    person.click_screen(person.look()["label_entry"])
+    person.write("saucer")
+    person.press("Return")
+    person.press("s")
+    person.until(lambda seen: seen["tool"] == "seed")
+    person.click(112, 230)
+    grown = person.until(lambda seen: seen["seeds"] == 1 and seen["tau"] is not None)
+    person.scroll(3)
+    person.until(lambda seen: seen["tau"] is not None and seen["tau"] != grown["tau"])
+    person.scroll(-3)
+    person.press("Return")
+    person.until(lambda seen: [o["label"] for o in seen["objects"]] == ["saucer"])
+
+    # A correction with the brush, and undo and redo of it.
+    person.press("v")
+    person.click(112, 230)
+    person.until(lambda seen: seen["selected"] == 1)
+    person.press("b")
+    person.until(lambda seen: seen["tool"] == "brush")
+    person.drag((100, 200), (110, 190), (125, 185))
+    person.until(lambda seen: seen["modified"] or (picture.with_suffix(".json")).exists())
+    person.press("ctrl+z")
+    person.press("ctrl+shift+z")
+
+    # A new colour from the palette.
+    person.press("c")
+    seen = person.until(lambda seen: seen["tool"] == "recolor" and seen["swatches"])
+    blue = max(seen["swatches"], key=blueness)
+    person.click_screen(seen["swatches"][blue])
+    person.until(lambda seen: seen["color"] == blue)
+    person.click(112, 230)
+    person.until(lambda seen: [o["recolor"] for o in seen["objects"]] == [blue])
+    person.press("ctrl+s")
+    person.until(lambda seen: not seen["modified"])
+    person.hover(560, 380)
+    time.sleep(1.5)
+    shot = person.screenshot()
+
+    document = picture.with_suffix(".json")
+    check_labelme(document)
+    (saucer,) = read_labelme(document).instances
+    assert saucer.label == "saucer"
+    assert saucer.recolor.color == blue
+    assert saucer.geometry.contains(112, 230)
+    assert saucer.geometry.contains(112, 189)
+    assert [s.positive for s in saucer.provenance.seeds] == [True]
+    assert person.look()["notices"] == []
+    assert_shows_colour(shot, person, blue)
+    if "SEEDHUE_SCREENSHOT" in os.environ:
+        shutil.copyfile(shot, os.environ["SEEDHUE_SCREENSHOT"])
+
+
+def blueness(name: str) -> int:
+    red, green, blue = (int(name[i : i + 2], 16) for i in (1, 3, 5))
+    return 2 * blue - red - green
+
+
+def assert_shows_colour(shot: Path, person: Person, name: str) -> None:
+    """The screen shows the saucer bluish where the photograph is red."""
+    from converters.images import read_image
+
+    x, y = (int(v) for v in person.point(112, 230))
+    patch = read_image(shot)[y - 4 : y + 5, x - 4 : x + 5].reshape(-1, 3).mean(axis=0)
+    assert patch[2] > patch[0], f"{name} expected, the screen shows {patch}"
