@@ -206,6 +206,10 @@ class MaskRCNN(nn.Module):
                 if isinstance(module, nn.BatchNorm2d):
                     module.eps = config.batch_norm_eps
 
+    def body_features(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) RGB in [0, 255], H and W multiples of 32 -> C2..C5."""
+        return self.backbone.body_features(images)
+
     def levels(self, body_features: Sequence[Tensor]) -> list[Tensor]:
         """C2..C5 of the backbone -> P2..P6."""
         levels: list[Tensor] = self.backbone.fpn(body_features)
@@ -219,7 +223,7 @@ class MaskRCNN(nn.Module):
     def detect(self, images: Tensor) -> list[Detections]:
         """(B, 3, H, W) RGB in [0, 255], H and W multiples of 32 -> the objects of each picture."""
         size = images.shape[2], images.shape[3]
-        return self.detect_from(self.backbone.body_features(images), size)
+        return self.detect_from(self.body_features(images), size)
 
     def detect_from(self, body_features: Sequence[Tensor], image_size: tuple[int, int]) -> list[Detections]:
         """The same, from C2..C5."""

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from models.architectures.mask_rcnn import MaskRCNN, MaskRCNNConfig
 from models.architectures.mask_scoring_rcnn import MaskScoringRCNN
 from models.architectures.mask_x_rcnn import MaskXRCNN, MaskXRCNNConfig
+from models.architectures.yolact import Yolact, YolactConfig
 from models.data.crops import CropSettings
 from models.errors import WeightsError
 from models.inference.proposals import ProposalSegmenter
 from models.losses.mask_iou import MaskScoringLoss
 from models.losses.two_stage import MaskRCNNLoss
+from models.losses.yolact import YolactLoss
 from models.training.trainable import Loss, TrainableModel
 from models.weights import WeightsInfo, load_into, load_matching
 
@@ -91,3 +93,4 @@ class ProposalFamily:
 MASK_RCNN = ProposalFamily("mask-rcnn", MaskRCNNConfig, MaskRCNN, MaskRCNNLoss)
 MASK_SCORING_RCNN = ProposalFamily("mask-scoring-rcnn", MaskRCNNConfig, MaskScoringRCNN, MaskScoringLoss)
 MASK_X_RCNN = ProposalFamily("mask-x-rcnn", MaskXRCNNConfig, MaskXRCNN, MaskRCNNLoss)
+YOLACT = ProposalFamily("yolact", YolactConfig, Yolact, YolactLoss)

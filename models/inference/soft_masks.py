@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.architectures.yolact import CROP_PADDING
 from models.inference.raster import GridFrame
 from models.layers.detections import BoxMasks, Detections
 from models.segmenter import Region
@@ -173,4 +174,7 @@ def soft_masks(detections: Detections, frame: GridFrame) -> SoftMasks:
         return BoxSoftMasks(boxes, masks.probability.float().cpu().numpy(), frame)
     prototypes = masks.prototypes.float().permute(1, 2, 0).cpu().numpy()
     coefficients = masks.coefficients.float().cpu().numpy()
+    # The loss that taught the masks reached so far beyond the box.
+    margin = np.array([-1, -1, 1, 1], np.float32) * (CROP_PADDING * masks.stride)
+    boxes = boxes + margin
     return PrototypeSoftMasks(boxes, np.ascontiguousarray(prototypes), coefficients, masks.stride, frame)

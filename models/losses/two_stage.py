@@ -186,7 +186,7 @@ class MaskRCNNLoss:
         """Terms, each a scalar; "loss" is their sum."""
         device = next(network.parameters()).device
         images = batch.images.to(device)
-        return self.from_features(network, network.backbone.body_features(images), batch, generator)
+        return self.from_features(network, network.body_features(images), batch, generator)
 
     def from_features(
         self, network: MaskRCNN, body_features: Sequence[Tensor], batch: Batch, generator: torch.Generator

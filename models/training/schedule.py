@@ -16,7 +16,9 @@ def build_optimizer(
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            key = (name.startswith("backbone."), parameter.ndim > 1)
+            # A pyramid may live in the module named "backbone", yet it is as new as the heads.
+            pretrained = name.startswith("backbone.") and not name.startswith("backbone.fpn.")
+            key = (pretrained, parameter.ndim > 1)
             groups.setdefault(key, []).append(parameter)
     return torch.optim.AdamW(
         [
