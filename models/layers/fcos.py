@@ -56,13 +56,17 @@ def small_normal(inputs: int, outputs: int, *, bias: float = 0.0) -> nn.Conv2d:
 
 
 def conv_tower(width: int, convolutions: int) -> nn.Sequential:
-    """3 x 3 convolution, GroupNorm, ReLU, several times over."""
+    """3 x 3 convolution, GroupNorm, ReLU, several times over.
+
+    GroupNorm has 32 groups, fewer in narrow networks: P7 of a small picture is a single cell, over which
+    a group needs several channels.
+    """
     layers: list[nn.Module] = []
     for _ in range(convolutions):
         convolution = nn.Conv2d(width, width, 3, padding=1)
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
-        layers += [convolution, nn.GroupNorm(math.gcd(32, width), width), nn.ReLU()]
+        layers += [convolution, nn.GroupNorm(math.gcd(32, width // 4), width), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
