@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.canvas.viewport import Region, Viewport
 
 OUTLINE_OPACITY = 0.95
+STAIRS_FROM = 1.4
 CRISP_FROM = 4.0
 """Scale from which picture pixels are large squares and their outline stays sharp."""
 
@@ -81,7 +82,7 @@ class Overlay:
     @property
     def margin(self) -> int:
         """How many device pixels beyond a changed box may change with it."""
-        return self.outline_width + 2
+        return self.outline_width + 4
 
     def paint(self, painter: QPainter, viewport: Viewport) -> None:
         """Bring the drawn pixels up to date and put them on the canvas."""
@@ -133,20 +134,26 @@ class Overlay:
         if shown is None:
             part[...] = 0
             return
-        part[...] = self._colored(shown, soft=viewport.scale < CRISP_FROM)[margin:-margin, margin:-margin]
+        part[...] = self._colored(shown, viewport.scale)[margin:-margin, margin:-margin]
 
     def _labels_array(self) -> NDArray[np.int32]:
         assert self.labels is not None
         return self.labels.array
 
-    def _colored(self, shown: NDArray[np.int32], *, soft: bool) -> NDArray[np.uint32]:
-        """Premultiplied ARGB of (h, w) slots: fill, and an outline just inside every border."""
+    def _colored(self, shown: NDArray[np.int32], scale: float) -> NDArray[np.uint32]:
+        """Premultiplied ARGB of (h, w) slots: fill, and an outline just inside every border.
+
+        Where a picture pixel is smaller than `CRISP_FROM` device pixels the outline is softened, and
+        between one and that it is first made wider, so that it runs smoothly over the pixels' stairs.
+        """
+        stairs = STAIRS_FROM <= scale < CRISP_FROM
         pixels = self._fill.take(shown)
-        where = np.flatnonzero(border_of(shown, self.outline_width))
+        where = np.flatnonzero(border_of(shown, self.outline_width + stairs))
         pixels.reshape(-1)[where] = self._outline.take(shown.reshape(-1).take(where))
-        if soft:
+        if scale < CRISP_FROM:
             channels = pixels.view(np.uint8).reshape(*pixels.shape, 4)
-            cv2.GaussianBlur(channels, (3, 3), 0.55, dst=channels)
+            side, sigma = (5, 1.0) if stairs else (3, 0.55)
+            cv2.GaussianBlur(channels, (side, side), sigma, dst=channels)
         return pixels
 
 

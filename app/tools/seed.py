@@ -141,7 +141,7 @@ class SeedTool(Tool):
         if not self._seeds:
             return False
         if self._grown is None:
-            return True
+            return self._encoding() is not None  # on its way; without an encoding there is no τ to turn
         if modifiers & Qt.KeyboardModifier.AltModifier:
             self._go_to_level(self._grown.level + (1 if steps > 0 else -1))
             return True

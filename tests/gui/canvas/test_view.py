@@ -248,6 +248,28 @@ def test_polygons_are_filled_and_the_selected_one_is_outlined(scene):
     assert (scene.grab()[row - 3 : row + 4, column].min(axis=1) > 200).any()
 
 
+def test_with_many_polygons_the_label_image_outlines_them(scene):
+    """Lines are smoother, but only a few of them fit into a frame."""
+    ring = [
+        (60 + 40 * np.cos(a), 150 + 40 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 300, endpoint=False)
+    ]
+    document = scene.open(instance("p", triangle(*ring), "poly"))
+    color = scene.session.color_of("poly").getRgb()[:3]
+
+    def outline():
+        row, column = (int(v) for v in reversed(scene.view.viewport.to_device(60, 110.5)))
+        return scene.grab()[row - 3 : row + 4, column]
+
+    assert scene.view.annotations.vector_outlined == {"p"}
+    assert any(close_to(pixel, color, 30) for pixel in outline())
+    document.add(*(instance(f"more{k}", triangle(*ring), "more") for k in range(8)), title="more")
+    assert scene.view.annotations.vector_outlined == frozenset()
+    color = scene.session.color_of("more").getRgb()[:3]
+    assert any(close_to(pixel, color, 60) for pixel in outline())
+    document.undo()
+    assert scene.view.annotations.vector_outlined == {"p"}
+
+
 def test_a_busy_note_shows_and_goes(scene):
     scene.open()
     before = scene.grab()

@@ -235,6 +235,10 @@ def test_seeds_wait_for_the_encoding(scene):
     scene.use("seed")
     scene.click(60, 60)
     assert scene.messages == ["The picture is still being read; the region follows."]
+    zoom = scene.view.zoom
+    scene.wheel(1)
+    assert scene.view.zoom > zoom
+    scene.view.fit()
     scene.session.set_encoding(ColorEncoding(picture()))
     scene.settle()
     scene.key(Qt.Key.Key_Return)
