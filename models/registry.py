@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from models.errors import SegmenterError, WeightsError
+from models.inference.deep_metric_learning import build_deep_metric, trainable_deep_metric
+from models.inference.embedmask import build_embedmask, trainable_embedmask
 from models.inference.seednet import build_seednet, shipped_weights, trainable_seednet
+from models.inference.spatial_embeddings import build_spatial_embeddings, trainable_spatial_embeddings
 from models.segmenter import Segmenter
 from models.training.trainable import TrainableModel
 from models.weights import WeightsInfo, read_weights
@@ -39,7 +42,19 @@ class Architecture:
 
 ARCHITECTURES: dict[str, Architecture] = {
     a.name: a
-    for a in (Architecture("seednet", "SeedNet", build_seednet, trainable_seednet, shipped_weights),)
+    for a in (
+        Architecture("seednet", "SeedNet", build_seednet, trainable_seednet, shipped_weights),
+        Architecture(
+            "deep-metric-learning", "Deep metric learning", build_deep_metric, trainable_deep_metric
+        ),
+        Architecture("embedmask", "EmbedMask", build_embedmask, trainable_embedmask),
+        Architecture(
+            "spatial-embeddings",
+            "Spatial embeddings",
+            build_spatial_embeddings,
+            trainable_spatial_embeddings,
+        ),
+    )
 }
 
 
