@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 
 from app.i18n import phrase, tr
@@ -307,6 +308,12 @@ def find_conflicts(keys: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ..
 def portable(sequence: str) -> str:
     """One spelling per key sequence ("ctrl+pageup" becomes "Ctrl+PgUp")."""
     return QKeySequence(sequence).toString(QKeySequence.SequenceFormat.PortableText)
+
+
+def key_of(sequence: str) -> Qt.Key:
+    """The key of a sequence of one key, without its modifiers; Key_unknown for an empty one."""
+    pressed = QKeySequence(sequence)
+    return pressed[0].key() if pressed.count() else Qt.Key.Key_unknown  # type: ignore[index]
 
 
 def native_text(sequences: Sequence[str]) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QWidget
 
-from app.actions import build_actions, effective_keys
+from app.actions import build_actions, effective_keys, key_of
 from app.canvas.view import CanvasView
 from app.dialogs.window_dialogs import WindowDialogs
 from app.i18n import set_language, tr
@@ -89,7 +89,7 @@ class MainWindow(QMainWindow):
         desk, session = self.desk, self.desk.session
         keys = effective_keys(desk.settings.shortcuts)
         self.actions_by_id = build_actions(self, keys)
-        self._hold_key = QKeySequence((*keys["show_original"], "")[0])
+        self._hold_key = key_of((*keys["show_original"], "")[0])
         for action in self.actions_by_id.values():
             self.addAction(action)
         self.menus = fill_menu_bar(self.menuBar(), self.actions_by_id)
@@ -176,7 +176,7 @@ class MainWindow(QMainWindow):
         self.candidates.closed.connect(self._hide_candidates)
         self.properties.view.model_chosen.connect(desk.segmentation.choose_version)
         desk.segmentation.models_listed.connect(self.properties.view.show_models)
-        compare = self.top_bar.findChild(QToolButton, "show_original")
+        (compare,) = self.top_bar.findChildren(QToolButton, "show_original")
         compare.pressed.connect(self._press_compare)
         compare.released.connect(self._release_compare)
         self.properties.view.show_models(desk.segmentation.choices)
@@ -341,8 +341,7 @@ class MainWindow(QMainWindow):
             super().keyReleaseEvent(event)
 
     def _is_hold_key(self, event: QKeyEvent) -> bool:
-        wanted = self._hold_key
-        return not wanted.isEmpty() and not event.isAutoRepeat() and event.key() == wanted[0].key()
+        return event.key() == self._hold_key and not event.isAutoRepeat()
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():

@@ -52,7 +52,7 @@ def color(token: str) -> QColor:
 def icon(name: str, token: str = "text") -> QIcon:
     """A qtawesome icon (for example "mdi6.brush") in the colour of a token."""
     shade = color(token)
-    return qtawesome.icon(
+    made: QIcon = qtawesome.icon(
         name,
         color=shade,
         color_active=shade,
@@ -60,6 +60,7 @@ def icon(name: str, token: str = "text") -> QIcon:
         color_disabled=color("disabled"),
         color_on=color("accent"),
     )
+    return made
 
 
 class ThemeManager(QObject):

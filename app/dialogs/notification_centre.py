@@ -117,7 +117,6 @@ class NotificationDialog(QDialog):
         self.copy.setVisible(notice is not None)
         self.retry.setVisible(bool(notice and notice.retry))
         self.retry.setText(notice.retry_title if notice else "")
-        self.layout().activate()
 
     @Slot()
     def _copy(self) -> None:

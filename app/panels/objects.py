@@ -36,7 +36,6 @@ from app.panels.object_model import DETAIL_ROLE, ID_ROLE, LOCKED, OBJECT, VISIBL
 from app.theme import color, icon
 
 if TYPE_CHECKING:
-
     from PySide6.QtGui import QContextMenuEvent, QMouseEvent
 
     from app.session import Session
@@ -163,7 +162,7 @@ class ObjectsPanel(QWidget):
         self.empty.setWordWrap(True)
         self.count = QLabel()
         self.count.setProperty("role", "muted")
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(8, 4, 8, 8)
         column.setSpacing(8)
         column.addWidget(self.filter)
@@ -257,7 +256,7 @@ class ObjectsPanel(QWidget):
         self.table.setVisible(has_rows)
         self.filter.setVisible(has_rows)
         self.empty.setVisible(not has_rows)
-        self.layout().setAlignment(self.empty, Qt.AlignmentFlag.AlignTop)
+        self._column.setAlignment(self.empty, Qt.AlignmentFlag.AlignTop)
         self._count_rows()
         self.show_selection()
 

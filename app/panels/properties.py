@@ -153,17 +153,17 @@ class BrushSection(Section):
     def __init__(self, session: Session) -> None:
         super().__init__(tr("Brush"))
         self._session = session
-        self.size = ValueSlider(tr("Size"), low=1, high=200, step=1, decimals=0, suffix=" px")
-        self.size.setToolTip(tr("Diameter in picture pixels; the keys [ and ] change it too"))
-        self.size.changed.connect(self._set_size)
-        self.body.addWidget(self.size)
+        self.diameter = ValueSlider(tr("Size"), low=1, high=200, step=1, decimals=0, suffix=" px")
+        self.diameter.setToolTip(tr("Diameter in picture pixels; the keys [ and ] change it too"))
+        self.diameter.changed.connect(self._set_size)
+        self.body.addWidget(self.diameter)
         session.options_changed.connect(self._refresh)
         self._refresh()
 
     @Slot()
     def _refresh(self) -> None:
-        self.size.set_value(2 * self._session.options.brush_radius)
-        self.size.show_text(f"{2 * self._session.options.brush_radius:.0f} px")
+        self.diameter.set_value(2 * self._session.options.brush_radius)
+        self.diameter.show_text(f"{2 * self._session.options.brush_radius:.0f} px")
 
     @Slot(float)
     def _set_size(self, diameter: float) -> None:

@@ -33,6 +33,7 @@ class Toast(QFrame):
 
     def __init__(self, host: QWidget) -> None:
         super().__init__(host)
+        self._host = host
         self.setObjectName("toast")
         self.setFixedWidth(WIDTH)
         self._notice: Notice | None = None
@@ -63,7 +64,7 @@ class Toast(QFrame):
         self._buttons.setLayout(buttons)
         buttons.setContentsMargins(0, 4, 0, 0)
         texts.addWidget(self._buttons)
-        row = QHBoxLayout(self)
+        self._row = row = QHBoxLayout(self)
         row.setContentsMargins(16, 12, 8, 12)
         row.setSpacing(12)
         row.addWidget(self._symbol, 0, Qt.AlignmentFlag.AlignTop)
@@ -105,12 +106,12 @@ class Toast(QFrame):
             self._timer.start(5000 if notice.level == "info" else 10_000)
 
     def _place(self) -> None:
-        host = self.parentWidget()
+        host = self._host
         self.setFixedWidth(min(WIDTH, max(200, host.width() - 32)))
         for label in (self._title, self._remedy):
             label.ensurePolished()  # the style's bold text needs more lines than the plain one
-        self.layout().invalidate()
-        self.setFixedHeight(self.layout().totalHeightForWidth(self.width()))
+        self._row.invalidate()
+        self.setFixedHeight(self._row.totalHeightForWidth(self.width()))
         self.move(host.width() - self.width() - 16, host.height() - self.height() - 16)
 
     @Slot()

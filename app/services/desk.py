@@ -103,7 +103,7 @@ class Desk(QObject):
     @property
     def known_labels(self) -> tuple[str, ...]:
         """Labels used before, in this or an earlier session."""
-        return (*self.settings.label_colors, self.settings.label)
+        return (*self.settings.labels, *self.settings.label_colors, self.settings.label)
 
     def change_settings(self, **values: Any) -> None:
         """Changes settings by name; the file follows a little later."""
@@ -196,7 +196,8 @@ class Desk(QObject):
     def remember_label(self, label: str) -> None:
         """Keeps a label and its colour for the next pictures and sessions."""
         colors = {**self.settings.label_colors, label: self.session.color_of(label).name()}
-        self.change_settings(label_colors=FrozenMap(colors))
+        labels = tuple(dict.fromkeys((*self.settings.labels, label)))
+        self.change_settings(label_colors=FrozenMap(colors), labels=labels)
 
     @Slot(object)
     def _remember_recent(self, path: Path) -> None:

@@ -1,0 +1,206 @@
+"""The dialogs: shortcuts are edited, folders exported and imported, recoloured pictures written."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from conftest import write_picture
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox
+
+from app.actions import effective_keys
+from app.dialogs.about import AboutDialog
+from app.dialogs.shortcuts import ShortcutsDialog
+from app.dialogs.transfer import ExportDialog, ImportDialog
+from app.workers.inference import EncodingCache
+from converters.annotation import Instance, Mask, Polygon, RecolorOperation
+from converters.labelme_json import read_labelme
+
+pytestmark = pytest.mark.qt_log_ignore("This plugin does not support")  # of the offscreen platform
+
+
+def disc(size=(120, 160)):
+    full = np.zeros(size, np.uint8)
+    cv2.circle(full, (size[1] // 2, size[0] // 2), size[0] // 4, 1, -1)
+    return Mask.from_full(full)
+
+
+def assign(dialog, command, key):
+    dialog.choose(command)
+    dialog.editor.setKeySequence(QKeySequence(key))
+    dialog.editor.editingFinished.emit()
+
+
+def test_shortcut_is_changed_and_used(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    dialog = ShortcutsDialog(effective_keys(driver.desk.settings.shortcuts), driver.window)
+    dialog.keys_changed.connect(driver.desk.change_keys)
+    assign(dialog, "next_picture", "N")
+    dialog.accept()
+    assert driver.desk.settings.shortcuts == {"next_picture": ("N", "PgDown")}
+    QTest.keyClick(driver.window.canvas, Qt.Key.Key_N)
+    driver.wait_for_picture(folder / "photo1.png")
+    dialog.deleteLater()
+
+
+def test_clashing_shortcut_cannot_be_kept(driver):
+    dialog = ShortcutsDialog(effective_keys({}), driver.window)
+    keep = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
+    assign(dialog, "save", "Ctrl+Z")
+    assert not keep.isEnabled()
+    assert "Ctrl+Z" in dialog.conflict.text()
+    assert "Undo" in dialog.conflict.text()
+    dialog.buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults).click()
+    assert keep.isEnabled()
+    assert dialog.keys["save"] == ("Ctrl+S",)
+    dialog.deleteLater()
+
+
+def test_shortcuts_can_be_searched(driver):
+    dialog = ShortcutsDialog(effective_keys({}), driver.window)
+    dialog.filter.setText("eraser")
+    shown = [row for row in range(dialog.table.rowCount()) if not dialog.table.isRowHidden(row)]
+    assert [dialog.table.item(row, 1).text() for row in shown] == ["Eraser"]
+    dialog.deleteLater()
+
+
+def test_recoloured_picture_is_exported_and_the_original_kept(driver, folder, monkeypatch):
+    driver.show().open(folder, current=folder / "photo0.png")
+    before = (folder / "photo0.png").read_bytes()
+    target = folder.parent / "red.png"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    driver.document.add(Instance("d", "disc", disc(), recolor=RecolorOperation("#d02020")))
+    driver.trigger("export_picture")
+    driver.wait(lambda: any("red.png" in title for title in driver.titles()))
+    image = cv2.imread(str(target))
+    blue, _green, red = (int(value) for value in image[60, 80])
+    assert red > 150
+    assert blue < 100
+    assert tuple(image[5, 5]) == (120, 120, 120)
+    assert (folder / "photo0.png").read_bytes() == before
+
+
+def test_export_never_overwrites_the_original(driver, folder, monkeypatch):
+    driver.show().open(folder, current=folder / "photo0.png")
+    before = (folder / "photo0.png").read_bytes()
+    warned = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder / "photo0.png"), ""))
+    monkeypatch.setattr(QMessageBox, "warning", lambda *arguments: warned.append(arguments))
+    driver.trigger("export_picture")
+    assert warned
+    assert (folder / "photo0.png").read_bytes() == before
+
+
+def test_folder_is_exported_as_coco_and_imported_again(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.document.add(Instance("d", "disc", disc()))
+    driver.wait(lambda: driver.desk.saving.state == "saved")
+    target = folder.parent / "exported"
+    dialog = ExportDialog(driver.desk.exporting, driver.desk.pictures, driver.window)
+    assert dialog.format.currentData() == "coco"
+    dialog.target.line.setText(str(target))
+    dialog.go.click()
+    driver.wait(lambda: not dialog.verdict.isHidden())
+    assert "1 objects" in dialog.verdict.text()
+    files = list(target.rglob("*.json"))
+    (coco,) = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    assert coco["annotations"][0]["area"] == disc().area
+    dialog.deleteLater()
+
+    back = ImportDialog(driver.desk.exporting, folder, driver.window)
+    opened = []
+    back.opened.connect(opened.append)
+    back.source.line.setText(str(target))
+    back.target.line.setText(str(folder.parent / "back"))
+    back.go.click()
+    driver.wait(lambda: bool(opened))
+    (file,) = (folder.parent / "back").rglob("*.json")
+    (instance,) = read_labelme(file).instances
+    assert instance.geometry == disc()
+    back.deleteLater()
+
+
+def test_failed_import_says_why(driver, tmp_path):
+    dialog = ImportDialog(driver.desk.exporting, tmp_path, driver.window)
+    dialog.source.line.setText(str(tmp_path / "nowhere"))
+    dialog.go.click()
+    driver.wait(lambda: not dialog.verdict.isHidden())
+    assert "nowhere" in dialog.verdict.text()
+    assert dialog.go.isEnabled()
+    dialog.deleteLater()
+
+
+def test_about_tells_the_versions(driver, qapp):
+    dialog = AboutDialog("seednet-1 (cpu)", driver.window)
+    dialog._copy()
+    assert "PySide6" in qapp.clipboard().text()
+    assert "seednet-1" in qapp.clipboard().text()
+    dialog.deleteLater()
+
+
+def test_recolour_sliders_belong_to_the_selected_object(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.document.add(
+        Instance("r", "disc", disc(), recolor=RecolorOperation("#d02020")),
+        Instance("b", "other", Polygon(((1, 1), (30, 1), (1, 30))), recolor=RecolorOperation("#2020d0")),
+    )
+    driver.session.set_tool("recolor")
+    section = driver.window.properties.recolor
+    assert section.isVisible()
+    driver.session.select(("r",))
+    assert section.color.shade == "#d02020"
+    driver.session.select(("b",))
+    assert section.color.shade == "#2020d0"
+    section.sliders["opacity"].slider.setValue(50)
+    assert driver.document.annotation.instance("b").recolor.settings["opacity"] == pytest.approx(0.5)
+    assert driver.document.annotation.instance("b").recolor.color == "#2020d0"
+    assert driver.document.annotation.instance("r").recolor == RecolorOperation("#d02020")
+
+
+def test_tau_slider_shows_the_suggestion_and_sets_the_threshold(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.wait_for_encoding()
+    canvas = driver.window.canvas
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, driver.at(80, 60))
+    section = driver.window.properties.seed
+    driver.wait(lambda: section.slider.mark is not None)
+    assert section.tau.value() == pytest.approx(0.42)
+    assert len(section._group.buttons()) == 4
+    section.slider.setValue(section.slider.value() + 20)
+    assert driver.session.options.tau == pytest.approx(0.62)
+    driver.wait(lambda: driver.session.seed_state.tau == pytest.approx(0.62))
+    section.suggested.click()
+    assert driver.session.options.tau is None
+    section._group.button(3).click()
+    assert driver.session.options.level == 2
+
+
+def test_a_hundred_pictures_are_listed_at_once_and_read_when_seen(driver, tmp_path):
+    first = write_picture(tmp_path / "p000.png")
+    for number in range(1, 100):
+        (tmp_path / f"p{number:03}.png").write_bytes(first.read_bytes())
+    driver.show().open(tmp_path, current=first)
+    model = driver.window.picture_model
+    assert model.rowCount() == 100
+    driver.wait(lambda: sum(pixmap is not None for pixmap in model._pixmaps.values()) >= 5)
+    QTest.qWait(200)
+    assert len(model._pixmaps) < 60
+    driver.window.pictures.filter.setText("p09")
+    assert driver.window.pictures.proxy.rowCount() == 10
+
+
+def test_encoding_cache_is_bounded_by_bytes():
+    class Encoding:
+        nbytes = 40
+
+    cache = EncodingCache(max_bytes=100)
+    for name in "abc":
+        cache.put((name, "1", None), Encoding())
+    assert cache.nbytes == 80
+    assert cache.get(("a", "1", None)) is None
+    assert cache.get(("c", "1", None)) is not None
