@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
-from app.core.folders import data_dir
 from app.core.settings import SettingsStore
 from app.i18n import current_language, set_language
 from app.main_window import MainWindow
-from app.services.desk import Desk, copy_samples
+from app.services.desk import Desk
 from app.theme import ThemeManager, icon
 
 if TYPE_CHECKING:
@@ -48,19 +47,8 @@ def translate_qt(application: QApplication) -> None:
         application.installTranslator(translator)
 
 
-def outside_samples(path: Path) -> Path:
-    """The path, or the user's copy of a sample photo, so that labels never land among the sources."""
-    absolute = path.absolute()
-    if absolute.parent.parts[-2:] != ("resources", "samples") or absolute.suffix != ".jpg":
-        return absolute
-    return copy_samples(data_dir() / "samples") / absolute.name
-
-
 def run_window(paths: Sequence[Path | str] = ()) -> int:
-    """Shows the window, opens the paths, and returns the exit status when it is closed.
-
-    A sample photo of the program's own folder is opened as a copy, as the start page does.
-    """
+    """Shows the window, opens the paths, and returns the exit status when it is closed."""
     application = make_application()
     store = SettingsStore()
     set_language(store.settings.language)
@@ -73,7 +61,7 @@ def run_window(paths: Sequence[Path | str] = ()) -> int:
     window = MainWindow(desk, theme)
     window.show()
     if paths:
-        desk.pictures.open_paths([outside_samples(Path(path)) for path in paths])
+        desk.pictures.open_paths([Path(path).absolute() for path in paths])
     try:
         return application.exec()
     finally:

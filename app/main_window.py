@@ -276,8 +276,8 @@ class MainWindow(QMainWindow):
         self.canvas.setFocus()
 
     def recent_paths(self) -> list[Path]:
-        """Pictures and folders used last that are still there."""
-        return [path for path in map(Path, self.desk.settings.recent) if path.exists()]
+        """Pictures and folders used last; whether they are still there shows when one is opened."""
+        return [Path(name) for name in self.desk.settings.recent]
 
     @Slot()
     def _fill_recent(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +20,8 @@ from app.services.segmentation import Segmentation
 from app.services.training import Training
 from app.session import Session
 from app.workers.failure import describe_failure
+from app.workers.samples import FIRST_SAMPLE, sample_folder
+from app.workers.saving import SaveSettings
 from converters.errors import ConverterError
 from converters.frozen import FrozenMap
 
@@ -83,7 +83,7 @@ class Desk(QObject):
         self._settings_timer = QTimer(self)
         self._settings_timer.setSingleShot(True)
         self._settings_timer.setInterval(SETTINGS_DELAY_MS)
-        self._settings_timer.timeout.connect(self._save_settings)
+        self._settings_timer.timeout.connect(self._save_settings_soon)
         self._apply_settings()
         self.session.options_changed.connect(self._remember_option)
         self.session.colors_changed.connect(self.remember_label)
@@ -143,11 +143,8 @@ class Desk(QObject):
 
     @Slot()
     def open_sample(self) -> None:
-        """Opens the sample photos; copies, so that annotations never land in the program's folder."""
-        try:
-            self.pictures.open_path(copy_samples(data_dir() / "samples") / "coffee.jpg")
-        except OSError as error:
-            self.notices.report(describe_failure(error))
+        """Opens the sample photos; the loader takes copies of them."""
+        self.pictures.open_path(sample_folder() / FIRST_SAMPLE)
 
     @Slot()
     def previous_picture(self) -> None:
@@ -209,18 +206,11 @@ class Desk(QObject):
         self.notices.post("error", problem, details=details)
 
     @Slot()
+    def _save_settings_soon(self) -> None:
+        self.saving.runner.submit(SaveSettings(self._store), key="settings")
+
     def _save_settings(self) -> None:
         try:
             self._store.save()
         except ConverterError as error:
             self.notices.report(describe_failure(error))
-
-
-def copy_samples(folder: Path) -> Path:
-    """Puts the sample photos into a folder of the user's, where they are not there yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in (resources.files("resources") / "samples").iterdir():
-        if source.name.endswith(".jpg") and not (folder / source.name).exists():
-            with resources.as_file(source) as file:
-                shutil.copyfile(file, folder / source.name)
-    return folder

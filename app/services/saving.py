@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.i18n import tr
-from app.workers.saving import SaveAnnotation, save_job
+from app.workers.saving import SaveAnnotation, SaveSettings, save_job
 from app.workers.task import TaskRunner
 
 if TYPE_CHECKING:
@@ -152,7 +152,9 @@ class Saving(QObject):
             self.save_now(always=True)
 
     @Slot(object, object)
-    def _take(self, request: SaveAnnotation, file: Path) -> None:
+    def _take(self, request: SaveAnnotation | SaveSettings, file: Path) -> None:
+        if isinstance(request, SaveSettings):
+            return
         self._failed.discard(request.path)
         self._mark_saved(request.document, request.state)
         self._pictures.refresh_state(request.path)
@@ -167,7 +169,10 @@ class Saving(QObject):
             workspace.set_modified(document.path, document.is_modified)
 
     @Slot(object, object)
-    def _fail(self, request: SaveAnnotation, failure: Failure) -> None:
+    def _fail(self, request: SaveAnnotation | SaveSettings, failure: Failure) -> None:
+        if isinstance(request, SaveSettings):
+            self._notices.report(failure)
+            return
         self._failed.add(request.path)
         if request.document is self._session.document:
             self._show_state()

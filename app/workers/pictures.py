@@ -12,6 +12,7 @@ from app.core.document import Document
 from app.core.recovery import open_document
 from app.core.workspace import PictureState, Workspace
 from app.workers.failure import Failure, describe_failure
+from app.workers.samples import outside_samples
 from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
@@ -103,10 +104,11 @@ def open_paths(request: OpenPaths) -> OpenedList:
     Raises:
         ConverterError: nothing there, no permission, or no picture among it.
     """
-    source = request.paths[0]
-    workspace = Workspace(request.paths, subfolders=request.subfolders)
+    paths = [outside_samples(path) for path in request.paths]
+    source = paths[0]
+    workspace = Workspace(paths, subfolders=request.subfolders)
     first = workspace.pictures[0]
-    if len(request.paths) == 1 and not source.is_dir():
+    if len(paths) == 1 and not source.is_dir():
         try:
             folder = Workspace(first.parent)
         except ConverterError:  # the folder may be unreadable although the file is not

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core.document import Document
+from app.core.settings import SettingsStore
 from app.core.workspace import Workspace
 from app.workers.task import OnEvent, ShouldStop
 from converters.annotation import ImageAnnotation
@@ -28,7 +29,14 @@ class SaveAnnotation:
     replace_foreign: bool = False
 
 
-def save_job(request: SaveAnnotation, _should_stop: ShouldStop, _on_event: OnEvent) -> Path:
+@dataclass(frozen=True, slots=True, eq=False)
+class SaveSettings:
+    """Write the settings if they changed."""
+
+    store: SettingsStore
+
+
+def save_job(request: SaveAnnotation | SaveSettings, _should_stop: ShouldStop, _on_event: OnEvent) -> Path:
     """The file written.
 
     A save that has begun is finished: an atomic write has no useful half.
@@ -36,4 +44,7 @@ def save_job(request: SaveAnnotation, _should_stop: ShouldStop, _on_event: OnEve
     Raises:
         ConverterError: the disk is full, no permission, or another program changed the file.
     """
+    if isinstance(request, SaveSettings):
+        request.store.save()
+        return request.store.file
     return request.workspace.write(request.path, request.annotation, replace_foreign=request.replace_foreign)

@@ -180,6 +180,7 @@ def test_missing_model_is_told_once_and_the_window_works(qtbot, qapp, folder):
     driver.window.deleteLater()
 
 
+@pytest.mark.qt_log_ignore("This plugin does not support")  # of the offscreen platform
 def test_notification_centre_shows_details_to_copy(driver, qapp):
     driver.show()
     driver.desk.notices.post("error", "It broke.", remedy="Mend it.", details="line 7")

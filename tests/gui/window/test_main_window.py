@@ -325,3 +325,34 @@ def test_settings_come_back(driver, folder, qtbot, qapp, engine):
     finally:
         again.window.close()
         again.window.deleteLater()
+
+
+def test_a_close_look_gets_an_encoding_of_its_own(driver, tmp_path):
+    from conftest import write_picture
+
+    write_picture(tmp_path / "large.png", size=(1500, 2000))
+    driver.show().open(tmp_path, current=tmp_path / "large.png")
+    driver.wait_for_encoding()
+    assert driver.session.detail is None
+    driver.window.canvas.center_on((950, 700, 1050, 800))
+    driver.wait(lambda: driver.session.detail is not None)
+    x0, _y0, x1, _y1 = driver.session.detail.region
+    assert x0 <= 950 < 1050 <= x1
+    assert x1 - x0 < 2000
+    encoded = driver.engine.segmenter.encoded
+    driver.window.canvas.pan_by(2, 2)
+    QTest.qWait(500)
+    assert driver.engine.segmenter.encoded == encoded
+    driver.trigger("fit")
+    grow(driver, (1000, 750))
+
+
+def test_reviewed_pictures_are_marked(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.document.add(Instance("one", "disc", Polygon(((10, 10), (50, 10), (30, 50)))))
+    driver.trigger("mark_reviewed")
+    driver.wait(lambda: driver.desk.saving.state == "saved")
+    assert driver.window.picture_model.count_states()["reviewed"] == 1
+    driver.trigger("mark_reviewed")
+    driver.wait(lambda: driver.desk.saving.state == "saved")
+    assert driver.window.picture_model.count_states()["reviewed"] == 0
