@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 LONG_SIDE = 768
 CACHED_SEEDS = 64
-SCORER_SETTINGS = SeedLossSettings(objects=12, seeds=2, central=0.6, score=1.0, choice=1.0)
+SCORER_SETTINGS = SeedLossSettings(objects=12, central=0.6, choice=1.0)
 
 
 class SeedNetEncoding(Encoding):
@@ -285,7 +285,8 @@ def trainable_seednet(
         network.freeze_masks()
         crops = CropSettings(size=640, long_side=(560, 900), mask_stride=STRIDE)
         return TrainableModel(network, ScorerLoss(SCORER_SETTINGS), info, crops)
-    return TrainableModel(network, SeedLoss(), info, CropSettings(mask_stride=STRIDE))
+    crops = CropSettings(size=512, long_side=(448, 1000), mask_stride=STRIDE)
+    return TrainableModel(network, SeedLoss(), info, crops)
 
 
 def shipped_weights() -> Path:

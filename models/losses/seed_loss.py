@@ -29,14 +29,14 @@ class SeedLossSettings:
         choice_sharpness: inverse temperature of that choice.
     """
 
-    objects: int = 6
+    objects: int = 8
     seeds: int = 2
     central: float = 0.5
     other_objects: float = 0.35
     all_levels: float = 0.05
-    score: float = 0.5
-    choice: float = 0.3
-    choice_sharpness: float = 12.0
+    score: float = 1.0
+    choice: float = 0.7
+    choice_sharpness: float = 20.0
     seediness: float = 0.5
 
 

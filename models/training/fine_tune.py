@@ -50,6 +50,7 @@ class FineTuneRequest:
     minutes: float
     rate: float = 3e-4
     batch_size: int = 4
+    crop_size: int = 384
     seed: int = 0
 
 
@@ -184,7 +185,7 @@ def _train(
         info=header,
         minutes=request.minutes,
         batch_size=request.batch_size,
-        crops=model.crops,
+        crops=replace(model.crops, size=request.crop_size),
         rate=request.rate,
         backbone_rate=request.rate / 10,
         frozen_blocks=FROZEN_BLOCKS,
