@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.cli_output import DONE, fail, print_json, progress
+from app.cli_output import DONE, fail, print_json, progress_bar
 from converters.errors import ConverterError
 from converters.files import json_text, write_atomic
 
@@ -64,7 +64,7 @@ def evaluate_dataset(segmenter: Any, dataset: Any, options: argparse.Namespace) 
 
     if options.limit is not None:
         dataset = replace(dataset, pictures=dataset.pictures[: options.limit])
-    with progress((), total=len(dataset.pictures), title=dataset.name) as bar:
+    with progress_bar(total=len(dataset.pictures), title=dataset.name) as bar:
 
         def show(done: int, _total: int) -> None:
             bar.n = done

@@ -34,3 +34,8 @@ def print_json(value: Any) -> None:
 def progress(items: Iterable[T], *, total: int, title: str) -> tqdm[T]:
     """A progress bar on standard error; silent where that is not a terminal."""
     return tqdm(items, total=total, desc=title, unit="", file=sys.stderr, disable=not sys.stderr.isatty())
+
+
+def progress_bar(*, total: int, title: str) -> tqdm[object]:
+    """A bar that the caller moves; silent where standard error is not a terminal."""
+    return tqdm(total=total, desc=title, unit="", file=sys.stderr, disable=not sys.stderr.isatty())

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli_output import DONE, fail, progress, wrong_usage
+from app.cli_output import DONE, fail, progress_bar, wrong_usage
 from converters.errors import ConverterError
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def train(model: TrainableModel, request: TrainingRequest) -> Path:
     from models.training.events import StepDone, TrainingEvent
 
     stop: list[bool] = []
-    with progress((), total=1000, title="train") as bar:
+    with progress_bar(total=1000, title="train") as bar:
 
         def show(event: TrainingEvent) -> None:
             if isinstance(event, StepDone):
