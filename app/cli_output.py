@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 from tqdm import tqdm
 
@@ -36,6 +36,6 @@ def progress(items: Iterable[T], *, total: int, title: str) -> tqdm[T]:
     return tqdm(items, total=total, desc=title, unit="", file=sys.stderr, disable=not sys.stderr.isatty())
 
 
-def progress_bar(*, total: int, title: str) -> tqdm[object]:
+def progress_bar(*, total: int, title: str) -> tqdm[Never]:
     """A bar that the caller moves; silent where standard error is not a terminal."""
     return tqdm(total=total, desc=title, unit="", file=sys.stderr, disable=not sys.stderr.isatty())
