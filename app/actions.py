@@ -88,6 +88,14 @@ COMMANDS: Final[tuple[Command, ...]] = (
         separator=True,
     ),
     Command(
+        "check_annotations",
+        phrase("Check the annotations…"),
+        "file",
+        ("Ctrl+K",),
+        "mdi6.clipboard-check-outline",
+        needs="picture",
+    ),
+    Command(
         "mark_reviewed",
         phrase("Mark as reviewed"),
         "file",

@@ -375,6 +375,7 @@ class MainWindow(QMainWindow):
         layout = bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode()
         geometry = bytes(self.saveGeometry().toBase64().data()).decode()
         self.desk.change_settings(window_state=layout, window_geometry=geometry)
+        self.dialogs.close_all()
         self.hide()
         self.canvas.shutdown()
         self.picture_model.runner.shutdown()

@@ -16,6 +16,7 @@ from app.i18n import tr
 from converters.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
+    from app.dialogs.checks import ChecksDialog
     from app.dialogs.notification_centre import NotificationDialog
     from app.dialogs.train import TrainDialog
     from app.main_window import MainWindow
@@ -32,14 +33,15 @@ class WindowDialogs(QObject):
         self._desk = window.desk
         self._notifications: NotificationDialog | None = None
         self._training: TrainDialog | None = None
+        self._checks: ChecksDialog | None = None
 
     def close_all(self) -> None:
         """Closes the dialogs that do not block the window; the language or the theme changed."""
-        for dialog in (self._notifications, self._training):
+        for dialog in (self._notifications, self._training, self._checks):
             if dialog is not None:
-                dialog.close()
+                dialog.reject()
                 dialog.deleteLater()
-        self._notifications = self._training = None
+        self._notifications = self._training = self._checks = None
 
     @Slot()
     def open_file(self) -> None:
@@ -130,6 +132,17 @@ class WindowDialogs(QObject):
         dialog = AboutDialog(f"{model.version} ({model.device})" if model is not None else "", self._window)
         dialog.exec()
         dialog.deleteLater()
+
+    @Slot()
+    def check_annotations(self) -> None:
+        from app.dialogs.checks import ChecksDialog
+
+        if self._checks is not None:
+            self._checks.reject()
+            self._checks.deleteLater()
+        self._checks = ChecksDialog(self._desk.session, self._window)
+        self._checks.shown.connect(self._window.canvas.center_on)
+        self._checks.show()
 
     @Slot()
     def train(self) -> None:

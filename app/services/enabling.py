@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QGuiApplication
 
 from app.actions import all_commands
 from app.i18n import tr
@@ -31,6 +32,7 @@ class Enabling(QObject):
         session.selection_changed.connect(self.refresh)
         session.encoding_changed.connect(self.refresh)
         desk.pictures.list_changed.connect(self.refresh)
+        QGuiApplication.clipboard().dataChanged.connect(self.refresh)
         self.refresh()
 
     @Slot()

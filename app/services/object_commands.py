@@ -6,24 +6,26 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QMimeData, QObject, Slot
+from PySide6.QtGui import QGuiApplication
 
+from app.core import clipboard
 from app.core.document import LockedError
 from app.core.review import Review, ReviewStatus, review_of, with_review
 from app.core.title import Title
 from app.i18n import phrase, tr
 from app.tools import convert_selection
 from app.tools.convert_selection import NotRegionsError
-from converters.annotation import Mask, new_instance_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from app.core.document import Document
     from app.session import Session
     from converters.annotation import Instance
 
 Ids: TypeAlias = tuple[str, ...]
+DUPLICATE_OFFSET: Final = (10, 10)
 POLYGON_TOLERANCE: Final = 0.75
 """How far, in pixels, a simplified outline may leave the mask's."""
 
@@ -34,12 +36,11 @@ class ObjectCommands(QObject):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._clipboard: tuple[Instance, ...] = ()
 
     @property
     def has_clipboard(self) -> bool:
         """Whether there is something to paste."""
-        return bool(self._clipboard)
+        return QGuiApplication.clipboard().mimeData().hasFormat(clipboard.MIME_TYPE)
 
     @Slot()
     def undo(self) -> None:
@@ -67,18 +68,32 @@ class ObjectCommands(QObject):
 
     @Slot()
     def copy(self) -> None:
-        self._clipboard = self._session.selected_instances()
-        self._session.message.emit(tr("Objects copied: {count}", count=len(self._clipboard)))
+        """Puts the selected objects on the system's clipboard, for any picture of any window."""
+        chosen = self._session.selected_instances()
+        if chosen:
+            content = QMimeData()
+            content.setData(clipboard.MIME_TYPE, clipboard.to_text(chosen, self._picture()).encode())
+            QGuiApplication.clipboard().setMimeData(content)
+            self._session.message.emit(tr("Objects copied: {count}", count=len(chosen)))
 
     @Slot()
     def paste(self) -> None:
         """Puts the copied objects into the open picture, at the same place, clipped to it."""
-        self._insert(self._clipboard, Title(phrase("Paste {count} objects"), count=len(self._clipboard)))
+        data = QGuiApplication.clipboard().mimeData().data(clipboard.MIME_TYPE)
+        found = clipboard.from_text(bytes(data.data()).decode("utf-8", "replace"))
+        if found is not None:
+            instances, source = found
+            self._insert(instances, phrase("Paste {count} objects"), same_picture=source == self._picture())
 
     @Slot()
     def duplicate(self) -> None:
-        chosen = self._session.selected_instances()
-        self._insert(chosen, Title(phrase("Duplicate {count} objects"), count=len(chosen)))
+        """A copy of the selected objects, a little to the side."""
+        self._insert(
+            self._session.selected_instances(),
+            phrase("Duplicate {count} objects"),
+            same_picture=True,
+            offset=DUPLICATE_OFFSET,
+        )
 
     @Slot()
     def delete(self) -> None:
@@ -192,21 +207,34 @@ class ObjectCommands(QObject):
             )
         return self._session.document, chosen
 
-    def _insert(self, instances: tuple[Instance, ...], title: Title) -> None:
+    def _picture(self) -> str:
+        """What the clipboard calls the open picture."""
+        document = self._session.document
+        return str(document.path) if document is not None else ""
+
+    def _insert(
+        self,
+        instances: Sequence[Instance],
+        pattern: str,
+        *,
+        same_picture: bool,
+        offset: tuple[int, int] = (0, 0),
+    ) -> None:
         document = self._session.document
         if document is None or not instances:
             return
-        copies = []
-        for instance in instances:
-            geometry = instance.geometry
-            if isinstance(geometry, Mask):
-                geometry = geometry.clipped(document.annotation.height, document.annotation.width)
-                if geometry.is_empty:
-                    continue
-            copies.append(replace(instance, id=new_instance_id(), geometry=geometry, locked=False))
-        if copies:
-            document.add(*copies, title=title)
-            self._session.select(copy.id for copy in copies)
+        pasted = clipboard.paste(instances, document.annotation, offset=offset, same_picture=same_picture)
+        if pasted.instances:
+            document.add(*pasted.instances, title=Title(pattern, count=len(pasted.instances)))
+            self._session.select(instance.id for instance in pasted.instances)
+        if pasted.clipped or pasted.dropped:
+            self._session.message.emit(
+                tr(
+                    "Cut off at the border: {clipped}; outside the picture: {dropped}",
+                    clipped=pasted.clipped,
+                    dropped=pasted.dropped,
+                )
+            )
 
     def _move_by(self, step: int) -> None:
         document = self._session.document

@@ -204,3 +204,26 @@ def test_encoding_cache_is_bounded_by_bytes():
     assert cache.nbytes == 80
     assert cache.get(("a", "1", None)) is None
     assert cache.get(("c", "1", None)) is not None
+
+
+def test_checks_list_what_is_wrong_and_show_it(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.document.add(Instance("a", "disc", disc()), Instance("b", "disc", disc()))
+    driver.trigger("check_annotations")
+    dialog = driver.window.dialogs._checks
+    driver.wait(lambda: dialog.list.count() > 0)
+    dialog.list.setCurrentRow(0)
+    assert set(driver.session.selection) == {"a", "b"}
+    driver.document.remove(["b"])
+    dialog.check()
+    driver.wait(lambda: "Nothing is wrong" in dialog.verdict.text())
+
+
+def test_duplicate_lies_beside_its_original(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.document.add(Instance("a", "disc", disc()))
+    driver.session.select(("a",))
+    driver.trigger("duplicate")
+    original, copy = driver.document.annotation.instances
+    assert copy.geometry.box != original.geometry.box
+    assert driver.session.selection == (copy.id,)
