@@ -85,8 +85,13 @@ class PyramidSpec:
 
 
 class EfficientNetLite0(nn.Module):
-    """The network with its ImageNet classifier; `pyramid` gives the features a decoder wants."""
+    """The network with its ImageNet classifier; `pyramid` gives the features a decoder wants.
 
+    Attributes:
+        from_scratch: whether it begins with random weights; then a training freezes no part of it.
+    """
+
+    from_scratch = False
     spec = PyramidSpec(channels=(24, 40, 112, 320), strides=(4, 8, 16, 32))
 
     def __init__(self) -> None:

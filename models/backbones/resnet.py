@@ -90,7 +90,12 @@ class ResNet(nn.Module):
         width: channels of the stem; 64 is the published network.
         dilated: whether the last two stages keep their resolution and dilate instead (as for dense
             prediction at stride 8), leaving strides 4, 8, 8, 8.
+
+    Attributes:
+        from_scratch: whether it begins with random weights; then a training freezes no part of it.
     """
+
+    from_scratch = False
 
     def __init__(self, depth: int = 50, *, width: int = 64, dilated: bool = False) -> None:
         super().__init__()

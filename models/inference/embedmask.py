@@ -263,6 +263,7 @@ def trainable_embedmask(
         config = EmbedMaskConfig(**start[0].config)
     config = config or EmbedMaskConfig()
     network = EmbedMask(len(categories), config, pretrained_backbone=pretrained_backbone and start is None)
+    network.backbone.from_scratch = start is None and not pretrained_backbone
     if start is not None:
         load_matching(network, start[1])
     info = WeightsInfo(NAME, f"{NAME}-1", asdict(config), categories)

@@ -39,7 +39,7 @@ class TrainingRequest:
         weights_name: file name of the result inside `output`.
         info: header of the result.
         minutes, steps: the budget; the first one reached ends the training.
-        frozen_blocks: so many early blocks of the backbone keep their weights.
+        frozen_blocks: so many early blocks of a pretrained backbone keep their weights.
         batch_size, crops: size of a step.
         half: store the weights as float16.
         seed: of every random choice.
@@ -70,9 +70,11 @@ class TrainingRequest:
 
 def _freeze_normalization(network: nn.Module) -> None:
     """Keep the running statistics of a pretrained backbone's BatchNorm: small batches would spoil
-    ImageNet's. A network without a `backbone` begins from scratch and learns its statistics."""
+    ImageNet's. A network without a `backbone`, or whose backbone begins from scratch, learns them."""
     backbone = getattr(network, "backbone", None)
-    for module in backbone.modules() if isinstance(backbone, nn.Module) else ():
+    if not isinstance(backbone, nn.Module) or getattr(backbone, "from_scratch", False):
+        return
+    for module in backbone.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
 
@@ -140,7 +142,8 @@ def run_training(
     """
     device = next(network.parameters()).device
     backbone = getattr(network, "backbone", None)
-    if backbone is not None and hasattr(backbone, "freeze_early_blocks"):
+    begins_anew = getattr(backbone, "from_scratch", False)
+    if backbone is not None and hasattr(backbone, "freeze_early_blocks") and not begins_anew:
         backbone.freeze_early_blocks(request.frozen_blocks)
     optimizer = build_optimizer(
         network, rate=request.rate, backbone_rate=request.backbone_rate, weight_decay=request.weight_decay
