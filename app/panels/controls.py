@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import (
@@ -47,14 +49,19 @@ class ElidedLabel(QLabel):
 
 def swatch_icon(shade: QColor, size: int = 14) -> QIcon:
     """A filled rounded square with a thin rim that shows on any background."""
+    return _make_swatch(shade.name(), size, color("border_strong").name())
+
+
+@lru_cache(maxsize=256)
+def _make_swatch(shade: str, size: int, rim: str) -> QIcon:
     ratio = 2
     pixmap = QPixmap(size * ratio, size * ratio)
     pixmap.setDevicePixelRatio(ratio)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(shade)
-    painter.setPen(QPen(color("border_strong"), 1))
+    painter.setBrush(QColor(shade))
+    painter.setPen(QPen(QColor(rim), 1))
     painter.drawRoundedRect(QRectF(0.5, 0.5, size - 1, size - 1), 4, 4)
     painter.end()
     swatch = QIcon(pixmap)

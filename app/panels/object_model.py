@@ -36,6 +36,7 @@ class ObjectModel(QAbstractTableModel):
         super().__init__(parent)
         self._session = session
         self._rows: list[Instance] = []
+        self._places: dict[str, int] = {}
         self._thumbnails: dict[str, tuple[Geometry, str, QPixmap]] = {}
         self._ratio = 1.0
         session.document_opened.connect(self.reload)
@@ -65,7 +66,7 @@ class ObjectModel(QAbstractTableModel):
 
     def row_of(self, instance_id: str) -> int:
         """The row of an instance, -1 where it is not there."""
-        return next((row for row, one in enumerate(self._rows) if one.id == instance_id), -1)
+        return self._places.get(instance_id, -1)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid() or index.row() >= len(self._rows):
@@ -112,26 +113,40 @@ class ObjectModel(QAbstractTableModel):
         """Reads the whole document anew."""
         self.beginResetModel()
         document = self._session.document
-        self._rows = list(reversed(document.annotation.instances)) if document is not None else []
-        alive = {instance.id for instance in self._rows}
-        if document is None or not alive.intersection(self._thumbnails):
-            self._thumbnails.clear()
-        self._thumbnails = {key: kept for key, kept in self._thumbnails.items() if key in alive}
+        self._set_rows(document.annotation.instances if document is not None else ())
+        self._thumbnails = {key: kept for key, kept in self._thumbnails.items() if key in self._places}
         self.endResetModel()
+
+    def _set_rows(self, instances: tuple[Instance, ...]) -> None:
+        self._rows = list(reversed(instances))
+        self._places = {instance.id: row for row, instance in enumerate(self._rows)}
 
     @Slot(object)
     def _follow(self, change: Change) -> None:
+        """Most edits change rows, put new ones on top or take some away; others read all anew."""
         document = self._session.document
         if document is None:
             return
-        now = list(reversed(document.annotation.instances))
-        if [i.id for i in now] == [i.id for i in self._rows]:
-            self._rows = now
-            for name in change.changed:
-                row = self.row_of(name)
-                self.dataChanged.emit(self.index(row, 0), self.index(row, OBJECT))
+        instances = document.annotation.instances
+        before = [instance.id for instance in reversed(self._rows)]
+        now = [instance.id for instance in instances]
+        if now == before:
+            self._set_rows(instances)
+        elif now[: len(before)] == before:
+            self.beginInsertRows(QModelIndex(), 0, len(now) - len(before) - 1)
+            self._set_rows(instances)
+            self.endInsertRows()
+        elif len(change.removed) == 1 and [name for name in before if name != change.removed[0]] == now:
+            row = self.row_of(change.removed[0])
+            self.beginRemoveRows(QModelIndex(), row, row)
+            self._set_rows(instances)
+            self.endRemoveRows()
+        else:
+            self.reload()
             return
-        self.reload()
+        for name in change.changed:
+            row = self.row_of(name)
+            self.dataChanged.emit(self.index(row, 0), self.index(row, OBJECT))
 
     @Slot()
     def _refresh_all(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import (
     QItemSelection,
     QItemSelectionModel,
+    QItemSelectionRange,
     QModelIndex,
     QPersistentModelIndex,
     QRect,
@@ -141,6 +142,17 @@ class ObjectTable(QTableView):
         self.menu_wanted.emit(event.globalPos())
 
 
+def runs_of(rows: list[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as (first, last) of their unbroken runs."""
+    runs: list[tuple[int, int]] = []
+    for row in rows:
+        if runs and row == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], row)
+        else:
+            runs.append((row, row))
+    return runs
+
+
 class ObjectsPanel(QWidget):
     """Objects of the open picture, in step with the canvas's selection."""
 
@@ -170,7 +182,10 @@ class ObjectsPanel(QWidget):
         column.addWidget(self.table, 1)
         session.selection_changed.connect(self.show_selection)
         self.model.modelReset.connect(self._after_reset)
-        self.model.dataChanged.connect(self._count_rows)
+        self.model.rowsAboutToBeInserted.connect(self._begin_change)
+        self.model.rowsAboutToBeRemoved.connect(self._begin_change)
+        self.model.rowsInserted.connect(self._end_change)
+        self.model.rowsRemoved.connect(self._end_change)
         self._after_reset()
 
     def _make_table(self) -> ObjectTable:
@@ -218,13 +233,17 @@ class ObjectsPanel(QWidget):
         if self._syncing:
             return
         self._syncing = True
-        chosen = QItemSelection()
         last = QModelIndex()
+        rows: list[int] = []
         for name in self._session.selection:
             row = self.model.row_of(name)
-            if row >= 0:
-                last = self.proxy.mapFromSource(self.model.index(row, OBJECT))
-                chosen.select(last, last)
+            index = self.proxy.mapFromSource(self.model.index(row, OBJECT)) if row >= 0 else QModelIndex()
+            if index.isValid():
+                last = index
+                rows.append(index.row())
+        chosen = QItemSelection()
+        for first, end in runs_of(sorted(rows)):
+            chosen.append(QItemSelectionRange(self.proxy.index(first, OBJECT), self.proxy.index(end, OBJECT)))
         flags = QItemSelectionModel.SelectionFlag
         selection = self.table.selectionModel()
         selection.select(chosen, flags.ClearAndSelect | flags.Rows)
@@ -250,16 +269,26 @@ class ObjectsPanel(QWidget):
         self._syncing = False
 
     @Slot()
+    def _begin_change(self) -> None:
+        """Rows that come and go move the selected ones; the selection itself stays what it is."""
+        self._syncing = True
+
+    @Slot()
+    def _end_change(self) -> None:
+        self._syncing = False
+        self._show_or_hide()
+
+    @Slot()
     def _after_reset(self) -> None:
         self.model.set_device_ratio(self.devicePixelRatioF())
+        self._show_or_hide()
+        self.show_selection()
+
+    @Slot()
+    def _show_or_hide(self) -> None:
         has_rows = self.model.rowCount() > 0
         self.table.setVisible(has_rows)
         self.filter.setVisible(has_rows)
         self.empty.setVisible(not has_rows)
         self._column.setAlignment(self.empty, Qt.AlignmentFlag.AlignTop)
-        self._count_rows()
-        self.show_selection()
-
-    @Slot()
-    def _count_rows(self) -> None:
         self.count.setText(str(self.model.rowCount()) if self.model.rowCount() else "")

@@ -40,7 +40,8 @@ class ObjectCommands(QObject):
     @property
     def has_clipboard(self) -> bool:
         """Whether there is something to paste."""
-        return QGuiApplication.clipboard().mimeData().hasFormat(clipboard.MIME_TYPE)
+        content = QGuiApplication.clipboard().mimeData()  # None while another program holds it
+        return content is not None and content.hasFormat(clipboard.MIME_TYPE)
 
     @Slot()
     def undo(self) -> None:
@@ -79,6 +80,8 @@ class ObjectCommands(QObject):
     @Slot()
     def paste(self) -> None:
         """Puts the copied objects into the open picture, at the same place, clipped to it."""
+        if not self.has_clipboard:
+            return
         data = QGuiApplication.clipboard().mimeData().data(clipboard.MIME_TYPE)
         found = clipboard.from_text(bytes(data.data()).decode("utf-8", "replace"))
         if found is not None:

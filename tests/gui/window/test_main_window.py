@@ -356,3 +356,34 @@ def test_reviewed_pictures_are_marked(driver, folder):
     driver.trigger("mark_reviewed")
     driver.wait(lambda: driver.desk.saving.state == "saved")
     assert driver.window.picture_model.count_states()["reviewed"] == 0
+
+
+def test_selection_stays_in_step_while_objects_come_and_go(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    shape = Polygon(((10, 10), (50, 10), (30, 50)))
+    for number in range(6):
+        driver.document.add(Instance(f"n{number}", f"label{number % 2}", shape))
+    table = driver.window.objects.table
+
+    def listed():
+        rows = table.selectionModel().selectedRows()
+        return {
+            driver.window.objects.model.instance_at(driver.window.objects.proxy.mapToSource(r).row()).id
+            for r in rows
+        }
+
+    driver.session.select(("n1", "n2", "n5"))
+    assert listed() == {"n1", "n2", "n5"}
+    driver.document.add(Instance("new", "label0", shape))
+    assert driver.session.selection == ("n1", "n2", "n5")
+    assert listed() == {"n1", "n2", "n5"}
+    driver.document.remove(["n2"])
+    assert set(driver.session.selection) == listed() == {"n1", "n5"}
+    driver.trigger("lower_object")
+    driver.trigger("undo")
+    assert listed() == set(driver.session.selection)
+    driver.window.objects.filter.setText("label0")
+    assert driver.window.objects.proxy.rowCount() == 3
+    driver.window.objects.filter.setText("")
+    driver.trigger("select_all")
+    assert listed() == set(driver.session.selection) == {"n0", "n1", "n3", "n4", "n5", "new"}
