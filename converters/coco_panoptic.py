@@ -200,7 +200,7 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str,
     rgb = np.stack([ids & 255, ids >> 8 & 255, ids >> 16 & 255], axis=2).astype(np.uint8)
     file = dataset_file(options, "panoptic", picture.split).with_suffix("") / f"{picture.name}.png"
     make_folder(file.parent)
-    write_atomic(file, encode_png(rgb))
+    write_atomic(file, encode_png(rgb), durable=False)
     report.pictures += 1
     report.instances += len(segments)
     size = {"height": height, "width": width}

@@ -24,7 +24,7 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 NaturalKey = tuple[tuple[int, int, str], ...]
 
 
-def write_atomic(path: Path | str, data: bytes | str) -> None:
+def write_atomic(path: Path | str, data: bytes | str, *, durable: bool = True) -> None:
     """Replace a file's content in one step: whoever reads sees the old file or the new one, whole.
 
     The data goes to a temporary file in the same folder, is flushed to the disk and renamed over
@@ -33,6 +33,8 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
 
     Args:
         data: bytes, or text to be written as UTF-8.
+        durable: wait until the disk has it. Off for files that can be made again from others, where
+            hundreds of waits would take longer than the work: after a power cut such a file may be gone.
 
     Raises:
         ConverterError: the disk is full, or the folder cannot be written.
@@ -48,7 +50,8 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(payload)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.chmod(temporary, mode)
         os.replace(temporary, target)
     except OSError as error:
@@ -63,7 +66,8 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
         if temporary is not None and os.path.exists(temporary):
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-    _sync_folder(target.parent)
+    if durable:
+        _sync_folder(target.parent)
 
 
 def writing_error(error: OSError, path: Path | str) -> ConverterError:

@@ -241,9 +241,10 @@ def place_image(picture: Picture, folder: Path, report: Report, *, suffix: str |
     make_folder(target.parent)
     turned = source is not None and read_orientation(source) != 1
     if turned or _other_format(own, wanted):
-        write_atomic(target, encode_image(load_pixels(picture), wanted))
+        write_atomic(target, encode_image(load_pixels(picture), wanted), durable=False)
     else:
-        write_atomic(target, data if source is None and data is not None else read_bytes(source or ""))
+        copied = data if source is None and data is not None else read_bytes(source or "")
+        write_atomic(target, copied, durable=False)
     return target.relative_to(folder).as_posix()
 
 

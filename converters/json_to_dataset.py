@@ -63,17 +63,21 @@ def write_dataset(
         np.uint8
     )
     out = make_folder(folder)
-    write_atomic(out / "img.png", encode_png(image))
-    write_atomic(out / "label.png", indexed_png(classes))
-    write_atomic(out / "label_viz.png", encode_png(label_view(image, classes, names)))
-    write_atomic(out / "label_names.txt", "".join(f"{name}\n" for name in names))
+    files: dict[str, bytes | str] = {
+        "img.png": encode_png(image),
+        "label.png": indexed_png(classes),
+        "label_viz.png": encode_png(label_view(image, classes, names)),
+        "label_names.txt": "".join(f"{name}\n" for name in names),
+    }
     if info:
-        text = yaml.safe_dump({"label_names": names}, default_flow_style=False, allow_unicode=True)
-        write_atomic(out / "info.yaml", text)
+        listed = {"label_names": names}
+        files["info.yaml"] = yaml.safe_dump(listed, default_flow_style=False, allow_unicode=True)
     layers = instance_layers(annotation, masks)
-    ids = paint(masks, [layers.of_shape[n] + 1 for n in range(len(masks))], height, width)
-    write_atomic(out / "instances.png", encode_png(ids.astype(np.uint16)))
-    write_atomic(out / "masks.npz", _masks_npz(masks, layers, height, width))
+    ids = paint(masks, [layer + 1 for layer in layers.of_shape], height, width)
+    files["instances.png"] = encode_png(ids.astype(np.uint16))
+    files["masks.npz"] = _masks_npz(masks, layers, height, width)
+    for name, data in files.items():
+        write_atomic(out / name, data, durable=False)
 
 
 def json_to_dataset(json_file: Path | str, out: Path | str | None = None, *, info: bool = True) -> Path:
@@ -146,15 +150,14 @@ def instance_layers(annotation: ImageAnnotation, masks: Sequence[Mask]) -> Insta
     return layers
 
 
-def label_view(
-    image: NDArray[np.uint8], classes: NDArray[np.uint8], names: Sequence[str]
-) -> NDArray[np.uint8]:
+def label_view(image: NDArray[np.uint8], classes: NDArray[np.uint8], names: list[str]) -> NDArray[np.uint8]:
     """The grey picture with the classes' colours laid over by half, and a legend at the right bottom."""
     grey = np.asarray(Image.fromarray(image).convert("L"), np.uint16)[:, :, None]
     blend = ((grey + VOC_PALETTE[classes].astype(np.uint16)) // 2).astype(np.uint8)
     view = np.where(classes[:, :, None] == 0, grey.astype(np.uint8), blend)
     picture = Image.fromarray(np.ascontiguousarray(view, np.uint8))
-    _draw_legend(picture, [name for name in names if np.any(classes == names.index(name))], names)
+    used = np.flatnonzero(np.bincount(classes.ravel(), minlength=len(names)))
+    _draw_legend(picture, [names[int(number)] for number in used], names)
     return np.asarray(picture)
 
 

@@ -35,7 +35,7 @@ def place_beside(picture: Picture, folder: Path, options: WriteOptions, report: 
 def _write(picture: Picture, options: WriteOptions, report: Report) -> None:
     folder = options.target / picture.split
     annotation = place_beside(picture, folder, options, report)
-    write_labelme(folder / f"{picture.name}.json", annotation)
+    write_labelme(folder / f"{picture.name}.json", annotation, durable=False)
     report.pictures += 1
     report.instances += len(annotation.instances)
 

@@ -96,18 +96,25 @@ def decode_shapes(
     return tuple(instances), tuple(rejected)
 
 
-def write_labelme(path: Path | str, annotation: ImageAnnotation, *, embed_image: bool | None = None) -> None:
+def write_labelme(
+    path: Path | str,
+    annotation: ImageAnnotation,
+    *,
+    embed_image: bool | None = None,
+    durable: bool = True,
+) -> None:
     """Write a labelme file, atomically.
 
     Args:
         embed_image: put the picture into the file: None as it was read, True always (the picture is
             found beside `path`), False never.
+        durable: wait until the disk has it, see `write_atomic`.
 
     Raises:
         ConverterError: the disk is full, the folder cannot be written, the picture to be embedded
             is missing, or a shape holds numbers that are not finite.
     """
-    write_atomic(path, dump_labelme(path, annotation, embed_image=embed_image))
+    write_atomic(path, dump_labelme(path, annotation, embed_image=embed_image), durable=durable)
 
 
 def dump_labelme(path: Path | str, annotation: ImageAnnotation, *, embed_image: bool | None = None) -> bytes:

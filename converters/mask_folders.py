@@ -236,7 +236,11 @@ def _write(
     file = base / "masks" / f"{picture.name}.png"
     make_folder(file.parent)
     if kind == "binary":
-        write_atomic(file, encode_png((paint(masks, [1] * len(masks), height, width) * 255).astype(np.uint8)))
+        write_atomic(
+            file,
+            encode_png((paint(masks, [1] * len(masks), height, width) * 255).astype(np.uint8)),
+            durable=False,
+        )
     elif kind == "classes":
         numbers = [options.labels.index(instance.label) + 1 for instance in kept]
         if len(options.labels) > 254:

@@ -252,7 +252,7 @@ def _paint(
 
 def _write_file(path: Path, data: bytes) -> None:
     make_folder(path.parent)
-    write_atomic(path, data)
+    write_atomic(path, data, durable=False)
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:

@@ -23,7 +23,16 @@ from converters.annotation import (
 )
 from converters.frozen import FrozenMap
 
-LABELS = ["person", "cat", "shirt", "人", "naïve café", "a/b \"quoted\" <tag> & more", "spaced  name", "O'Neill"]
+LABELS = [
+    "person",
+    "cat",
+    "shirt",
+    "人",
+    "naïve café",
+    'a/b "quoted" <tag> & more',
+    "spaced  name",
+    "O'Neill",
+]
 
 labels = st.sampled_from(LABELS) | st.text(
     st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=12
@@ -96,7 +105,9 @@ provenances = st.one_of(
     st.builds(
         Provenance,
         kind=st.sampled_from(["seeds", "automatic"]),
-        seeds=st.lists(st.builds(Seed, coordinates(60), coordinates(60), st.booleans()), max_size=3).map(tuple),
+        seeds=st.lists(st.builds(Seed, coordinates(60), coordinates(60), st.booleans()), max_size=3).map(
+            tuple
+        ),
         tau=st.none() | st.sampled_from([0.25, 0.5, 0.875]),
         level=st.none() | st.integers(0, 3),
         model=st.none() | st.just("seednet-1"),
@@ -136,7 +147,9 @@ def instances(geometry):
 def annotations(draw, make_geometry=geometries, max_instances: int = 4):
     """Whole pictures; `make_geometry(height, width)` chooses what lies on them."""
     height, width = draw(st.integers(1, 48)), draw(st.integers(1, 48))
-    found = draw(st.lists(instances(make_geometry(height, width)), max_size=max_instances, unique_by=lambda i: i.id))
+    found = draw(
+        st.lists(instances(make_geometry(height, width)), max_size=max_instances, unique_by=lambda i: i.id)
+    )
     return ImageAnnotation(
         image_path=draw(st.sampled_from(["a.png", "photo 1.jpg", "图片.png"])),
         height=height,

@@ -112,13 +112,27 @@ def yolo(root: Path) -> Path:
 def xanylabeling(root: Path) -> Path:
     picture(root / "a.png")
     box = {
-        "label": "cat", "score": 0.5, "points": [[1, 2], [9, 2], [9, 9], [1, 9]], "group_id": None,
-        "description": "", "difficult": False, "shape_type": "rectangle", "flags": {}, "attributes": {"tail": "long"},
+        "label": "cat",
+        "score": 0.5,
+        "points": [[1, 2], [9, 2], [9, 9], [1, 9]],
+        "group_id": None,
+        "description": "",
+        "difficult": False,
+        "shape_type": "rectangle",
+        "flags": {},
+        "attributes": {"tail": "long"},
         "kie_linking": [],
-    }  # fmt: skip
+    }
     turned = {**box, "shape_type": "rotation", "points": [[5, 0], [9, 4], [5, 8], [1, 4]], "direction": 0.785}
-    document = {"version": "2.4.4", "flags": {}, "shapes": [box, turned], "imagePath": "a.png", "imageData": None,
-                "imageHeight": HEIGHT, "imageWidth": WIDTH}  # fmt: skip
+    document = {
+        "version": "2.4.4",
+        "flags": {},
+        "shapes": [box, turned],
+        "imagePath": "a.png",
+        "imageData": None,
+        "imageHeight": HEIGHT,
+        "imageWidth": WIDTH,
+    }
     return text(root / "a.json", json.dumps(document))
 
 
@@ -168,13 +182,21 @@ def via(root: Path) -> Path:
 def labelbox(root: Path) -> Path:
     picture(root / "a.png")
     objects = [
-        {"feature_id": "f1", "name": "cat", "bounding_box": {"top": 2, "left": 1, "height": 7, "width": 8},
-         "classifications": [{"name": "tail", "radio_answer": {"name": "long"}}]},
-        {"feature_id": "f2", "name": "dog", "polygon": [{"x": 1, "y": 2}, {"x": 9, "y": 2}, {"x": 9, "y": 9}]},
+        {
+            "feature_id": "f1",
+            "name": "cat",
+            "bounding_box": {"top": 2, "left": 1, "height": 7, "width": 8},
+            "classifications": [{"name": "tail", "radio_answer": {"name": "long"}}],
+        },
+        {
+            "feature_id": "f2",
+            "name": "dog",
+            "polygon": [{"x": 1, "y": 2}, {"x": 9, "y": 2}, {"x": 9, "y": 9}],
+        },
         {"feature_id": "f3", "name": "road", "line": [{"x": 1, "y": 2}, {"x": 9, "y": 2}]},
         {"feature_id": "f4", "name": "eye", "point": {"x": 3, "y": 4}},
         {"feature_id": "f5", "name": "sky", "mask": {"url": "https://api.labelbox.com/masks/1"}},
-    ]  # fmt: skip
+    ]
     row = {
         "data_row": {"id": "1", "external_id": "a.png", "row_data": "https://x/a.png"},
         "media_attributes": {"height": HEIGHT, "width": WIDTH},

@@ -70,7 +70,8 @@ def test_the_truth_against_itself_scores_one(tmp_path, kind):
             120,
             160,
             tuple(
-                Instance(f"{n}-{k}", "cat" if k % 2 else "dog", blob(10 * n + k), iscrowd=k == 5) for k in range(6)
+                Instance(f"{n}-{k}", "cat" if k % 2 else "dog", blob(10 * n + k), iscrowd=k == 5)
+                for k in range(6)
             ),
         )
         for n in range(4)
