@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from converters.annotation import Mask, Seed
 from models.architectures.fcn import FCN, FCNConfig
 from models.data.crops import CropSettings
 from models.errors import WeightsError
@@ -91,6 +92,15 @@ class FCNEncoding(GridEncoding):
             found += self._regions_of(int(category), classes == category)
         found = sorted((f for f in found if f.score >= min_score), key=lambda f: -f.score)
         return [self.predict(f) for f in found[:max_count]]
+
+    def predict_part(self, mask: Mask, label: str) -> Prediction:
+        """A region of one class, as found by other means, with a seed at its deepest point."""
+        depth = cv2.distanceTransform(np.pad(mask.array.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+        seed = Seed(mask.x0 + float(column) + 0.5, mask.y0 + float(row) + 0.5)
+        answer = self.answer(seed)
+        tau = self.suggest_tau([seed])
+        return Prediction(mask, label, answer.score, answer.score, seed, tau)
 
     def _regions_of(self, category: int, cells: NDArray[np.bool_]) -> list[FoundCells]:
         count, parts, stats, _ = cv2.connectedComponentsWithStats(cells.astype(np.uint8), connectivity=4)

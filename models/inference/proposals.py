@@ -95,6 +95,10 @@ class ProposalEncoding(Encoding):
         self._covers.move_to_end(key)
         return self._covers[key]
 
+    def covers(self, seed: Seed) -> bool:
+        """Whether a proposal's mask lies under the seed."""
+        return bool((self._cover(seed) >= CUT).any())
+
     def _levels(self, seed: Seed, seeds: Sequence[Seed]) -> SeedLevels:
         """The best different proposals under a seed, considering what they do at the other seeds."""
         own = self._cover(seed)

@@ -89,11 +89,11 @@ class SeedAnswer:
         tau = float(sigmoid(hypothesis.threshold / TEMPERATURE) / self._peak(hypothesis))
         return min(max(tau, TAU_RANGE[0]), TAU_RANGE[1])
 
-    def similarity(self, hypothesis: Hypothesis, tau: float) -> Grid:
-        """(h, w) in [0, 1], 1 at the seed, bent so that the hypothesis's border has similarity `tau`.
+    def similarity(self, hypothesis: Hypothesis, field: Grid | None = None) -> Grid:
+        """(h, w) in [0, 1], 1 at the seed.
 
-        Bending lets the answers of several seeds share one slider.
+        Args:
+            field: logits relative to the hypothesis's border, if other clicks have mended them.
         """
-        plain = np.minimum(sigmoid(self.logits[hypothesis.level] / TEMPERATURE) / self._peak(hypothesis), 1.0)
-        exponent = np.log(tau) / np.log(self.tau(hypothesis))
-        return np.asarray(plain if abs(exponent - 1.0) < 1e-9 else plain**exponent, np.float32)
+        logits = self.logits[hypothesis.level] if field is None else field + np.float32(hypothesis.threshold)
+        return np.asarray(np.minimum(sigmoid(logits / TEMPERATURE) / self._peak(hypothesis), 1.0), np.float32)

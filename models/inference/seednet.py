@@ -19,6 +19,7 @@ from models.data.crops import CropSettings
 from models.errors import Cancelled, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.fusion import fuse_batch_norms
+from models.inference.mending import kernel, mend
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
 from models.losses.seed_loss import ScorerLoss, SeedLoss, SeedLossSettings
@@ -124,28 +125,19 @@ class SeedNetEncoding(Encoding):
         first = next(s for s in seeds if s.positive)
         return self._answer(first).tau(self._hypothesis(first, seeds, level))
 
-    def _positive_similarity(self, seeds: Sequence[Seed], level: int | None) -> Grid:
-        """(h, w): the first positive seed's similarity, and that of each further one it does not cover."""
-        tau = self.suggest_tau(seeds, level)
-        total: Grid | None = None
-        for seed in seeds:
-            if seed.positive and (total is None or total[self._cell(seed.x, seed.y)] < tau):
-                own = self._answer(seed).similarity(self._hypothesis(seed, seeds, level), tau)
-                total = own if total is None else np.maximum(total, own)
-        assert total is not None  # check_seeds saw a positive one
-        return total
-
-    def _negative_similarity(
-        self, seeds: Sequence[Seed], positive: Grid, level: int | None, tau: float
-    ) -> Grid | None:
-        """(h, w): what the negative seeds claim that still lie inside; None if there are none."""
-        bend = self.suggest_tau(seeds, level)
-        maps = [
-            self._answer(s).similarity(self._hypothesis(s, seeds, None), bend)
-            for s in seeds
-            if not s.positive and positive[self._cell(s.x, s.y)] >= tau
+    def _similarity_on_grid(self, seeds: Sequence[Seed], level: int | None) -> Grid:
+        """(h, w): the first positive seed's similarity, mended by all the other clicks."""
+        first = next(s for s in seeds if s.positive)
+        answer, hypothesis = self._answer(first), self._hypothesis(first, seeds, level)
+        if len(seeds) == 1:
+            return answer.similarity(hypothesis)
+        cells = [self._cell(s.x, s.y) for s in seeds]
+        kernels = [
+            kernel(self._answer(s), self._hypothesis(s, seeds, None), cell)
+            for s, cell in zip(seeds, cells, strict=True)
         ]
-        return np.asarray(np.maximum.reduce(maps), np.float32) if maps else None
+        field = answer.logits[hypothesis.level] - np.float32(hypothesis.threshold)
+        return answer.similarity(hypothesis, mend(field, kernels, cells, [s.positive for s in seeds]))
 
     def similarity(
         self,
@@ -157,9 +149,9 @@ class SeedNetEncoding(Encoding):
         self.check_seeds(seeds)
         wanted = clip_region(region, self.height, self.width)
         size = size or (wanted[3] - wanted[1], wanted[2] - wanted[0])
-        positives = [s for s in seeds if s.positive]
-        out = self._frame.resample(self._positive_similarity(seeds, level), wanted, size, outside=0.0)
-        self._mark(out, positives, wanted, 1.0)
+        out = self._frame.resample(self._similarity_on_grid(seeds, level), wanted, size, outside=0.0)
+        self._mark(out, [s for s in seeds if not s.positive], wanted, 0.0)
+        self._mark(out, [s for s in seeds if s.positive], wanted, 1.0)
         return out
 
     @staticmethod
@@ -184,18 +176,7 @@ class SeedNetEncoding(Encoding):
         if tau is None:
             tau = self.suggest_tau(seeds, level)
         check_tau(tau)
-        positive = self.similarity(seeds, level, region, size)
-        out: NDArray[np.bool_] = positive >= tau
-        negatives = [s for s in seeds if not s.positive]
-        if negatives:
-            wanted = clip_region(region, self.height, self.width)
-            grid = self._negative_similarity(seeds, self._positive_similarity(seeds, level), level, tau)
-            claimed = np.zeros_like(positive)
-            if grid is not None:
-                claimed = self._frame.resample(grid, wanted, out.shape, outside=0.0)
-            self._mark(claimed, negatives, wanted, 2.0)
-            self._mark(claimed, [s for s in seeds if s.positive], wanted, 0.0)
-            out &= ~(claimed > positive)
+        out: NDArray[np.bool_] = self.similarity(seeds, level, region, size) >= tau
         return out
 
     def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:

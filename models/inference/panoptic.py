@@ -1,0 +1,235 @@
+"""The panoptic network behind the segmenter's face, and the fusion of its two answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from converters.annotation import Mask, Seed
+from models.architectures.panoptic import PanopticConfig, PanopticNetwork
+from models.data.crops import CropSettings
+from models.errors import SegmenterError, WeightsError
+from models.evaluation.panoptic import VOID, PanopticMap
+from models.inference.fcn import STRIDE, FCNEncoding, pooled_probability
+from models.inference.grid_segmenter import GridSegmenter
+from models.inference.instance_networks import MASK_STRIDE
+from models.inference.proposals import ProposalEncoding
+from models.inference.raster import GridFrame
+from models.layers.detections import Detections
+from models.losses.panoptic import PanopticLoss
+from models.segmenter import Encoding, Prediction, Region
+from models.training.trainable import TrainableModel
+from models.weights import WeightsInfo, load_into, load_matching
+
+NAME = "panoptic"
+MIN_VISIBLE = 0.5  # a thing with less of itself left beside better ones is dropped
+MIN_STUFF_SHARE = 0.01  # of the picture; smaller patches of stuff are left void (4096 pixels of COCO's)
+
+
+def fuse_panoptic(
+    things: Sequence[Prediction],
+    classes: NDArray[np.int32],
+    categories: Sequence[str],
+    stuff: Sequence[int],
+) -> tuple[PanopticMap, list[Prediction | None]]:
+    """Kirillov et al., arXiv 1801.00868, section 5 (and 1901.02446, section 3): things first, best first,
+    each on the pixels still free; then stuff on what is left.
+
+    Args:
+        things: found objects, best first.
+        classes: (H, W) int32, 0 background, category + 1.
+        stuff: category indices that are stuff.
+
+    Returns:
+        The segments, and for each the thing it came from (None for stuff).
+    """
+    ids = np.full(classes.shape, VOID, np.int32)
+    labels: list[int] = []
+    sources: list[Prediction | None] = []
+    index = {name: i for i, name in enumerate(categories)}
+    for thing in things:
+        mask = thing.mask.clipped(*classes.shape)
+        window = ids[mask.y0 : mask.y1, mask.x0 : mask.x1]
+        free = mask.array & (window == VOID)
+        if thing.label is None or free.sum() < MIN_VISIBLE * max(1, mask.area):
+            continue
+        labels.append(index[thing.label])
+        sources.append(thing)
+        window[free] = len(labels)
+    smallest = MIN_STUFF_SHARE * classes.size
+    for category in stuff:
+        patch = (classes == category + 1) & (ids == VOID)
+        if np.count_nonzero(patch) >= max(1.0, smallest):
+            labels.append(category)
+            sources.append(None)
+            ids[patch] = len(labels)
+    return PanopticMap(ids, tuple(labels)), sources
+
+
+class PanopticEncoding(Encoding):
+    """Things by their proposals, stuff by its class; see `Encoding` for the face.
+
+    A click on a thing is answered by the proposals under it, any other click by the class of the pixel.
+    """
+
+    def __init__(
+        self, things: ProposalEncoding, pixels: FCNEncoding, categories: tuple[str, ...], stuff: Sequence[int]
+    ) -> None:
+        self.height, self.width = things.height, things.width
+        self.region, self.version = things.region, things.version
+        self.level_count = things.level_count
+        self._things, self._pixels = things, pixels
+        self._categories, self._stuff = categories, tuple(stuff)
+
+    @property
+    def nbytes(self) -> int:
+        return self._things.nbytes + self._pixels.nbytes
+
+    def _answering(self, seeds: Sequence[Seed]) -> Encoding:
+        """Who answers: the proposals if one covers the first positive seed."""
+        self.check_seeds(seeds)
+        first = next(s for s in seeds if s.positive)
+        return self._things if self._things.covers(first) else self._pixels
+
+    def similarity(
+        self,
+        seeds: Sequence[Seed],
+        level: int | None = None,
+        region: Region | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> NDArray[np.float32]:
+        return self._answering(seeds).similarity(seeds, level, region, size)
+
+    def suggest_tau(self, seeds: Sequence[Seed], level: int | None = None) -> float:
+        return self._answering(seeds).suggest_tau(seeds, level)
+
+    def level_scores(self, seeds: Sequence[Seed]) -> tuple[float, ...]:
+        scores = self._answering(seeds).level_scores(seeds)
+        return scores + (0.0,) * (self.level_count - len(scores))
+
+    def mask(
+        self,
+        seeds: Sequence[Seed],
+        tau: float | None = None,
+        level: int | None = None,
+        region: Region | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> NDArray[np.bool_]:
+        return self._answering(seeds).mask(seeds, tau, level, region, size)
+
+    def panoptic(self, min_score: float = 0.5) -> PanopticMap:
+        """The whole picture parted into segments; `categories` of the map index the segmenter's."""
+        return self._fuse(min_score, 100)[0]
+
+    def _fuse(self, min_score: float, max_count: int) -> tuple[PanopticMap, list[Prediction | None]]:
+        things = self._things.instances(min_score, max_count)
+        return fuse_panoptic(things, self._pixels.class_map(), self._categories, self._stuff)
+
+    def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
+        """The segments of the fusion, best first; they do not overlap.
+
+        What a better neighbour took from a thing is missing from its mask here, and comes back when its
+        seed is asked for.
+        """
+        segments, sources = self._fuse(min_score, max_count)
+        found = []
+        for number, (category, thing) in enumerate(zip(segments.categories, sources, strict=True), start=1):
+            mask = Mask.from_full(segments.ids == number)
+            if mask.is_empty:
+                continue
+            if thing is not None:
+                found.append(replace(thing, mask=mask))
+                continue
+            stuff = self._pixels.predict_part(mask, self._categories[category])
+            if stuff.score >= min_score:
+                found.append(stuff)
+        return sorted(found, key=lambda p: -p.score)[:max_count]
+
+
+class PanopticSegmenter(GridSegmenter[tuple[Detections, NDArray[np.float16]]]):
+    """A loaded panoptic network.
+
+    Attributes:
+        stuff: names of the categories that are stuff.
+    """
+
+    name = NAME
+
+    def __init__(
+        self, network: PanopticNetwork, *, version: str, categories: tuple[str, ...], device: torch.device
+    ) -> None:
+        config = network.config
+        super().__init__(
+            network,
+            version=version,
+            categories=categories,
+            device=device,
+            long_side=config.long_side,
+            stride=1,
+        )
+        self._stuff = config.stuff
+        self._thing_names = tuple(categories[i] for i in config.things)
+        self.stuff = tuple(categories[i] for i in config.stuff)
+
+    def run_network(self, pixels: Tensor) -> tuple[Detections, NDArray[np.float16]]:
+        assert isinstance(self._network, PanopticNetwork)
+        things, logits = self._network.detect_both(pixels)
+        return things[0], pooled_probability(logits)
+
+    def make_encoding(
+        self,
+        features: tuple[Detections, NDArray[np.float16]],
+        frame: GridFrame,
+        size: tuple[int, int],
+    ) -> PanopticEncoding:
+        detections, probability = features
+        if not self._thing_names:
+            raise SegmenterError("a panoptic network needs at least one category of things.")
+        things = ProposalEncoding(detections, frame, size, version=self.version, categories=self._thing_names)
+        pixels = FCNEncoding(probability, replace(frame, stride=STRIDE), size, self.version, self.categories)
+        return PanopticEncoding(things, pixels, self.categories, self._stuff)
+
+
+def build_panoptic(
+    info: WeightsInfo, tensors: dict[str, Tensor], *, source: str, device: torch.device
+) -> PanopticSegmenter:
+    """The segmenter for a weights file.
+
+    Raises:
+        WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
+    """
+    try:
+        network = PanopticNetwork(PanopticConfig(**info.config), pretrained_backbone=False)
+    except TypeError as error:
+        raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
+    load_into(network, tensors, source=source)
+    return PanopticSegmenter(network, version=info.version, categories=info.categories, device=device)
+
+
+def trainable_panoptic(
+    categories: tuple[str, ...],
+    *,
+    pretrained_backbone: bool = True,
+    start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
+    config: PanopticConfig | None = None,
+) -> TrainableModel:
+    """The network for the training engine; from `start` everything is kept that fits the categories.
+
+    Which categories are stuff is kept by name; without `start` or `config` all are things.
+    """
+    if config is None and start is not None:
+        old, names = PanopticConfig(**start[0].config), start[0].categories
+        stuff = tuple(categories.index(names[i]) for i in old.stuff if names[i] in categories)
+        config = replace(old, classes=len(categories), stuff=stuff)
+    config = config or PanopticConfig(classes=len(categories))
+    config = replace(config, classes=len(categories))
+    network = PanopticNetwork(config, pretrained_backbone=pretrained_backbone and start is None)
+    if start:
+        load_matching(network, start[1])
+    info = WeightsInfo(NAME, f"{NAME}-1", asdict(config), categories)
+    return TrainableModel(network, PanopticLoss(config.instance), info, CropSettings(mask_stride=MASK_STRIDE))

@@ -1,0 +1,84 @@
+"""Several clicks: every one ends on its own side, each in its own direction only."""
+
+import numpy as np
+import pytest
+
+from models.architectures.seednet import THRESHOLDS
+from models.inference.mending import MARGIN, kernel, mend
+from models.inference.seed_answer import Hypothesis, SeedAnswer
+
+
+def bump(row, column, width, shape=(24, 30)):
+    ys, xs = np.mgrid[: shape[0], : shape[1]]
+    return np.exp(-((ys - row) ** 2 + (xs - column) ** 2) / (2 * width**2)).astype(np.float32)
+
+
+CELLS = [(6, 6), (8, 20), (18, 9), (17, 22)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_click_ends_on_its_side_of_the_border(seed):
+    rng = np.random.default_rng(seed)
+    field = rng.normal(0, 4, (24, 30)).astype(np.float32)
+    kernels = [bump(*cell, rng.uniform(2, 8)) for cell in CELLS]
+    positive = [True, *(bool(v) for v in rng.integers(0, 2, 3))]
+    mended = mend(field, kernels, CELLS, positive)
+    for cell, sign in zip(CELLS, np.where(positive, 1, -1), strict=True):
+        assert sign * mended[cell] > 0.9 * MARGIN
+
+
+def test_positive_clicks_only_add_and_negative_ones_only_take():
+    field = np.zeros((24, 30), np.float32)
+    kernels = [bump(*cell, 4) for cell in CELLS]
+    assert (mend(field, kernels, CELLS, [True] * 4) >= field).all()
+    assert (mend(field, kernels, CELLS, [False] * 4) <= field).all()
+
+
+def test_clicks_that_are_right_change_nothing():
+    field = np.full((24, 30), 3.0, np.float32)
+    assert np.array_equal(mend(field, [bump(6, 6, 4)], [(6, 6)], [True]), field)
+
+
+def test_even_a_sure_network_can_be_turned():
+    field = np.full((24, 30), 40.0, np.float32)
+    mended = mend(field, [bump(6, 6, 3)], [(6, 6)], [False])
+    assert mended[6, 6] < 0
+    assert mended[20, 25] > 0
+
+
+@pytest.fixture
+def answer():
+    logits = np.stack([10 * bump(6, 6, 2) - 4, 10 * bump(6, 6, 5) - 4, 10 * bump(6, 6, 9) - 4])
+    ious = np.full((3, len(THRESHOLDS)), 0.3, np.float32)
+    ious[1, 2] = 0.5
+    return SeedAnswer(logits.astype(np.float32), ious, logits[:, 6, 6].astype(np.float32))
+
+
+def test_a_kernel_is_one_at_its_click_and_a_third_at_the_border(answer):
+    values = kernel(answer, Hypothesis(1, 0.0, 0.5), (6, 6))
+    assert values[6, 6] == 1.0
+    assert values.max() == 1.0
+    border = np.abs(answer.logits[1]) < 0.2
+    assert values[border] == pytest.approx(np.exp(-1.1), abs=0.02)
+
+
+def test_the_best_hypothesis_is_the_best_predicted_pair(answer):
+    best = max(answer.best_per_level(), key=lambda h: h.score)
+    assert (best.level, best.score) == (1, pytest.approx(0.5))
+    assert best.threshold == pytest.approx(THRESHOLDS[2], abs=0.05)
+
+
+def test_other_clicks_choose_the_level_that_agrees_with_them(answer):
+    near, far = (6, 10), (6, 17)
+    with_far = answer.best_per_level(answer.evidence([far], []))
+    assert max(with_far, key=lambda h: h.score).level == 2
+    without_near = answer.best_per_level(answer.evidence([], [near]))
+    assert max(without_near, key=lambda h: h.score).level == 0
+
+
+def test_tau_and_similarity_agree_on_the_border(answer):
+    for level in range(3):
+        hypothesis = answer.best_per_level()[level]
+        cut = answer.similarity(hypothesis) >= answer.tau(hypothesis)
+        assert np.array_equal(cut, answer.logits[level] >= hypothesis.threshold)
+        assert answer.similarity(hypothesis)[6, 6] == 1.0
