@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import qtawesome
 from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
@@ -14,7 +15,9 @@ from app.core.settings import SettingsStore
 from app.i18n import current_language, set_language
 from app.main_window import MainWindow
 from app.services.desk import Desk
-from app.theme import ThemeManager, icon
+from app.theme import ThemeManager
+
+ICON_COLOR: Final = "#2e9e5b"  # reads on the title bars of light and dark desktops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +58,7 @@ def run_window(paths: Sequence[Path | str] = ()) -> int:
     translate_qt(application)
     theme = ThemeManager(application)
     theme.apply(store.settings.theme)
-    application.setWindowIcon(icon("mdi6.sprout", "accent"))
+    application.setWindowIcon(qtawesome.icon("mdi6.sprout", color=ICON_COLOR))
     desk = Desk(store)
     desk.notices.catch_exceptions()
     window = MainWindow(desk, theme)
