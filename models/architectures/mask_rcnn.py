@@ -206,6 +206,11 @@ class MaskRCNN(nn.Module):
                 if isinstance(module, nn.BatchNorm2d):
                     module.eps = config.batch_norm_eps
 
+    @property
+    def feature_channels(self) -> tuple[int, ...]:
+        """Of C2..C5."""
+        return self.backbone.body.spec.channels
+
     def body_features(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) RGB in [0, 255], H and W multiples of 32 -> C2..C5."""
         return self.backbone.body_features(images)

@@ -205,6 +205,11 @@ class Yolact(nn.Module):
         self.semantic = _convolution(config.width, config.classes, kernel=1)
         self.rescoring = MaskRescoring(config.classes) if config.rescoring else None
 
+    @property
+    def feature_channels(self) -> tuple[int, ...]:
+        """Of C2..C5."""
+        return self.backbone.spec.channels
+
     def body_features(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) RGB in [0, 255], H and W multiples of 32 -> C2..C5."""
         return self.backbone.pyramid(self.backbone.normalize(images))

@@ -17,7 +17,8 @@ def build_optimizer(
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             # A pyramid may live in the module named "backbone", yet it is as new as the heads.
-            pretrained = name.startswith("backbone.") and not name.startswith("backbone.fpn.")
+            parts = name.split(".")
+            pretrained = "backbone" in parts and "fpn" not in parts
             key = (pretrained, parameter.ndim > 1)
             groups.setdefault(key, []).append(parameter)
     return torch.optim.AdamW(
