@@ -12,6 +12,9 @@ from torch import Tensor
 from models.errors import SegmenterError, WeightsError
 from models.inference.deep_metric_learning import build_deep_metric, trainable_deep_metric
 from models.inference.embedmask import build_embedmask, trainable_embedmask
+from models.inference.fcn import build_fcn, trainable_fcn
+from models.inference.instance_networks import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
+from models.inference.panoptic import build_panoptic, trainable_panoptic
 from models.inference.seednet import build_seednet, shipped_weights, trainable_seednet
 from models.inference.spatial_embeddings import build_spatial_embeddings, trainable_spatial_embeddings
 from models.segmenter import Segmenter
@@ -54,6 +57,14 @@ ARCHITECTURES: dict[str, Architecture] = {
             build_spatial_embeddings,
             trainable_spatial_embeddings,
         ),
+        Architecture("mask-rcnn", "Mask R-CNN", MASK_RCNN.build, MASK_RCNN.trainable),
+        Architecture(
+            "mask-scoring-rcnn", "Mask Scoring R-CNN", MASK_SCORING_RCNN.build, MASK_SCORING_RCNN.trainable
+        ),
+        Architecture("mask-x-rcnn", "Mask^X R-CNN", MASK_X_RCNN.build, MASK_X_RCNN.trainable),
+        Architecture("yolact", "YOLACT", YOLACT.build, YOLACT.trainable),
+        Architecture("fcn", "FCN", build_fcn, trainable_fcn),
+        Architecture("panoptic", "Panoptic", build_panoptic, trainable_panoptic),
     )
 }
 
