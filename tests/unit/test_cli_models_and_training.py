@@ -137,3 +137,21 @@ def test_the_program_runs_as_a_script(tmp_path):
     assert done.returncode == 1
     assert "missing.jpg" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_average_precision_of_what_is_found_without_a_click(trained, tmp_path, capsys):
+    data, weights = trained
+    result = tmp_path / "ap.json"
+    arguments = ["evaluate", str(data), "--weights", str(weights), "--protocol", "coco", "--json", str(result)]
+    assert main(arguments) == 0
+    scores = json.loads(result.read_text())["results"]["discs"]
+    assert scores["objects"] == 9
+    assert scores["class_agnostic"]
+    assert 0.0 <= scores["ap"] <= scores["ap50"] <= 1.0
+    assert "AR@100" in capsys.readouterr().out
+
+
+def test_a_model_without_stuff_has_no_panoptic_quality(trained, capsys):
+    data, weights = trained
+    assert main(["evaluate", str(data), "--weights", str(weights), "--protocol", "panoptic"]) == 1
+    assert "seednet makes no panoptic maps" in capsys.readouterr().err
