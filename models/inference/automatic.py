@@ -59,7 +59,7 @@ def find_instances(
 ) -> list[Prediction]:
     """Objects without a click, best first; see `Encoding.instances`."""
     peaks = seed_peaks(seediness)
-    points = [frame.to_picture(column + 0.5, row + 0.5) for row, column in peaks]
+    points = [frame.cell_center(row, column) for row, column in peaks]
     masks: list[NDArray[np.bool_]] = []
     facts: list[tuple[float, float, tuple[float, float], int]] = []
     for start in range(0, len(points), CHUNK):

@@ -20,7 +20,6 @@ from models.segmenter import Encoding, Prediction, Region, check_tau, clip_regio
 
 TAU_RANGE = (0.02, 0.98)
 CACHED_SEEDS = 64
-INSIDE = 1e-3  # pixels; a seed at the centre of a cell that juts out of the picture is moved in this far
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +137,7 @@ class GridEncoding(Encoding):
 
     def seed_of_cell(self, row: int, column: int) -> Seed:
         """The seed at a cell's centre, inside the encoded part."""
-        x, y = self.frame.to_picture(column + 0.5, row + 0.5)
-        x0, y0, x1, y1 = self.region
-        return Seed(min(max(x, x0), x1 - INSIDE), min(max(y, y0), y1 - INSIDE))
+        return Seed(*self.frame.cell_center(row, column))
 
     def predict(self, found: FoundCells) -> Prediction:
         """The object at full resolution; its mask is exactly what `mask([seed], tau)` gives."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.segmenter import Region
 
 PADDING_GREY = 127
+INSIDE = 1e-3  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class GridFrame:
         """Grid coordinates -> picture coordinates."""
         per_x, per_y = self.cells_per_pixel
         return self.region[0] + column / per_x, self.region[1] + row / per_y
+
+    def cell_center(self, row: int, column: int) -> tuple[float, float]:
+        """A cell's centre in the picture; that of a cell which juts out is moved in to the border."""
+        x, y = self.to_picture(column + 0.5, row + 0.5)
+        x0, y0, x1, y1 = self.region
+        return min(max(x, x0), x1 - INSIDE), min(max(y, y0), y1 - INSIDE)
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Cut, resize and pad the picture: (padded_height, padded_width, 3) uint8."""

@@ -1,0 +1,65 @@
+"""Every cell of the grid has a point of the picture that a seed may stand on."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from converters.annotation import Seed
+from models.inference.automatic import find_instances
+from models.inference.grid_encoding import GridAnswer, GridEncoding
+from models.inference.raster import GridFrame
+
+
+@pytest.mark.parametrize("height", range(290, 310))
+def test_the_centre_of_every_cell_lies_in_the_picture_and_in_its_cell(height):
+    frame = GridFrame.fit((7, 3, 407, 3 + height), long_side=768, stride=4)
+    rows, columns = frame.grid_size
+    for row, column in ((0, 0), (rows - 1, 0), (0, columns - 1), (rows - 1, columns - 1), (5, 9)):
+        x, y = frame.cell_center(row, column)
+        assert 7 <= x < 407
+        assert 3 <= y < 3 + height
+        there = frame.to_grid(x, y)
+        assert (int(there[0]), int(there[1])) == (column, row)
+
+
+class _BottomRow(GridEncoding):
+    """Answers every seed with the grid's last row."""
+
+    feature_bytes = 0
+
+    def answer_cell(self, row, column):
+        similarity = np.zeros(self.frame.grid_size, np.float32)
+        similarity[-1] = 1.0
+        return GridAnswer(similarity, 0.5, 0.9)
+
+    def instances(self, min_score=0.5, max_count=100):
+        return []
+
+    def answer_points(self, points):
+        answer = self.answer(Seed(*points[0]))
+
+        class Nested:
+            @staticmethod
+            def best_per_level():
+                return [SimpleNamespace(score=0.9, level=0)]
+
+            @staticmethod
+            def mask(_hypothesis):
+                return answer.similarity > 0.5
+
+        return [Nested] * len(points)
+
+
+def test_an_object_on_the_last_row_of_the_grid_is_found():
+    # 574 rows of input: the last cell shows two of them, and its centre is the picture's lower border.
+    frame = GridFrame.fit((0, 0, 400, 299), long_side=768, stride=4)
+    assert frame.input_height % 4 == 2
+    seediness = np.zeros(frame.grid_size, np.float32)
+    seediness[-1, 40] = 5.0
+    encoding = _BottomRow(frame, (299, 400), "test")
+    found = find_instances(encoding, frame, seediness, min_score=0.1, max_count=5)
+    assert len(found) == 1
+    assert found[0].mask.y1 == 299
