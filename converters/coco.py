@@ -35,7 +35,7 @@ from converters.files import json_text, read_json, shown, write_atomic
 from converters.formats import Format, Picture, WriteOptions, dataset_file, files_with, place_for_dataset
 from converters.frozen import FrozenMap
 from converters.geometry import bounding_box, decode_rle, encode_rle, fill_rings, outline, rasterize
-from converters.labelme_shapes import MAX_COORDINATE, decode_geometry, encode_geometry, split_flags
+from converters.labelme_shapes import are_coordinates, decode_geometry, encode_geometry, split_flags
 from converters.report import Report
 from converters.seedhue_facts import KEY, facts_of, is_number, read_facts
 
@@ -292,7 +292,7 @@ def _segmentation_of(raw: dict[str, Any], height: int, width: int) -> Geometry:
             raise ConverterError(f"the RLE was made for a picture of {code['size'][1]} x {code['size'][0]}.")
         return mask
     if isinstance(code, list) and code:
-        rings = [code] if all(map(is_number, code)) else code
+        rings = [code] if all(isinstance(v, int | float) for v in code) else code
         polygons = [_ring(ring) for ring in rings]
         if len(polygons) == 1:
             return polygons[0]
@@ -300,11 +300,7 @@ def _segmentation_of(raw: dict[str, Any], height: int, width: int) -> Geometry:
             raise ConverterError("several rings need the picture's size, and it is not told.")
         return _filled(polygons, height, width)
     box = raw.get("bbox")
-    if (
-        isinstance(box, list)
-        and len(box) == 4
-        and all(is_number(v) and abs(v) <= MAX_COORDINATE for v in box)
-    ):
+    if isinstance(box, list) and len(box) == 4 and are_coordinates(box):
         x, y, w, h = map(float, box)
         return Box(x, y, x + w, y + h)
     raise ConverterError("there is neither a segmentation nor a bounding box.")
@@ -313,9 +309,10 @@ def _segmentation_of(raw: dict[str, Any], height: int, width: int) -> Geometry:
 def _ring(values: Any) -> Polygon:
     if not isinstance(values, list) or len(values) < 6 or len(values) % 2:
         raise ConverterError("a ring of the segmentation is not a list of at least three x, y pairs.")
-    if not all(is_number(v) and abs(v) <= MAX_COORDINATE for v in values):
+    if not are_coordinates(values):
         raise ConverterError("a ring of the segmentation holds something else than finite numbers.")
-    return Polygon(tuple((float(x), float(y)) for x, y in zip(values[0::2], values[1::2], strict=True)))
+    numbers = list(map(float, values))
+    return Polygon(tuple(zip(numbers[0::2], numbers[1::2], strict=True)))
 
 
 def _filled(polygons: list[Polygon], height: int, width: int) -> Mask:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,8 +25,10 @@ from converters.registry import format_named, sniff
 from converters.report import Report
 from converters.splitting import Split
 
-# Starting processes costs about as long as this many pictures take.
-_WORTH_A_POOL = 24
+# Seconds it takes until other processes work: forked ones at once, new ones import everything first.
+_FORK_SECONDS, _SPAWN_SECONDS = 0.1, 1.5
+# After so many seconds alone the work still to do can be estimated.
+_TRIAL_SECONDS = 0.1
 _CHUNK = 8
 # Folders that only say what is in them; they are no part of a picture's name.
 _FOLDERS = frozenset({"images", "labels", "Annotations", "JPEGImages", "annotations"})
@@ -270,22 +273,31 @@ class _Run:
 
     def each(self, work: Callable[[_Plan, _Task], _Outcome], *, quietly: bool = False) -> Iterator[_Outcome]:
         """The outcome of every task, in the tasks' order; ends early when stopped."""
-        pooled = self._processes > 1 and len(self.tasks) >= _WORTH_A_POOL
-        outcomes = self._pooled(work) if pooled else self._alone(work)
-        for done, outcome in enumerate(outcomes, start=1):
+        for done, outcome in enumerate(self._outcomes(work), start=1):
             yield outcome
             if self._on_progress is not None and not quietly:
                 self._on_progress(done, len(self.tasks), self.tasks[done - 1].name)
 
-    def _alone(self, work: Callable[[_Plan, _Task], _Outcome]) -> Iterator[_Outcome]:
-        for task in self.tasks:
+    def _outcomes(self, work: Callable[[_Plan, _Task], _Outcome]) -> Iterator[_Outcome]:
+        """Alone at first; with other processes as soon as that is clearly quicker."""
+        start = time.perf_counter()
+        judged = self._processes == 1
+        for done, task in enumerate(self.tasks):
             if self._should_stop():
                 self.stopped = True
                 return
+            passed = time.perf_counter() - start
+            if not judged and passed > _TRIAL_SECONDS:
+                judged = True
+                ahead = passed / done * (len(self.tasks) - done)
+                starting = _FORK_SECONDS if _can_fork() else _SPAWN_SECONDS
+                if ahead * (1 - 1 / self._processes) > 2 * starting:
+                    yield from self._pooled(work, self.tasks[done:])
+                    return
             yield work(self.plan, task)
 
-    def _pooled(self, work: Callable[[_Plan, _Task], _Outcome]) -> Iterator[_Outcome]:
-        chunks = [self.tasks[start : start + _CHUNK] for start in range(0, len(self.tasks), _CHUNK)]
+    def _pooled(self, work: Callable[[_Plan, _Task], _Outcome], tasks: list[_Task]) -> Iterator[_Outcome]:
+        chunks = [tasks[start : start + _CHUNK] for start in range(0, len(tasks), _CHUNK)]
         ahead = 2 * self._processes
         with ProcessPoolExecutor(
             min(self._processes, len(chunks)), _context(), initializer=_start_process, initargs=(self.plan,)
@@ -320,10 +332,13 @@ def _available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _context() -> Any:
+def _can_fork() -> bool:
     """Forking is quick, but safe only in a process with one thread: the window's has many."""
-    forks = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
-    return multiprocessing.get_context("fork" if forks and os.name == "posix" else "spawn")
+    return "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+
+
+def _context() -> Any:
+    return multiprocessing.get_context("fork" if _can_fork() else "spawn")
 
 
 _plan_of_process: list[_Plan] = []

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from json.encoder import encode_basestring, encode_basestring_ascii
 from pathlib import Path
 from typing import Any
 
@@ -257,11 +258,18 @@ def _dump(document: dict[str, Any], *, ensure_ascii: bool) -> str:
     are formatted by hand and every other value by its C encoder.
     """
 
+    quoted = encode_basestring_ascii if ensure_ascii else encode_basestring
+    words = {None: "null", True: "true", False: "false"}
+
     def text(value: Any, indent: int) -> str:
+        if type(value) is str:
+            return quoted(value)
+        if value is None or type(value) is bool:
+            return words[value]
         if isinstance(value, dict | list | tuple) and value:
             dumped = json.dumps(finite_json(value), ensure_ascii=ensure_ascii, indent=2)
             return dumped.replace("\n", "\n" + " " * indent)
-        return json.dumps(finite_json(value), ensure_ascii=ensure_ascii)
+        return json.dumps(finite_json(value))
 
     def shape_text(shape: dict[str, Any]) -> str:
         rows = [

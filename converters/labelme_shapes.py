@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,7 @@ def encode_geometry(geometry: Geometry) -> tuple[str, list[list[float]], str | N
         return _encode_mask(geometry)
     kind, corners = _points_of(geometry)
     points = [[float(x), float(y)] for x, y in corners]
-    if not points or not all(is_number(value) for point in points for value in point):
+    if not points or not all(map(math.isfinite, [value for point in points for value in point])):
         raise ConverterError(f"a {kind} without points or with one that is not finite cannot be written.")
     return kind, points, None
 
@@ -183,15 +184,23 @@ def read_points(value: Any) -> tuple[Vertex, ...]:
         raise ConverterError("points is missing or empty.")
     if len(value) > MAX_POINTS:
         raise ConverterError(f"{len(value):,} points are more than one shape may have.")
-    points: list[Vertex] = []
     for number, pair in enumerate(value):
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ConverterError(f"points[{number}] is not a pair of numbers.")
-        x, y = pair
-        if not (is_number(x) and is_number(y) and abs(x) <= MAX_COORDINATE and abs(y) <= MAX_COORDINATE):
-            raise ConverterError(f"points[{number}] is not a pair of finite numbers of a picture's size.")
-        points.append((float(x), float(y)))
-    return tuple(points)
+    if not are_coordinates([v for pair in value for v in pair]):
+        number = next(number for number, pair in enumerate(value) if not are_coordinates(pair))
+        raise ConverterError(f"points[{number}] is not a pair of finite numbers of a picture's size.")
+    return tuple([(float(x), float(y)) for x, y in value])
+
+
+def are_coordinates(values: Sequence[Any]) -> bool:
+    """Whether all are finite ints or floats (no bools) that can lie on a picture; quick for many."""
+    if not values:
+        return True
+    if not set(map(type, values)) <= {int, float}:
+        return False
+    total = sum(values)  # NaN if one is, and the comparisons would not notice
+    return bool(total == total and min(values) >= -MAX_COORDINATE and max(values) <= MAX_COORDINATE)
 
 
 def read_label(value: Any) -> str:
