@@ -65,7 +65,7 @@ def read_mask_folder(folder: Path | str, *, report: Report | None = None) -> lis
     root = Path(folder)
     report = Report() if report is None else report
     files_here = [root] if root.is_file() else walk(root)
-    pictures, masks = _sorted_files(files_here)
+    pictures, masks = _sorted_files(files_here, root if root.is_dir() else root.parent)
     if not masks and not any(file.name == _OBJECTS for file in files_here):
         raise UnknownFormatError("there is no mask picture here.", path=root)
     base = root if root.is_dir() else root.parent
@@ -87,13 +87,14 @@ def _key(file: Path, base: Path) -> str:
     return "/".join([*folders, file.stem])
 
 
-def _sorted_files(files: list[Path]) -> tuple[list[Path], list[Path]]:
+def _sorted_files(files: list[Path], base: Path) -> tuple[list[Path], list[Path]]:
     """(pictures, masks): by folder names where those tell, else PNGs beside other pictures are masks."""
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     marked = [
         f
         for f in images
-        if {part.lower() for part in f.parts[:-1]} & _MASK_FOLDERS or _ENDINGS.search(f.stem)
+        if {part.lower() for part in f.relative_to(base).parts[:-1]} & _MASK_FOLDERS
+        or _ENDINGS.search(f.stem)
     ]
     masks = [file for file in marked if file.suffix.lower() in _MASK_SUFFIXES]
     if not masks and not any(file.parent.name.lower() in _PICTURE_FOLDERS for file in images):

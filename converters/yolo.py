@@ -55,14 +55,16 @@ def find_yolo(source: Path) -> list[Path]:
     folder = source.parent if source.is_file() else source
     files = walk(folder)
     labels = [f for f in files if f.suffix.lower() == ".txt" and f.name.lower() not in _LIST_FILES]
-    labels = [f for f in labels if "labels" in f.parts] or labels
+    labels = [f for f in labels if "labels" in f.relative_to(folder).parts] or labels
     named = {_picture_key(f) for f in labels}
     pictures = [f for f in files if f.suffix.lower() in IMAGE_SUFFIXES and _picture_key(f) not in named]
     return sorted([*labels, *pictures], key=natural_sort_key)
 
 
 def _picture_key(file: Path) -> Path:
-    parts = ["images" if part == "labels" else part for part in file.parts]
+    parts = list(file.parts)
+    if "labels" in parts:  # the last one: the data set itself may lie in a folder of that name
+        parts[len(parts) - 1 - parts[::-1].index("labels")] = "images"
     return Path(*parts).with_suffix("")
 
 

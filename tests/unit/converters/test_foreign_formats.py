@@ -34,10 +34,14 @@ RING = Mask.from_full(ring())
 
 def read(tmp_path, name: str) -> tuple[ImageAnnotation, Report]:
     SAMPLES[name](tmp_path)
+    return read_from(tmp_path, name)
+
+
+def read_from(root, name: str) -> tuple[ImageAnnotation, Report]:
     each, report = FORMATS[name], Report()
     assert each.find is not None
     assert each.read is not None
-    found = [a for file in each.find(tmp_path) for a in each.read(file, tmp_path, report)]
+    found = [a for file in each.find(root) for a in each.read(file, root, report)]
     return max(found, key=lambda annotation: len(annotation.instances)), report
 
 
@@ -269,3 +273,13 @@ def test_names_that_lead_out_write_nothing_outside(tmp_path, name):
         assert not list(tmp_path.glob("escaped*"))
         assert list(target.glob("**/escaped.json")) or list(target.glob("**/*escaped.json"))
         file.unlink()
+
+
+@pytest.mark.parametrize("name", ["masks", "yolo"])
+@pytest.mark.parametrize("above", ["masks", "labels", "images"])
+def test_folders_above_the_source_mean_nothing(tmp_path, name, above):
+    root = tmp_path / above / "project"
+    SAMPLES[name](root)
+    annotation, _ = read_from(root, name)
+    assert annotation.instances
+    assert annotation.height in (0, HEIGHT)
