@@ -13,16 +13,19 @@ def box_area(boxes: Tensor) -> Tensor:
 
 def box_intersection(a: Tensor, b: Tensor) -> Tensor:
     """(..., N, 4) and (..., M, 4) -> (..., N, M) common areas."""
-    low = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])
-    high = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
-    return (high - low).clamp(min=0).prod(dim=-1)
+    ax0, ay0, ax1, ay1 = (t[..., :, None] for t in a.unbind(dim=-1))
+    bx0, by0, bx1, by1 = (t[..., None, :] for t in b.unbind(dim=-1))
+    # Axis by axis and in place: at a thousand boxes this is a matter of memory traffic only.
+    width = torch.minimum(ax1, bx1).sub_(torch.maximum(ax0, bx0)).clamp_(min=0)
+    height = torch.minimum(ay1, by1).sub_(torch.maximum(ay0, by0)).clamp_(min=0)
+    return width.mul_(height)
 
 
 def box_iou(a: Tensor, b: Tensor) -> Tensor:
     """(..., N, 4) and (..., M, 4) -> (..., N, M) in [0, 1]; 0 where both are empty."""
     common = box_intersection(a, b)
-    either = box_area(a)[..., :, None] + box_area(b)[..., None, :] - common
-    return common / either.clamp(min=1e-9)
+    either = (box_area(a)[..., :, None] + box_area(b)[..., None, :]).sub_(common).clamp_(min=1e-9)
+    return common.div_(either)
 
 
 def covered_share(a: Tensor, b: Tensor) -> Tensor:
