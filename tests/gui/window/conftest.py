@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
@@ -10,15 +9,12 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from color_segmenter import color_engine
-
 from app.core.settings import SettingsStore
 from app.i18n import set_language
 from app.main_window import MainWindow
 from app.services.desk import Desk
 from app.theme import ThemeManager
+from tests.gui.window.color_segmenter import color_engine
 
 
 def write_picture(path: Path, *, shade=(40, 90, 200), size=(120, 160)) -> Path:

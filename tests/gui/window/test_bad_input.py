@@ -10,12 +10,12 @@ import threading
 import zlib
 
 import pytest
-from conftest import write_picture
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from converters.annotation import Instance, Polygon
 from converters.labelme_json import read_labelme
+from tests.gui.window.conftest import write_picture
 
 TRIANGLE = Polygon(((10, 10), (50, 10), (30, 50)))
 
@@ -161,9 +161,8 @@ def test_change_by_another_program_is_not_overwritten(driver, folder):
 
 
 def test_missing_model_is_told_once_and_the_window_works(qtbot, qapp, folder):
-    from conftest import Driver
-
     from app.workers.inference import InferenceEngine, LoadModel, ModelChoice
+    from tests.gui.window.conftest import Driver
 
     def load(name, *, weights=None):
         raise ValueError("the weights file is missing")
@@ -180,7 +179,6 @@ def test_missing_model_is_told_once_and_the_window_works(qtbot, qapp, folder):
     driver.window.deleteLater()
 
 
-@pytest.mark.qt_log_ignore("This plugin does not support")  # of the offscreen platform
 def test_notification_centre_shows_details_to_copy(driver, qapp):
     driver.show()
     driver.desk.notices.post("error", "It broke.", remedy="Mend it.", details="line 7")

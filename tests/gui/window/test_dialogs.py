@@ -7,7 +7,6 @@ import json
 import cv2
 import numpy as np
 import pytest
-from conftest import write_picture
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
@@ -20,8 +19,7 @@ from app.dialogs.transfer import ExportDialog, ImportDialog
 from app.workers.inference import EncodingCache
 from converters.annotation import Instance, Mask, Polygon, RecolorOperation
 from converters.labelme_json import read_labelme
-
-pytestmark = pytest.mark.qt_log_ignore("This plugin does not support")  # of the offscreen platform
+from tests.gui.window.conftest import write_picture
 
 
 def disc(size=(120, 160)):

@@ -125,8 +125,8 @@ def test_quick_switching_ends_on_the_last_picture(driver, folder):
 def test_busy_is_shown_while_the_picture_is_encoded(qtbot, qapp, folder):
     import threading
 
-    from color_segmenter import color_engine
-    from conftest import Driver
+    from tests.gui.window.color_segmenter import color_engine
+    from tests.gui.window.conftest import Driver
 
     gate = threading.Event()
     driver = Driver(qtbot, qapp, color_engine(gate)).show()
@@ -147,8 +147,8 @@ def test_busy_is_shown_while_the_picture_is_encoded(qtbot, qapp, folder):
 def test_closing_while_busy_joins_every_thread(qtbot, qapp, folder):
     import threading
 
-    from color_segmenter import color_engine
-    from conftest import Driver
+    from tests.gui.window.color_segmenter import color_engine
+    from tests.gui.window.conftest import Driver
 
     driver = Driver(qtbot, qapp, color_engine(threading.Event())).show()
     driver.open(folder, current=folder / "photo0.png")
@@ -309,7 +309,7 @@ def test_sample_photo_is_copied_and_opened(driver):
 
 
 def test_settings_come_back(driver, folder, qtbot, qapp, engine):
-    from conftest import Driver
+    from tests.gui.window.conftest import Driver
 
     driver.show().open(folder, current=folder / "photo0.png")
     driver.session.set_option("brush_radius", 33.0)
@@ -328,7 +328,7 @@ def test_settings_come_back(driver, folder, qtbot, qapp, engine):
 
 
 def test_a_close_look_gets_an_encoding_of_its_own(driver, tmp_path):
-    from conftest import write_picture
+    from tests.gui.window.conftest import write_picture
 
     write_picture(tmp_path / "large.png", size=(1500, 2000))
     driver.show().open(tmp_path, current=tmp_path / "large.png")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import Driver
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox
 
@@ -16,8 +15,7 @@ from app.workers.training import (
     count_objects,
 )
 from converters.annotation import Instance, Polygon
-
-pytestmark = pytest.mark.qt_log_ignore("This plugin does not support")  # of the offscreen platform
+from tests.gui.window.conftest import Driver
 
 
 class SlowTraining:
