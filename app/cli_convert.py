@@ -188,7 +188,6 @@ def _report(args: argparse.Namespace, work: Callable[[Any], Conversion]) -> int:
     """Run a conversion with a progress bar and tell what came of it."""
     from tqdm import tqdm
 
-    tqdm.monitor_interval = 0  # its thread would forbid the quick way of starting processes
     with tqdm(unit="picture", disable=None, file=sys.stderr, leave=False) as bar:
 
         def progress(done: int, total: int, name: str) -> None:

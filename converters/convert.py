@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,8 +24,8 @@ from converters.registry import format_named, sniff
 from converters.report import Report
 from converters.splitting import Split
 
-# Seconds it takes until other processes work: forked ones at once, new ones import everything first.
-_FORK_SECONDS, _SPAWN_SECONDS = 0.1, 1.5
+# Seconds until other processes work: they import everything first.
+_START_SECONDS = 0.6
 # After so many seconds alone the work still to do can be estimated.
 _TRIAL_SECONDS = 0.1
 _CHUNK = 8
@@ -136,7 +135,7 @@ def convert(
         split: write a training and a validation part.
         copy_images: copy pictures into the target. Default: where the target is a folder.
         info: for json-to-dataset, write `info.yaml` too.
-        processes: how many to use; default one a core.
+        processes: how many to use. Default: one a core, as soon as that is quicker than one alone.
         on_progress: called with (done, total, name) in the caller's thread.
         should_stop: asked between pictures.
 
@@ -267,6 +266,7 @@ class _Run:
         self.plan = plan
         self.tasks = tasks
         self.stopped = False
+        self._demanded = processes is not None
         self._processes = processes or _available_cores()
         self._on_progress = on_progress
         self._should_stop = should_stop or (lambda: False)
@@ -282,6 +282,9 @@ class _Run:
         """Alone at first; with other processes as soon as that is clearly quicker."""
         start = time.perf_counter()
         judged = self._processes == 1
+        if self._demanded and not judged:
+            yield from self._pooled(work, self.tasks)
+            return
         for done, task in enumerate(self.tasks):
             if self._should_stop():
                 self.stopped = True
@@ -290,8 +293,7 @@ class _Run:
             if not judged and passed > _TRIAL_SECONDS:
                 judged = True
                 ahead = passed / done * (len(self.tasks) - done)
-                starting = _FORK_SECONDS if _can_fork() else _SPAWN_SECONDS
-                if ahead * (1 - 1 / self._processes) > 2 * starting:
+                if ahead * (1 - 1 / self._processes) > 2 * _START_SECONDS:
                     yield from self._pooled(work, self.tasks[done:])
                     return
             yield work(self.plan, task)
@@ -332,13 +334,14 @@ def _available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _can_fork() -> bool:
-    """Forking is quick, but safe only in a process with one thread: the window's has many."""
-    return "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
-
-
 def _context() -> Any:
-    return multiprocessing.get_context("fork" if _can_fork() else "spawn")
+    """A clean server process forks the others: forking this one could take over locks of threads that
+    OpenCV, torch or the window have started."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["converters.convert"])
+    return context
 
 
 _plan_of_process: list[_Plan] = []
