@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.architectures.torchvision_names import read_torchvision_mask_rcnn
 from models.errors import WeightsError
 from models.registry import ARCHITECTURES, choose_device
-from models.weights import WeightsInfo, read_weights
+from models.weights import WeightsInfo, read_weights, save_tensors
 
 STATE_FILE = "active.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -105,10 +106,15 @@ class ModelStore:
     def import_weights(self, source: Path) -> StoredModel:
         """Copy a weights file into the store after building its network once.
 
+        Besides SeedHue's own files, torchvision's published Mask R-CNN is known by its names and shapes.
+
         Raises:
-            WeightsError: it was not written by SeedHue, names an unknown network or does not fit it.
+            WeightsError: it is of no network known here, or does not fit it.
         """
         info, tensors = read_weights(source)
+        foreign = read_torchvision_mask_rcnn(tensors) if info is None else None
+        if foreign is not None:
+            info, tensors = foreign
         if info is None or info.architecture not in ARCHITECTURES:
             raise WeightsError(f"{source}: no network of SeedHue fits this file.")
         ARCHITECTURES[info.architecture].build(info, tensors, source=str(source), device=choose_device("cpu"))
@@ -117,7 +123,10 @@ class ModelStore:
         if target.exists():
             raise WeightsError(f'there is already a model version "{version}"; rename the file.')
         target.mkdir(parents=True)
-        shutil.copyfile(source, target / WEIGHTS_FILE)
+        if foreign is None:
+            shutil.copyfile(source, target / WEIGHTS_FILE)
+        else:
+            save_tensors(target / WEIGHTS_FILE, tensors, info)
         return StoredModel(version, info.architecture, target / WEIGHTS_FILE, False, info)
 
     def export(self, version: str, target: Path) -> None:

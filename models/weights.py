@@ -37,9 +37,14 @@ class WeightsInfo:
 
 def save_weights(path: Path, network: nn.Module, info: WeightsInfo, *, half: bool = False) -> None:
     """Write atomically; `half` stores floating-point tensors as float16."""
+    save_tensors(path, network.state_dict(), info, half=half)
+
+
+def save_tensors(path: Path, state: dict[str, Tensor], info: WeightsInfo, *, half: bool = False) -> None:
+    """`save_weights` for a state dict, whatever network it belongs to."""
     tensors = {
         name: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
-        for name, t in network.state_dict().items()
+        for name, t in state.items()
         if not name.endswith("num_batches_tracked")
     }
     header = {

@@ -84,7 +84,7 @@ class FCNHead(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.score = nn.Conv2d(hidden, outputs, 1)
         nn.init.kaiming_normal_(self.hidden.weight, nonlinearity="relu")
-        nn.init.normal_(self.score.weight, std=0.01)
+        nn.init.kaiming_normal_(self.score.weight, nonlinearity="linear")
         # Strides 16 and 8, as far as the variant goes.
         skips = {32: (), 16: (channels[-2],), 8: (channels[-2], channels[-3])}[variant]
         scores = [nn.Conv2d(c, outputs, 1) for c in skips]

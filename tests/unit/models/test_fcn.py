@@ -45,17 +45,19 @@ def test_the_filter_of_stride_two_is_the_known_one() -> None:
 
 
 def test_a_finer_network_begins_as_its_coarser_relative() -> None:
-    features = [torch.randn(1, c, 64 // s, 64 // s) for c, s in ((4, 4), (6, 8), (8, 16), (10, 32))]
+    torch.manual_seed(0)
+    features = [torch.randn(1, c, 256 // s, 256 // s) for c, s in ((4, 4), (6, 8), (8, 16), (10, 32))]
     heads = {v: FCNHead((4, 6, 8, 10), 3, variant=v, hidden=7, dropout=0.0).eval() for v in (32, 16, 8)}
     for head in heads.values():
         head.hidden.load_state_dict(heads[32].hidden.state_dict())
         head.score.load_state_dict(heads[32].score.state_dict())
+    inner = (slice(None), slice(None), slice(32, -32), slice(32, -32))  # where nothing fades out
     coarse = heads[32](features)
+    assert coarse.shape == (1, 3, 256, 256)
     for finer in (16, 8):
-        assert heads[finer](features).shape == coarse.shape == (1, 3, 64, 64)
-        # Interpolating twice is not interpolating once, and the border fades more; but nearly so.
-        difference = (heads[finer](features) - coarse).abs().mean()
-        assert difference < 0.25 * coarse.abs().mean()
+        # Interpolating twice is not interpolating once, but nearly so.
+        both = torch.stack([heads[finer](features)[inner].flatten(), coarse[inner].flatten()])
+        assert torch.corrcoef(both)[0, 1] > 0.98
     altered = [torch.randn_like(features[0]), torch.randn_like(features[1]), *features[2:]]
     assert torch.equal(heads[8](altered), heads[8](features))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ from models.losses.two_stage import (
     sample_masks,
     sample_regions,
 )
-from models.registry import find_architecture
+from models.registry import find_architecture, load_segmenter
+from models.store import ModelStore
 from models.weights import load_into
 from tests.unit.models.mask_rcnn_cases import SMALL, no_objects, small_batch, two_squares
 
@@ -34,7 +36,7 @@ def small_network(seed: int = 0) -> MaskRCNN:
     return MaskRCNN(SMALL, pretrained_backbone=False)
 
 
-def torchvision_shapes() -> dict[str, tuple[int, ...]]:
+def torchvision_shapes(pyramid: int = 256, hidden: int = 1024) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the published `maskrcnn_resnet50_fpn` state dict, written down by hand."""
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -64,19 +66,19 @@ def torchvision_shapes() -> dict[str, tuple[int, ...]]:
                 frozen_norm(f"{name}.downsample.1", 4 * width)
             inputs = 4 * width
     for index, channels in enumerate((256, 512, 1024, 2048)):
-        convolution(f"backbone.fpn.inner_blocks.{index}", 256, channels, 1, 1)
-        convolution(f"backbone.fpn.layer_blocks.{index}", 256, 256, 3, 3)
-    convolution("rpn.head.conv", 256, 256, 3, 3)
-    convolution("rpn.head.cls_logits", 3, 256, 1, 1)
-    convolution("rpn.head.bbox_pred", 12, 256, 1, 1)
-    convolution("roi_heads.box_head.fc6", 1024, 256 * 7 * 7)
-    convolution("roi_heads.box_head.fc7", 1024, 1024)
-    convolution("roi_heads.box_predictor.cls_score", 91, 1024)
-    convolution("roi_heads.box_predictor.bbox_pred", 364, 1024)
+        convolution(f"backbone.fpn.inner_blocks.{index}", pyramid, channels, 1, 1)
+        convolution(f"backbone.fpn.layer_blocks.{index}", pyramid, pyramid, 3, 3)
+    convolution("rpn.head.conv", pyramid, pyramid, 3, 3)
+    convolution("rpn.head.cls_logits", 3, pyramid, 1, 1)
+    convolution("rpn.head.bbox_pred", 12, pyramid, 1, 1)
+    convolution("roi_heads.box_head.fc6", hidden, pyramid * 7 * 7)
+    convolution("roi_heads.box_head.fc7", hidden, hidden)
+    convolution("roi_heads.box_predictor.cls_score", 91, hidden)
+    convolution("roi_heads.box_predictor.bbox_pred", 364, hidden)
     for index in range(1, 5):
-        convolution(f"roi_heads.mask_head.mask_fcn{index}", 256, 256, 3, 3)
-    convolution("roi_heads.mask_predictor.conv5_mask", 256, 256, 2, 2)
-    convolution("roi_heads.mask_predictor.mask_fcn_logits", 91, 256, 1, 1)
+        convolution(f"roi_heads.mask_head.mask_fcn{index}", pyramid, pyramid, 3, 3)
+    convolution("roi_heads.mask_predictor.conv5_mask", pyramid, pyramid, 2, 2)
+    convolution("roi_heads.mask_predictor.mask_fcn_logits", 91, pyramid, 1, 1)
     return shapes
 
 
@@ -124,6 +126,17 @@ def test_a_published_checkpoint_is_recognised_by_names_and_shapes(
         "batch_norm_eps": 0.0,
     }
     assert (COCO_CATEGORIES[0], COCO_CATEGORIES[17], COCO_CATEGORIES[89]) == ("person", "dog", "toothbrush")
+
+
+def test_importing_a_published_checkpoint_makes_a_model_of_it(tmp_path: Path) -> None:
+    """With the heads made narrow, so that the file is half as large."""
+    shapes = torchvision_shapes(pyramid=8, hidden=16)
+    torch.save({k: torch.full(v, 0.01) for k, v in shapes.items()}, tmp_path / "coco.pth")
+    store = ModelStore(tmp_path / "models")
+    stored = store.import_weights(tmp_path / "coco.pth")
+    assert (stored.version, stored.architecture) == ("coco", "mask-rcnn")
+    segmenter = load_segmenter("mask-rcnn", weights=stored.weights, device="cpu")
+    assert segmenter.categories == COCO_CATEGORIES
 
 
 def test_other_checkpoints_are_not_taken_for_it(published: dict[str, Tensor]) -> None:
