@@ -347,7 +347,7 @@ def _segmentation(geometry: Geometry, height: int, width: int) -> tuple[dict[str
         mask = rasterize(geometry, height, width)
         if isinstance(geometry, Circle):
             note = "a circle becomes a mask"
-    if isinstance(geometry, Mask) and mask != geometry:
+    if isinstance(geometry, Mask) and mask.area != geometry.area:
         note = "the part of the mask outside the picture is cut off"
     box = [float(mask.x0), float(mask.y0), float(mask.x1 - mask.x0), float(mask.y1 - mask.y0)]
     return {"segmentation": encode_rle(mask, height, width), "area": float(mask.area), "bbox": box}, note

@@ -33,7 +33,7 @@ from converters.annotation import (
 from converters.errors import ConverterError
 from converters.files import shown
 from converters.frozen import FrozenMap
-from converters.images import decode_index_image, encode_png
+from converters.images import decode_mask_png, encode_png
 from converters.seedhue_facts import KEY, facts_of, is_number, read_facts
 
 STANDARD_KEYS = ("label", "points", "group_id", "description", "shape_type", "flags", "mask", "locked")
@@ -184,9 +184,9 @@ def read_points(value: Any) -> tuple[Vertex, ...]:
         raise ConverterError("points is missing or empty.")
     if len(value) > MAX_POINTS:
         raise ConverterError(f"{len(value):,} points are more than one shape may have.")
-    for number, pair in enumerate(value):
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise ConverterError(f"points[{number}] is not a pair of numbers.")
+    if not set(map(type, value)) <= {list, tuple} or set(map(len, value)) != {2}:
+        number = next(n for n, pair in enumerate(value) if type(pair) not in (list, tuple) or len(pair) != 2)
+        raise ConverterError(f"points[{number}] is not a pair of numbers.")
     if not are_coordinates([v for pair in value for v in pair]):
         number = next(number for number, pair in enumerate(value) if not are_coordinates(pair))
         raise ConverterError(f"points[{number}] is not a pair of finite numbers of a picture's size.")
@@ -271,7 +271,7 @@ def _decode_mask(text: Any, points: tuple[Vertex, ...], *, height: int, width: i
     except ValueError as error:
         raise ConverterError("the mask is not valid base64.") from error
     limit = int(height * width * 1.1) + 1_000_000 if height and width else _MAX_PATCH
-    patch = decode_index_image(data, max_pixels=limit) != 0
+    patch = decode_mask_png(data, max_pixels=limit)
     xs, ys = sorted((points[0][0], points[1][0])), sorted((points[0][1], points[1][1]))
     left, top = round(xs[0]), round(ys[0])
     if all(value.is_integer() for value in (*xs, *ys)):

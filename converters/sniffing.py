@@ -15,7 +15,7 @@ from converters.formats import walk
 from converters.images import IMAGE_SUFFIXES
 
 # How many files of a folder are looked into.
-_SAMPLES = 12
+_SAMPLES = 5
 _LARGE_JSON_BYTES = 64_000_000
 _YOLO_LINE = re.compile(r"^\s*\d+(\s+-?\d+(\.\d*)?(e-?\d+)?){4,}\s*$", re.IGNORECASE)
 
