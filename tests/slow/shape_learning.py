@@ -24,10 +24,17 @@ JITTER = ColorJitter(0.1, 0.1, 0.1, 8.0, grey_probability=0.0, blur_probability=
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a training reached: on unseen shapes, and in how many seconds and steps."""
+    """What a training reached on unseen shapes, and at what cost.
+
+    Attributes:
+        seconds: by the clock.
+        cpu_seconds: of all threads together; on a machine that does nothing else, up to twice `seconds`
+            with two cores.
+    """
 
     report: CocoReport
     seconds: float
+    cpu_seconds: float
     steps: int
 
 
@@ -42,11 +49,7 @@ def learn_shapes(
     frozen_blocks: int = 0,
     on_terms: Callable[[int, dict[str, float]], None] = lambda _step, _terms: None,
 ) -> Learned:
-    """Train for `minutes` on 400 pictures, then judge the masks on 60 others, class by class.
-
-    Raises:
-        AssertionError: the training took much longer than it was given.
-    """
+    """Train for `minutes` on 400 pictures, then judge the masks on 60 others, class by class."""
     train = make_shapes(folder / "train", count=400, size=SIZE, seed=1)
     unseen = make_shapes(folder / "unseen", count=60, size=SIZE, seed=2)
     assert model.info.categories in ((), train.categories)
@@ -66,7 +69,7 @@ def learn_shapes(
             on_terms(event.step, event.losses)
 
     torch.manual_seed(0)
-    start = time.monotonic()
+    start, cpu_start = time.monotonic(), time.process_time()
     path = run_training(
         model.network,
         model.loss,
@@ -83,7 +86,7 @@ def learn_shapes(
         ),
         on_event=on_event,
     )
-    seconds = time.monotonic() - start
-    assert seconds < 60.0 * minutes + 30.0
+    seconds, cpu_seconds = time.monotonic() - start, time.process_time() - cpu_start
     segmenter = load_segmenter(model.info.architecture, weights=path, device="cpu")
-    return Learned(evaluate_coco(segmenter, unseen, class_agnostic=False), seconds, steps)
+    report = evaluate_coco(segmenter, unseen, class_agnostic=False)
+    return Learned(report, seconds, cpu_seconds, steps)
