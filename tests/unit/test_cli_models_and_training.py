@@ -142,7 +142,16 @@ def test_the_program_runs_as_a_script(tmp_path):
 def test_average_precision_of_what_is_found_without_a_click(trained, tmp_path, capsys):
     data, weights = trained
     result = tmp_path / "ap.json"
-    arguments = ["evaluate", str(data), "--weights", str(weights), "--protocol", "coco", "--json", str(result)]
+    arguments = [
+        "evaluate",
+        str(data),
+        "--weights",
+        str(weights),
+        "--protocol",
+        "coco",
+        "--json",
+        str(result),
+    ]
     assert main(arguments) == 0
     scores = json.loads(result.read_text())["results"]["discs"]
     assert scores["objects"] == 9
