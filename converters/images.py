@@ -213,9 +213,9 @@ def decode_mask_png(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.
         if data[-8:-4] == b"IEND" and 0 < width * height <= max_pixels:
             grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
             if grey is not None and grey.shape == (height, width):
-                patch: NDArray[np.bool_] = np.asarray(grey).astype(np.bool_)
-                return patch
-    return decode_index_image(data, max_pixels=max_pixels) != 0
+                return np.asarray(grey, np.bool_)
+    mask: NDArray[np.bool_] = decode_index_image(data, max_pixels=max_pixels) != 0
+    return mask
 
 
 def _decode(stream: BinaryIO, *, max_pixels: int, path: Path | str | None) -> NDArray[np.uint8]:
