@@ -109,7 +109,7 @@ class GridEncoding(Encoding):
         size = size or (wanted[3] - wanted[1], wanted[2] - wanted[0])
         positives = [s for s in seeds if s.positive]
         out = self.frame.resample(self._largest(positives), wanted, size, outside=0.0)
-        _mark(out, positives, wanted, 1.0)
+        mark_seeds(out, positives, wanted, 1.0)
         return out
 
     def mask(
@@ -130,8 +130,8 @@ class GridEncoding(Encoding):
         if negatives:
             wanted = clip_region(region, self.height, self.width)
             claimed = self.frame.resample(self._largest(negatives), wanted, out.shape, outside=0.0)
-            _mark(claimed, negatives, wanted, 2.0)
-            _mark(claimed, [s for s in seeds if s.positive], wanted, 0.0)
+            mark_seeds(claimed, negatives, wanted, 2.0)
+            mark_seeds(claimed, [s for s in seeds if s.positive], wanted, 0.0)
             out &= ~(claimed > positive)
         return out
 
@@ -154,8 +154,8 @@ class GridEncoding(Encoding):
         return Prediction(mask, found.label, found.score, found.mask_score, seed, tau)
 
 
-def _mark(out: NDArray[np.float32], seeds: Sequence[Seed], wanted: Region, value: float) -> None:
-    """Write a value at the samples that show the seeds."""
+def mark_seeds(out: NDArray[np.float32], seeds: Sequence[Seed], wanted: Region, value: float) -> None:
+    """Write a value at the samples of a region's raster that show the seeds."""
     rows, columns = out.shape
     for seed in seeds:
         column = int((seed.x - wanted[0]) * columns / (wanted[2] - wanted[0]))

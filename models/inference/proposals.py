@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from converters.annotation import Mask, Seed
+from models.inference.grid_encoding import mark_seeds
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.raster import GridFrame
 from models.inference.soft_masks import FloatArray, SoftMasks, soft_masks
@@ -242,16 +243,6 @@ class ProposalEncoding(Encoding):
             depth[max(0, row - radius) : row + radius + 1, max(0, column - radius) : column + radius + 1] = 0
         assert deepest is not None
         return deepest, None
-
-
-def mark_seeds(out: FloatArray, seeds: Sequence[Seed], wanted: Region, value: float) -> None:
-    """Write a value at the samples of a region's raster that show the seeds."""
-    rows, columns = out.shape
-    for seed in seeds:
-        column = int((seed.x - wanted[0]) * columns / (wanted[2] - wanted[0]))
-        row = int((seed.y - wanted[1]) * rows / (wanted[3] - wanted[1]))
-        if seed.x >= wanted[0] and seed.y >= wanted[1] and row < rows and column < columns:
-            out[row, column] = value
 
 
 class ProposalSegmenter(GridSegmenter[Detections]):
