@@ -23,7 +23,7 @@ from converters.annotation import (
     PointSet,
     Polygon,
 )
-from converters.formats import Picture, WriteOptions
+from converters.formats import Picture, PictureFinder, WriteOptions
 from converters.frozen import FrozenMap
 from converters.geometry import difference, fill_rings, outline, rasterize, vertices
 from converters.images import write_image
@@ -65,7 +65,11 @@ def there_and_back(tmp_path, name: str, annotation: ImageAnnotation) -> tuple[Im
     if each.finish is not None:
         each.finish(options, [fragment], report)
     reading = Report()
-    found = [a for file in each.find(target) for a in each.read(file, target, reading)]
+    found = [
+        PictureFinder(target).attach(annotation, file)[0]  # as the converter does it: tells the size
+        for file in each.find(target)
+        for annotation in each.read(file, target, reading)
+    ]
     assert len(found) == 1
     assert not found[0].rejected
     assert not reading.entries
