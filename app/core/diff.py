@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from app.core.mask_patch import MaskPatch
+from app.core.shared_ends import shared_ends
 from converters.annotation import Geometry, ImageAnnotation, Instance, Mask
 from converters.frozen import FrozenMap
 
@@ -90,19 +91,18 @@ class AnnotationDiff:
         picture = replace(state, **self.fields_after) if self.fields_after else state
         if not (self.removed or self.added or self.rewritten):
             return picture
-        leaving = {placed.instance.id for placed in self.removed}
-        rewrites = {rewrite.before.id: rewrite for rewrite in self.rewritten}
-        kept: list[Instance] = []
-        for instance in state.instances:
-            if instance.id in leaving:
-                leaving.discard(instance.id)
-            elif instance.id in rewrites:
-                kept.append(_rewritten(instance, rewrites.pop(instance.id)))
-            else:
-                kept.append(instance)
-        if leaving or rewrites:
-            raise DiffError(f"no instance {', '.join(sorted(leaving | rewrites.keys()))} in this state")
-        present = {instance.id for instance in kept}
+        kept = list(state.instances)
+        places = {instance.id: place for place, instance in enumerate(kept)} if self.rewritten else {}
+        for rewrite in self.rewritten:
+            place = places.get(rewrite.before.id)
+            if place is None:
+                raise DiffError(f"no instance {rewrite.before.id} in this state")
+            kept[place] = _rewritten(kept[place], rewrite)
+        for placed in reversed(self.removed):
+            if placed.index >= len(kept) or kept[placed.index].id != placed.instance.id:
+                raise DiffError(f"no instance {placed.instance.id} at its place in this state")
+            del kept[placed.index]
+        present = {instance.id for instance in kept} if self.added else set()
         for placed in self.added:
             if placed.index > len(kept) or placed.instance.id in present:
                 raise DiffError(f"instance {placed.instance.id} does not fit at place {placed.index}")
@@ -125,21 +125,24 @@ def difference(before: ImageAnnotation, after: ImageAnnotation) -> AnnotationDif
     if before.instances is after.instances:
         return AnnotationDiff(fields_before=old_fields, fields_after=new_fields)
 
-    old_places = {instance.id: index for index, instance in enumerate(before.instances)}
-    new_ids = {instance.id for instance in after.instances}
-    if len(new_ids) != len(after.instances):
+    if len({instance.id for instance in after.instances}) != len(after.instances):
         raise ValueError("two instances share an id")
-    staying = [old_places[i.id] for i in after.instances if i.id in old_places]
+    first, last = shared_ends(before.instances, after.instances)
+    old = before.instances[first : len(before.instances) - last]
+    new = after.instances[first : len(after.instances) - last]
+    old_places = {instance.id: index for index, instance in enumerate(old, first)}
+    new_ids = {instance.id for instance in new}
+    staying = [old_places[i.id] for i in new if i.id in old_places]
     moved = {before.instances[place].id for place in set(staying) - _longest_ascending(staying)}
 
     removed = tuple(
         Placed(index, instance)
-        for index, instance in enumerate(before.instances)
+        for index, instance in enumerate(old, first)
         if instance.id not in new_ids or instance.id in moved
     )
     added: list[Placed] = []
     rewritten: list[Rewrite] = []
-    for index, instance in enumerate(after.instances):
+    for index, instance in enumerate(new, first):
         place = old_places.get(instance.id)
         if place is None or instance.id in moved:
             added.append(Placed(index, instance))
