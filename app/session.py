@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.canvas.base_image import OpenImage
     from app.canvas.label_image import LabelImage
     from app.core.document import Change, Document
-    from converters.annotation import Instance, Seed
+    from converters.annotation import ImageAnnotation, Instance, Seed
 
 # Hues far apart, light and strong enough to read on a photograph; independent of the theme.
 LABEL_COLORS = (
@@ -117,6 +117,8 @@ class Session(QObject):
         self._seed_state = SeedState()
         self._colors: dict[str, str] = {}
         self._unsubscribe: Callable[[], None] | None = None
+        self._index: tuple[ImageAnnotation | None, dict[str, Instance]] = (None, {})
+        self._selected: tuple[ImageAnnotation | None, tuple[str, ...], tuple[Instance, ...]] = (None, (), ())
 
     @property
     def document(self) -> Document | None:
@@ -195,12 +197,29 @@ class Session(QObject):
             self._selection = wanted
             self.selection_changed.emit(wanted)
 
+    def instance(self, instance_id: str) -> Instance | None:
+        """The open document's object with that id."""
+        return self._by_id().get(instance_id)
+
+    def instances(self, ids: Iterable[str]) -> tuple[Instance, ...]:
+        """The open document's objects with these ids, in the order asked for."""
+        known = self._by_id()
+        return tuple(known[i] for i in ids if i in known)
+
     def selected_instances(self) -> tuple[Instance, ...]:
         """The selected objects, in the order they were selected."""
-        if self._document is None:
-            return ()
-        found = (self._document.annotation.instance(i) for i in self._selection)
-        return tuple(instance for instance in found if instance is not None)
+        annotation = self._document.annotation if self._document is not None else None
+        if self._selected[0] is not annotation or self._selected[1] is not self._selection:
+            self._selected = annotation, self._selection, self.instances(self._selection)
+        return self._selected[2]
+
+    def _by_id(self) -> dict[str, Instance]:
+        """Every object by its id; made anew once after each change."""
+        annotation = self._document.annotation if self._document is not None else None
+        if self._index[0] is not annotation:
+            instances = annotation.instances if annotation is not None else ()
+            self._index = annotation, {instance.id: instance for instance in instances}
+        return self._index[1]
 
     def set_hidden(self, ids: Iterable[str]) -> None:
         """Hide exactly these objects on the canvas."""

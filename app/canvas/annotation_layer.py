@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from app.canvas.label_image import LabelImage, draw_labels
-from app.canvas.overlay import Overlay
+from app.canvas.markers import WHITE
+from app.canvas.overlay import OUTLINE_OPACITY, Overlay, premultiplied
 from app.canvas.shapes_layer import points_of
 from app.canvas.soft_mask import DeviceMask, draw_outline, sample_mask
 from converters.annotation import Box, Circle, Mask, OrientedBox, Polygon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from PySide6.QtGui import QPainter
 
     from app.canvas.view import CanvasView
     from app.canvas.viewport import Region, Viewport
     from app.core.document import Change, Document
-    from converters.annotation import Instance
+    from converters.annotation import Geometry, Instance
 
 SELECTED_EXTRA_OPACITY = 0.12
 RECOLOR_TOOL = "recolor"
@@ -31,6 +32,10 @@ SMOOTH_VERTICES = 2000
 """Antialiased lines cost about 2 ms for a thousand vertices; beyond this the label image outlines."""
 SCATTERED = 64
 """From this many boxes on, one repaint of everything is cheaper than one for each."""
+OUTLINED = (Polygon, Box, OrientedBox, Circle)
+"""Geometries whose outline may be drawn as a smooth line."""
+OUTLINED_SINGLY = 16
+"""Up to so many selected masks are outlined one by one, which is finer; the label image outlines more."""
 
 
 class AnnotationLayer(QObject):
@@ -55,6 +60,7 @@ class AnnotationLayer(QObject):
         self._outlines: dict[str, tuple[Mask, Viewport, DeviceMask | None]] = {}
         self.labels: LabelImage | None = None
         self.vector_outlined: frozenset[str] = frozenset()
+        self._vertices: dict[str, int] = {}
         self.overlay = Overlay()
         session = view.session
         session.document_opened.connect(self._on_document_opened)
@@ -69,10 +75,16 @@ class AnnotationLayer(QObject):
     def paint(self, painter: QPainter, viewport: Viewport) -> None:
         self.overlay.outline_width = max(1, round(self._view.devicePixelRatioF()))
         self.overlay.paint(painter, viewport)
+        if self._many_selected:
+            return
         for instance in self._session.selected_instances():
             concealed = instance.id in self._hidden or instance.id in (self._muted, self._painting)
             if isinstance(instance.geometry, Mask) and not concealed:
                 self._paint_outline(painter, viewport, instance)
+
+    @property
+    def _many_selected(self) -> bool:
+        return len(self._selected) > OUTLINED_SINGLY
 
     def _paint_outline(self, painter: QPainter, viewport: Viewport, instance: Instance) -> None:
         mask = instance.geometry
@@ -103,7 +115,7 @@ class AnnotationLayer(QObject):
         """Leave out one object while a tool shows its future shape; None shows all again."""
         if instance_id == self._muted:
             return
-        toggled = self._find(i for i in (self._muted, instance_id) if i is not None)
+        toggled = self._session.instances(i for i in (self._muted, instance_id) if i is not None)
         self._muted = instance_id
         self._color(toggled)
         self._invalidate(toggled)
@@ -140,7 +152,8 @@ class AnnotationLayer(QObject):
         self.labels = None
         if document is not None:
             self.labels = ready if ready is not None else draw_labels(document.annotation)
-            self.vector_outlined = _outlined_as_lines(document.annotation.instances)
+            self._vertices.clear()
+            self._count_vertices(document.annotation.instances)
             self._color(document.annotation.instances)
         self.overlay.set_labels(self.labels)
         self._view.update()
@@ -150,18 +163,34 @@ class AnnotationLayer(QObject):
         if self.labels is None:
             return
         opacity = self._session.options.overlay_opacity
-        recoloring = self._session.tool == RECOLOR_TOOL
+        strong = min(1.0, opacity + SELECTED_EXTRA_OPACITY) if opacity > 0 else 0.0
+        recoloring, many = self._session.tool == RECOLOR_TOOL, self._many_selected
+        white = premultiplied(WHITE, OUTLINE_OPACITY)
+        mixed: dict[tuple[str, float], tuple[int, int]] = {}  # a thousand objects share a few colours
+        slots, fills, outlines = [], [], []
         for instance in instances:
             slot = self.labels.slot_of(instance.id)
-            if instance.id == self._muted:
-                self.overlay.clear_color(slot)
-                continue
-            strong = SELECTED_EXTRA_OPACITY if instance.id in self._selected and opacity > 0 else 0.0
+            selected = instance.id in self._selected
             # A tint over a recoloured object would falsify the very colour that was chosen.
             bare = recoloring or instance.recolor is not None
-            fill = 0.0 if bare else min(1.0, opacity + strong)
-            outlined = instance.id not in self.vector_outlined
-            self.overlay.set_color(slot, self._session.color_of(instance.label), fill, outlined=outlined)
+            weight = 0.0 if bare else strong if selected else opacity
+            if (instance.label, weight) not in mixed:
+                color = self._session.color_of(instance.label)
+                mixed[instance.label, weight] = (
+                    premultiplied(color, weight),
+                    premultiplied(color, OUTLINE_OPACITY),
+                )
+            fill, outline = mixed[instance.label, weight]
+            if instance.id == self._muted:
+                fill = outline = 0
+            elif instance.id in self.vector_outlined:
+                outline = fill
+            elif selected and many:
+                outline = white
+            slots.append(slot)
+            fills.append(fill)
+            outlines.append(outline)
+        self.overlay.set_colors(slots, fills, outlines)
 
     def _on_document_changed(self, change: Change) -> None:
         document = self._session.document
@@ -170,35 +199,41 @@ class AnnotationLayer(QObject):
         for gone in change.removed:
             self.labels.release(gone)
             self._outlines.pop(gone, None)
-        touched = set(change.added) | set(change.changed)
-        outlined = _outlined_as_lines(document.annotation.instances)
-        touched |= self.vector_outlined ^ outlined
-        self.vector_outlined = outlined
-        instances = [i for i in document.annotation.instances if i.id in touched]
+        before = self.vector_outlined
+        for gone in change.removed:
+            self._vertices.pop(gone, None)
+        self._count_vertices(self._session.instances((*change.added, *change.changed)))
+        touched = {*change.added, *change.changed, *(before ^ self.vector_outlined)}
+        instances = self._session.instances(touched)
         self._color(instances)
         if change.region is not None:
             self._changed(self.labels.redraw(document.annotation.instances, change.region, self._hidden))
         self._invalidate(instances)
 
-    def _invalidate(self, instances: Iterable[Instance]) -> None:
+    def _invalidate(self, instances: Sequence[Instance]) -> None:
         """Repaint where these show."""
-        boxes = [box for box in (self.box_of(instance) for instance in instances) if box is not None]
-        if len(boxes) > SCATTERED:
-            self.overlay.invalidate()
+        if len(instances) > SCATTERED:
+            self.overlay.invalidate_colors()
             self._view.update()
             return
-        for box in boxes:
-            self._changed(box)
+        for instance in instances:
+            box = self.box_of(instance)
+            if box is not None:
+                self._changed(box)
 
-    def _find(self, ids: Iterable[str]) -> list[Instance]:
-        document = self._session.document
-        wanted = set(ids)
-        if document is None or not wanted:
-            return []
-        return [instance for instance in document.annotation.instances if instance.id in wanted]
+    def _count_vertices(self, instances: Iterable[Instance]) -> None:
+        """Notes how long the instances' outlines are, and whether all of them can be drawn as lines."""
+        for instance in instances:
+            self._vertices.pop(instance.id, None)
+            if type(instance.geometry) is not Mask and isinstance(instance.geometry, OUTLINED):
+                self._vertices[instance.id] = _vertex_count(instance.geometry)
+        few = sum(self._vertices.values()) <= SMOOTH_VERTICES
+        outlined = frozenset(self._vertices) if few else frozenset()
+        if outlined != self.vector_outlined:
+            self.vector_outlined = outlined
 
     def _on_hidden_changed(self, hidden: frozenset[str]) -> None:
-        toggled = self._find(self._hidden ^ hidden)
+        toggled = self._session.instances(self._hidden ^ hidden)
         self._hidden = hidden
         document = self._session.document
         if self.labels is None or document is None:
@@ -210,8 +245,10 @@ class AnnotationLayer(QObject):
             self._changed(self.labels.redraw(document.annotation.instances, box, hidden))
 
     def _on_selection_changed(self, selection: tuple[str, ...]) -> None:
-        toggled = self._find(self._selected ^ frozenset(selection))
+        before, many = self._selected, self._many_selected
         self._selected = frozenset(selection)
+        restyled = many != self._many_selected
+        toggled = self._session.instances(before | self._selected if restyled else before ^ self._selected)
         self._outlines = {i: known for i, known in self._outlines.items() if i in self._selected}
         self._color(toggled)
         self._invalidate(toggled)
@@ -228,7 +265,7 @@ class AnnotationLayer(QObject):
     def _color_all(self) -> None:
         if self._session.document is not None:
             self._color(self._session.document.annotation.instances)
-            self.overlay.invalidate()
+            self.overlay.invalidate_colors()
             self._view.update()
 
     def _on_color_changed(self, label: str) -> None:
@@ -239,11 +276,6 @@ class AnnotationLayer(QObject):
             self._invalidate(instances)
 
 
-def _outlined_as_lines(instances: Iterable[Instance]) -> frozenset[str]:
-    """Ids of the vector regions, if there are few enough to draw their outlines as lines."""
-    found, vertices = [], 0
-    for instance in instances:
-        if isinstance(instance.geometry, Polygon | Box | OrientedBox | Circle):
-            found.append(instance.id)
-            vertices += 32 if isinstance(instance.geometry, Circle) else len(points_of(instance.geometry))
-    return frozenset(found) if vertices <= SMOOTH_VERTICES else frozenset()
+def _vertex_count(geometry: Geometry) -> int:
+    """What drawing a vector region's outline as a line costs."""
+    return 32 if isinstance(geometry, Circle) else len(points_of(geometry))

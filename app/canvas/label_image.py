@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.core.shared_ends import shared_ends
 from converters.annotation import Box, Circle, Mask, OrientedBox, Polygon
 from converters.geometry import bounding_box, rasterize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -39,7 +40,9 @@ class LabelImage:
         self._slots: dict[str, int] = {}
         self._owners: list[str | None] = [None]
         self._free: list[int] = []
-        self._rasters: dict[str, tuple[Geometry, Mask, Region]] = {}
+        self._rasters: dict[str, tuple[Geometry, Mask]] = {}
+        self._drawn: Sequence[Instance] = ()
+        self._boxes: NDArray[np.int64] = np.zeros((0, 4), np.int64)
 
     @property
     def height(self) -> int:
@@ -100,11 +103,11 @@ class LabelImage:
             return None
         if raster.x0 < 0 or raster.y0 < 0 or raster.x1 > self.width or raster.y1 > self.height:
             raster = raster.clipped(self.height, self.width)
-        self._rasters[instance.id] = (geometry, raster, raster.box)
+        self._rasters[instance.id] = (geometry, raster)
         return raster
 
     def redraw(
-        self, instances: Iterable[Instance], region: Region, hidden: frozenset[str] = frozenset()
+        self, instances: Sequence[Instance], region: Region, hidden: frozenset[str] = frozenset()
     ) -> Region:
         """Write the half-open box anew from all instances in drawing order; returns it, clipped."""
         x0, y0 = max(0, region[0]), max(0, region[1])
@@ -112,18 +115,30 @@ class LabelImage:
         if x0 >= x1 or y0 >= y1:
             return 0, 0, 0, 0
         self.array[y0:y1, x0:x1] = 0
-        for instance in instances:
-            known = self._rasters.get(instance.id)
-            if known is None or known[0] is not instance.geometry:
-                if self.raster_of(instance) is None:
-                    continue
-                known = self._rasters[instance.id]
-            # Most objects lie elsewhere: this comparison is what a thousand of them cost.
-            left, top, right, bottom = known[2]
-            if left >= x1 or top >= y1 or right <= x0 or bottom <= y0 or instance.id in hidden:
-                continue
-            self._draw(known[1], self.slot_of(instance.id), (x0, y0, x1, y1))
+        boxes = self._boxes_of(instances)
+        touching = (boxes[:, :2] < (x1, y1)).all(axis=1) & (boxes[:, 2:] > (x0, y0)).all(axis=1)
+        for place in np.flatnonzero(touching):
+            instance = instances[place]
+            raster = self.raster_of(instance)
+            if raster is not None and instance.id not in hidden:
+                self._draw(raster, self.slot_of(instance.id), (x0, y0, x1, y1))
         return x0, y0, x1, y1
+
+    def _boxes_of(self, instances: Sequence[Instance]) -> NDArray[np.int64]:
+        """(n, 4) boxes of the instances, empty ones for lines and points; of those drawn last time, only
+        what an edit has changed is looked at."""
+        first, last = shared_ends(self._drawn, instances)
+        rasters = [self.raster_of(instance) for instance in instances[first : len(instances) - last]]
+        changed = [raster.box if raster is not None else (0, 0, 0, 0) for raster in rasters]
+        self._boxes = np.concatenate(
+            [
+                self._boxes[:first],
+                np.array(changed, np.int64).reshape(-1, 4),
+                self._boxes[len(self._boxes) - last :],
+            ]
+        )
+        self._drawn = instances
+        return self._boxes
 
     def _draw(self, raster: Mask, slot: int, region: Region) -> None:
         left, top = max(region[0], raster.x0), max(region[1], raster.y0)

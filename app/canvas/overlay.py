@@ -47,6 +47,7 @@ class Overlay:
         self._fill = np.zeros(1, np.uint32)
         self._outline = np.zeros(1, np.uint32)
         self._drawn: Viewport | None = None
+        self._sampled: tuple[Viewport, NDArray[np.int32], NDArray[np.intp]] | None = None
         self._pixels: NDArray[np.uint32] = np.zeros((0, 0), np.uint32)
         self._dirty: list[Region] = []
 
@@ -55,6 +56,13 @@ class Overlay:
         self._make_room(slot)
         self._fill[slot] = premultiplied(color, opacity)
         self._outline[slot] = premultiplied(color, OUTLINE_OPACITY) if outlined else self._fill[slot]
+
+    def set_colors(self, slots: list[int], fills: list[int], outlines: list[int]) -> None:
+        """Colour table entries of many slots, as `premultiplied` makes them."""
+        if slots:
+            self._make_room(max(slots))
+            self._fill[slots] = np.array(fills, np.uint32)
+            self._outline[slots] = np.array(outlines, np.uint32)
 
     def clear_color(self, slot: int) -> None:
         """Make one slot invisible."""
@@ -70,14 +78,19 @@ class Overlay:
     def set_labels(self, labels: LabelImage | None) -> None:
         """Show another label image."""
         self.labels = labels
-        self._drawn = None
+        self._drawn = self._sampled = None
 
     def invalidate(self, region: Region | None = None) -> None:
         """Draw a picture box anew at the next paint; None: all of it."""
         if region is None:
-            self._drawn = None
+            self._drawn = self._sampled = None
         elif region[0] < region[2] and region[1] < region[3]:
+            self._sampled = None
             self._dirty.append(region)
+
+    def invalidate_colors(self) -> None:
+        """Many entries of the colour table changed, but no pixel its owner."""
+        self._drawn = None
 
     @property
     def margin(self) -> int:
@@ -127,28 +140,36 @@ class Overlay:
         if x0 >= x1 or y0 >= y1:
             return
         margin = self.margin
-        shown = sample_labels(
-            self._labels_array(), viewport, (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
-        )
         part = self._pixels[y0:y1, x0:x1]
-        if shown is None:
-            part[...] = 0
-            return
-        part[...] = self._colored(shown, viewport.scale)[margin:-margin, margin:-margin]
+        if self._sampled is not None and self._sampled[0] == viewport and part.shape == self._pixels.shape:
+            _, shown, where = self._sampled
+        else:
+            around = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
+            found = sample_labels(self._labels_array(), viewport, around)
+            if found is None:
+                part[...] = 0
+                return
+            shown, where = found, self._border(found, viewport.scale)
+            if part.shape == self._pixels.shape:
+                self._sampled = viewport, shown, where
+        part[...] = self._colored(shown, where, viewport.scale)[margin:-margin, margin:-margin]
 
     def _labels_array(self) -> NDArray[np.int32]:
         assert self.labels is not None
         return self.labels.array
 
-    def _colored(self, shown: NDArray[np.int32], scale: float) -> NDArray[np.uint32]:
-        """Premultiplied ARGB of (h, w) slots: fill, and an outline just inside every border.
+    def _border(self, shown: NDArray[np.int32], scale: float) -> NDArray[np.intp]:
+        """Flat positions of the outline, just inside every border."""
+        return np.flatnonzero(border_of(shown, self.outline_width + _has_stairs(scale)))
+
+    def _colored(self, shown: NDArray[np.int32], where: NDArray[np.intp], scale: float) -> NDArray[np.uint32]:
+        """Premultiplied ARGB of (h, w) slots: fill, and the outline.
 
         Where a picture pixel is smaller than `CRISP_FROM` device pixels the outline is softened, and
-        between one and that it is first made wider, so that it runs smoothly over the pixels' stairs.
+        between one and that it is wider, so that it runs smoothly over the pixels' stairs.
         """
-        stairs = STAIRS_FROM <= scale < CRISP_FROM
+        stairs = _has_stairs(scale)
         pixels = self._fill.take(shown)
-        where = np.flatnonzero(border_of(shown, self.outline_width + stairs))
         pixels.reshape(-1)[where] = self._outline.take(shown.reshape(-1).take(where))
         if scale < CRISP_FROM:
             channels = pixels.view(np.uint8).reshape(*pixels.shape, 4)
@@ -190,6 +211,10 @@ def border_of(shown: NDArray[np.int32], width: int) -> NDArray[np.bool_]:
         side = 2 * (width - 1) + 1
         border = cv2.dilate(border.view(np.uint8), np.ones((side, side), np.uint8)).view(np.bool_)
     return border & (shown > 0)
+
+
+def _has_stairs(scale: float) -> bool:
+    return STAIRS_FROM <= scale < CRISP_FROM
 
 
 def _is_panned(before: Viewport, after: Viewport) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.canvas.base_image import OpenImage
     from app.canvas.view import CanvasView
     from app.canvas.viewport import Region
+    from app.core.document import Change
     from app.recolor.engine import PreparedObject
     from converters.annotation import Instance, Mask, RecolorOperation
 
@@ -123,7 +124,7 @@ class RecolorLayer(QObject):
         self._trial: tuple[str, RecolorOperation] | None = None
         self._session.image_changed.connect(self._on_image_changed)
         self._session.document_opened.connect(self._sync)
-        self._session.document_changed.connect(self._sync)
+        self._session.document_changed.connect(self._on_document_changed)
 
     @property
     def mips(self) -> tuple[NDArray[np.uint8], ...] | None:
@@ -161,6 +162,12 @@ class RecolorLayer(QObject):
         self._prepared.clear()
         self._wanted.clear()
         self._shown.clear()
+
+    @Slot(object)
+    def _on_document_changed(self, change: Change) -> None:
+        touched = self._session.instances((*change.added, *change.changed))
+        if self._wanted or self._shown or any(instance.recolor is not None for instance in touched):
+            self._sync()
 
     def _recolored(self) -> list[tuple[Instance, RecolorOperation]]:
         document = self._session.document

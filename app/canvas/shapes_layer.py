@@ -14,12 +14,16 @@ from PySide6.QtCore import QObject, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPen
 
 from app.canvas.markers import WHITE, draw_path, draw_point
-from converters.annotation import Box, Circle, Line, LineStrip, OrientedBox, Point, PointSet, Polygon
+from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
 
 if TYPE_CHECKING:
     from app.canvas.view import CanvasView
     from app.canvas.viewport import Viewport
+    from app.core.document import Change
     from converters.annotation import Geometry, Instance, Vertex
+
+THIN = (Line, LineStrip, Point, PointSet)
+"""Geometries without an area."""
 
 
 def points_of(geometry: Geometry) -> tuple[Vertex, ...]:
@@ -64,24 +68,33 @@ class ShapesLayer(QObject):
         self._view = view
         self._thin: tuple[Instance, ...] = ()
         self._outlined: tuple[Instance, ...] = ()
+        self._smooth: frozenset[str] = frozenset()
+        self._own: frozenset[str] = frozenset()
         view.session.document_opened.connect(self._collect)
-        view.session.document_changed.connect(self._collect)
+        view.session.document_changed.connect(self._on_document_changed)
         view.session.hidden_changed.connect(self._on_toggled)
         view.session.selection_changed.connect(self._on_toggled)
         self._collect()
+
+    def _on_document_changed(self, change: Change) -> None:
+        """Nearly every edit concerns masks, which are none of this layer's business."""
+        touched = self._view.session.instances((*change.added, *change.changed))
+        if (
+            self._smooth is not self._view.annotations.vector_outlined
+            or not self._own.isdisjoint((*change.added, *change.changed, *change.removed))
+            or any(isinstance(instance.geometry, THIN) for instance in touched)
+        ):
+            self._collect()
 
     def _collect(self, _: object = None) -> None:
         document = self._view.session.document
         before = self._thin
         self._thin, self._outlined = (), ()
         if document is not None:
-            smooth = self._view.annotations.vector_outlined
-            self._outlined = tuple(i for i in document.annotation.instances if i.id in smooth)
-            self._thin = tuple(
-                instance
-                for instance in document.annotation.instances
-                if isinstance(instance.geometry, Line | LineStrip | Point | PointSet)
-            )
+            self._smooth = self._view.annotations.vector_outlined
+            self._outlined = tuple(i for i in document.annotation.instances if i.id in self._smooth)
+            self._thin = tuple(i for i in document.annotation.instances if isinstance(i.geometry, THIN))
+        self._own = frozenset(instance.id for instance in (*self._outlined, *self._thin))
         if self._thin != before:
             self._view.update()
 
@@ -110,7 +123,7 @@ class ShapesLayer(QObject):
             if screen.intersects(path.controlPointRect().adjusted(-1, -1, 1, 1)):
                 draw_path(painter, path, color, ratio, width=width)
         for instance in session.selected_instances():
-            if instance.id in session.hidden:
+            if isinstance(instance.geometry, Mask) or instance.id in session.hidden:
                 continue
             if isinstance(instance.geometry, Polygon | Box | OrientedBox | Circle):
                 draw_path(painter, path_of(instance.geometry, viewport), WHITE, ratio)

@@ -119,3 +119,24 @@ def test_writing_over_one_object_spares_the_others():
     labels.write(box_mask(5, 0, 15, 10), 0, only_over=labels.slot_of("a"))
     assert labels.pick(7, 5) is None
     assert labels.pick(12, 5) == "b"
+
+
+def test_edits_between_redraws_are_followed():
+    random = np.random.default_rng(5)
+    instances = [instance(f"i{n}", box_mask(3 * n, n, 3 * n + 12, n + 15)) for n in range(12)]
+    labels = draw_labels(annotation(*instances))
+    for number in range(30):
+        place = int(random.integers(0, len(instances)))
+        match number % 3:
+            case 0:
+                instances = [*instances[:place], *instances[place + 1 :]]
+            case 1:
+                x, y = (int(v) for v in random.integers(0, 40, 2))
+                added = instance(f"n{number}", box_mask(x, y, x + 9, y + 9))
+                instances = [*instances[:place], added, *instances[place:]]
+            case 2:
+                instances = [*instances[place:], *instances[:place]]
+        labels.redraw(instances, (0, 0, labels.width, labels.height))
+        whole = draw_labels(annotation(*instances))
+        shown = [[labels.pick(x, y) for x in range(0, 60, 3)] for y in range(0, 40, 3)]
+        assert shown == [[whole.pick(x, y) for x in range(0, 60, 3)] for y in range(0, 40, 3)]

@@ -5,7 +5,7 @@ import pytest
 from PySide6.QtGui import QColor, QImage, QPainter
 
 from app.canvas.label_image import draw_labels
-from app.canvas.overlay import Overlay, border_of
+from app.canvas.overlay import OUTLINE_OPACITY, Overlay, border_of, premultiplied
 from app.canvas.viewport import Viewport
 from converters.annotation import ImageAnnotation, Mask
 from tests.gui.canvas_scene import box_mask, instance, to_array
@@ -120,3 +120,15 @@ def test_borders_lie_inside_regions():
     assert border[2, 2:7].all()
     assert border[4, 4]
     assert not border_of(np.ones((5, 5), np.int32), 2).any()
+
+
+def test_new_colours_for_many_look_as_if_they_had_been_there_from_the_start(qapp):
+    instances, view = scattered(), viewport(0.8)
+    changed, fresh = overlay_of(instances), overlay_of(instances)
+    painted(changed, view)
+    slots = [changed.labels.slot_of(each.id) for each in instances]
+    table = [premultiplied(QColor(10, 20, 200), opacity) for opacity in (0.4, OUTLINE_OPACITY)]
+    for overlay in (changed, fresh):
+        overlay.set_colors(slots, [table[0]] * len(slots), [table[1]] * len(slots))
+    changed.invalidate_colors()
+    assert np.array_equal(painted(changed, view), painted(fresh, view))
