@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
@@ -24,6 +25,7 @@ from app.panels.controls import swatch_icon
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
 
+    from app.core.document import Change
     from app.session import Session
 
 
@@ -40,6 +42,9 @@ class LabelsPanel(QWidget):
         super().__init__()
         self._session = session
         self._known = list(dict.fromkeys(known))
+        self._labels: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._listed: list[str] = []
         self.entry = QLineEdit()
         self.entry.setPlaceholderText(tr("New label, then Enter"))
         self.entry.setMaxLength(120)
@@ -61,11 +66,11 @@ class LabelsPanel(QWidget):
         column.setSpacing(8)
         column.addWidget(self.entry)
         column.addWidget(self.list, 1)
-        session.document_opened.connect(self.refresh)
-        session.document_changed.connect(self.refresh)
+        session.document_opened.connect(self._count)
+        session.document_changed.connect(self._follow)
         session.label_changed.connect(self.refresh)
-        session.colors_changed.connect(self.refresh)
-        self.refresh()
+        session.colors_changed.connect(self._recolor)
+        self._count()
 
     def labels(self) -> tuple[str, ...]:
         """What the list shows, top to bottom."""
@@ -74,32 +79,58 @@ class LabelsPanel(QWidget):
         )
 
     @Slot()
-    def refresh(self) -> None:
-        """Lists the labels anew."""
+    def _count(self) -> None:
+        """Counts the labels of another picture."""
         document = self._session.document
-        counts: dict[str, int] = {}
-        if document is not None:
-            for instance in document.annotation.instances:
-                counts[instance.label] = counts.get(instance.label, 0) + 1
+        instances = document.annotation.instances if document is not None else ()
+        self._labels = {instance.id: instance.label for instance in instances}
+        self._counts = Counter(self._labels.values())
+        self.refresh()
+
+    @Slot(object)
+    def _follow(self, change: Change) -> None:
+        """Counts again what an edit touched."""
+        before = Counter(self._counts)
+        for name in (*change.removed, *change.changed):
+            self._counts[self._labels.pop(name, "")] -= 1
+        for instance in self._session.instances((*change.added, *change.changed)):
+            self._labels[instance.id] = instance.label
+            self._counts[instance.label] += 1
+        self._counts = +self._counts
+        if self._counts != before:
+            self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Shows the labels, their counts and which one is current; touches only what differs."""
         current = self._session.options.label
-        self._known = list(dict.fromkeys([*self._known, *counts, current]))
+        self._known = list(dict.fromkeys([*self._known, *self._counts, current]))
         names = [name for name in self._known if name]
-        shown = [(name, counts.get(name, 0)) for name in names]
         blocked = self.list.blockSignals(True)
-        if self.labels() != tuple(names):
+        if self._listed != names:
+            self._listed = names
             self.list.clear()
             for name in names:
                 item = QListWidgetItem()
                 item.setData(Qt.ItemDataRole.UserRole, name)
                 item.setSizeHint(QSize(80, 28))
+                item.setIcon(swatch_icon(self._session.color_of(name)))
                 self.list.addItem(item)
-        for row, (name, count) in enumerate(shown):
-            item = self.list.item(row)
-            item.setText(f"{name}   {count}" if count else name)
-            item.setIcon(swatch_icon(self._session.color_of(name)))
-            if name == current:
-                self.list.setCurrentRow(row)
+        for row, name in enumerate(names):
+            count = self._counts[name]
+            item, text = self.list.item(row), f"{name}   {count}" if count else name
+            if item.text() != text:
+                item.setText(text)
+        if current in names and self.list.currentRow() != names.index(current):
+            self.list.setCurrentRow(names.index(current))
         self.list.blockSignals(blocked)
+
+    @Slot(str)
+    def _recolor(self, label: str) -> None:
+        if label in self._listed:
+            shade = self._session.color_of(label)
+            self.list.item(self._listed.index(label)).setIcon(swatch_icon(shade))
+        self.refresh()
 
     @Slot()
     def _add(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Slot
 
+from app.core.shared_ends import shared_ends
 from app.i18n import tr
 from app.panels.object_thumbnails import object_thumbnail
 from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
@@ -13,7 +14,6 @@ from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBo
 if TYPE_CHECKING:
     from PySide6.QtGui import QPixmap
 
-    from app.core.document import Change
     from app.session import Session
     from converters.annotation import Geometry, Instance
 
@@ -35,8 +35,8 @@ class ObjectModel(QAbstractTableModel):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._rows: list[Instance] = []
-        self._places: dict[str, int] = {}
+        self._instances: tuple[Instance, ...] = ()
+        self._places: dict[str, int] | None = None
         self._thumbnails: dict[str, tuple[Geometry, str, QPixmap]] = {}
         self._ratio = 1.0
         session.document_opened.connect(self.reload)
@@ -52,7 +52,7 @@ class ObjectModel(QAbstractTableModel):
             self._refresh_all()
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(self._rows)
+        return 0 if parent.isValid() else len(self._instances)
 
     def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
         return 0 if parent.isValid() else 3
@@ -62,16 +62,19 @@ class ObjectModel(QAbstractTableModel):
         return flags | Qt.ItemFlag.ItemIsEditable if index.column() == OBJECT else flags
 
     def instance_at(self, row: int) -> Instance:
-        return self._rows[row]
+        return self._instances[-1 - row]
 
     def row_of(self, instance_id: str) -> int:
         """The row of an instance, -1 where it is not there."""
+        if self._places is None:
+            last = len(self._instances) - 1
+            self._places = {instance.id: last - place for place, instance in enumerate(self._instances)}
         return self._places.get(instance_id, -1)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid() or index.row() >= len(self._rows):
+        if not index.isValid() or index.row() >= len(self._instances):
             return None
-        instance = self._rows[index.row()]
+        instance = self.instance_at(index.row())
         if role == ID_ROLE:
             return instance.id
         if index.column() == OBJECT:
@@ -89,7 +92,7 @@ class ObjectModel(QAbstractTableModel):
         document = self._session.document
         if document is None or not index.isValid():
             return False
-        instance = self._rows[index.row()]
+        instance = self.instance_at(index.row())
         if index.column() == OBJECT and role == Qt.ItemDataRole.EditRole:
             label = str(value).strip()
             if not label or label == instance.label:
@@ -114,44 +117,41 @@ class ObjectModel(QAbstractTableModel):
         self.beginResetModel()
         document = self._session.document
         self._set_rows(document.annotation.instances if document is not None else ())
-        self._thumbnails = {key: kept for key, kept in self._thumbnails.items() if key in self._places}
+        there = {instance.id for instance in self._instances}
+        self._thumbnails = {key: kept for key, kept in self._thumbnails.items() if key in there}
         self.endResetModel()
 
     def _set_rows(self, instances: tuple[Instance, ...]) -> None:
-        self._rows = list(reversed(instances))
-        self._places = {instance.id: row for row, instance in enumerate(self._rows)}
+        self._instances, self._places = instances, None
 
-    @Slot(object)
-    def _follow(self, change: Change) -> None:
-        """Most edits change rows, put new ones on top or take some away; others read all anew."""
+    @Slot()
+    def _follow(self) -> None:
+        """Nearly every edit changes rows, or puts in or takes out neighbours; others read all anew."""
         document = self._session.document
         if document is None:
             return
-        instances = document.annotation.instances
-        before = [instance.id for instance in reversed(self._rows)]
-        now = [instance.id for instance in instances]
-        if now == before:
-            self._set_rows(instances)
-        elif now[: len(before)] == before:
-            self.beginInsertRows(QModelIndex(), 0, len(now) - len(before) - 1)
-            self._set_rows(instances)
+        before, now = self._instances, document.annotation.instances
+        first, last = shared_ends(before, now)
+        old, new = before[first : len(before) - last], now[first : len(now) - last]
+        if [instance.id for instance in old] == [instance.id for instance in new]:
+            self._set_rows(now)
+            if new:  # places grow upwards in the list
+                self.dataChanged.emit(self.index(last, 0), self.index(last + len(new) - 1, OBJECT))
+        elif not old:
+            self.beginInsertRows(QModelIndex(), last, last + len(new) - 1)
+            self._set_rows(now)
             self.endInsertRows()
-        elif len(change.removed) == 1 and [name for name in before if name != change.removed[0]] == now:
-            row = self.row_of(change.removed[0])
-            self.beginRemoveRows(QModelIndex(), row, row)
-            self._set_rows(instances)
+        elif not new:
+            self.beginRemoveRows(QModelIndex(), last, last + len(old) - 1)
+            self._set_rows(now)
             self.endRemoveRows()
         else:
             self.reload()
-            return
-        for name in change.changed:
-            row = self.row_of(name)
-            self.dataChanged.emit(self.index(row, 0), self.index(row, OBJECT))
 
     @Slot()
     def _refresh_all(self) -> None:
-        if self._rows:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self._rows) - 1, OBJECT))
+        if self._instances:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._instances) - 1, OBJECT))
 
     def _targets(self, instance_id: str) -> tuple[str, ...]:
         """The whole selection if the instance is part of it, else the instance alone."""

@@ -223,8 +223,10 @@ class RecolorSection(Section):
     @Slot()
     def _load_from_selection(self) -> None:
         """A single recoloured object brings its own colour and sliders."""
+        if self._session.tool != "recolor" or len(self._session.selection) != 1:
+            return
         selected = self._session.selected_instances()
-        if len(selected) != 1 or selected[0].recolor is None or self._session.tool != "recolor":
+        if not selected or selected[0].recolor is None:
             return
         operation = selected[0].recolor
         # Both at once: the recolour tool follows every option and would see a mixture in between.

@@ -32,7 +32,13 @@ class Enabling(QObject):
         session.selection_changed.connect(self.refresh)
         session.encoding_changed.connect(self.refresh)
         desk.pictures.list_changed.connect(self.refresh)
-        QGuiApplication.clipboard().dataChanged.connect(self.refresh)
+        QGuiApplication.clipboard().dataChanged.connect(self._look_at_clipboard)
+        self._look_at_clipboard()
+
+    @Slot()
+    def _look_at_clipboard(self) -> None:
+        """Asking for the clipboard may mean asking another program: not at every edit."""
+        self._has_clipboard = self._desk.objects.has_clipboard
         self.refresh()
 
     @Slot()
@@ -47,7 +53,7 @@ class Enabling(QObject):
             "pair": len(session.selection) > 1,
             "undo": document is not None and document.can_undo,
             "redo": document is not None and document.can_redo,
-            "clipboard": document is not None and self._desk.objects.has_clipboard,
+            "clipboard": document is not None and self._has_clipboard,
             "folder": bool(self._desk.pictures.paths),
             "encoding": session.encoding is not None,
         }
