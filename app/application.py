@@ -17,6 +17,7 @@ from app.main_window import MainWindow
 from app.services.desk import Desk
 from app.theme import ThemeManager
 
+SWITCH_SECONDS: Final = 0.0005
 ICON_COLOR: Final = "#2e9e5b"  # reads on the title bars of light and dark desktops
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ def make_application(arguments: Sequence[str] = ()) -> QApplication:
     return application
 
 
+def favour_the_window() -> None:
+    """Has worker threads hand over the interpreter soon.
+
+    The window asks for it many times while it paints one frame, after every call into Qt. A worker
+    that is busy in Python (writing a thousand objects) may keep it for this long each time.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
 def translate_qt(application: QApplication) -> None:
     """Loads Qt's own words (the buttons of its dialogs) in the window's language."""
     translator = QTranslator(application)
@@ -53,6 +63,7 @@ def translate_qt(application: QApplication) -> None:
 def run_window(paths: Sequence[Path | str] = ()) -> int:
     """Shows the window, opens the paths, and returns the exit status when it is closed."""
     application = make_application()
+    favour_the_window()
     store = SettingsStore()
     set_language(store.settings.language)
     translate_qt(application)
