@@ -49,7 +49,9 @@ class Probe(QObject):
         wanted = self._shot.with_name(self._shot.name + ".wanted")
         if wanted.exists():
             wanted.unlink()
-            window.screen().grabWindow(0).save(str(self._shot))
+            part = self._shot.with_name("part-" + self._shot.name)
+            window.screen().grabWindow(0).save(str(part))
+            os.replace(part, self._shot)
 
 
 def centre_of(widget: QWidget) -> list[int]:
