@@ -17,9 +17,9 @@ app: $(VENV)/.ready
 	$(BIN)/python main.py $(SAMPLES)/coffee.jpg
 
 demo: $(VENV)/.ready
-	$(BIN)/python main.py segment $(SAMPLES)/coffee.jpg --seed 300,190 --label cup -o $(DEMO)
-	$(BIN)/python main.py segment $(SAMPLES)/coffee.jpg --seed 300,190 --label cup --format png -o $(DEMO)
-	$(BIN)/python main.py recolor $(SAMPLES)/coffee.jpg --seed 300,190 --color '#2f6fed' -o $(DEMO)/coffee_blue.png
+	$(BIN)/python main.py segment $(SAMPLES)/coffee.jpg --seed 290,110 --label cup -o $(DEMO)
+	$(BIN)/python main.py segment $(SAMPLES)/coffee.jpg --seed 290,110 --label cup --format png -o $(DEMO)
+	$(BIN)/python main.py recolor $(SAMPLES)/coffee.jpg --seed 290,110 --color '#2f6fed' -o $(DEMO)/coffee_blue.png
 	@echo "The results are in $(DEMO)/."
 
 test: $(VENV)/.ready-test

@@ -22,8 +22,8 @@ from tests.labelme_rules import check_labelme
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "resources" / "samples" / "coffee.jpg"
 TOOLS = ("Xvfb", "xdotool")
-DISPLAY = ":87"
 PATIENCE = 90.0
+COFFEE, SAUCER, HOLE = (290, 110), (112, 230), (343, 336)
 
 pytestmark = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in TOOLS), reason=f"needs {' and '.join(TOOLS)}"
@@ -38,15 +38,13 @@ class Person:
         self.probe_file, self.shot_file = folder / "probe.json", folder / "shot.png"
         self.environment = {
             **os.environ,
-            "DISPLAY": DISPLAY,
             "QT_QPA_PLATFORM": "xcb",
             "SEEDHUE_HOME": str(folder / "home"),
         }
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, *paths: Path) -> None:
-        self._run("Xvfb", DISPLAY, "-screen", "0", "1440x900x24", "-nolisten", "tcp")
-        self._wait_for_display()
+        self._start_display()
         if shutil.which("openbox"):
             self._run("openbox")
         script = str(ROOT / "tests" / "e2e" / "window_with_probe.py")
@@ -72,13 +70,16 @@ class Person:
         self._processes.append(process)
         return process
 
-    def _wait_for_display(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while subprocess.run(
-            ["xdotool", "getdisplaygeometry"], env=self.environment, capture_output=True
-        ).returncode:
-            assert time.monotonic() < deadline, "Xvfb did not start"
-            time.sleep(0.1)
+    def _start_display(self) -> None:
+        """Xvfb looks for a free display by itself and tells its number through a pipe."""
+        told, tell = os.pipe()
+        command = ("Xvfb", "-displayfd", str(tell), "-screen", "0", "1440x900x24", "-nolisten", "tcp")
+        self._processes.append(subprocess.Popen(command, pass_fds=(tell,), stderr=subprocess.DEVNULL))
+        os.close(tell)
+        with os.fdopen(told) as pipe:
+            number = pipe.readline().strip()
+        assert number, "Xvfb did not start"
+        self.environment["DISPLAY"] = f":{number}"
 
     def _xdotool(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -163,25 +164,25 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
 
     # Name what is going to be cut out, then grow it from a seed and turn τ.
     person.click_screen(person.look()["label_entry"])
-    person.write("saucer")
+    person.write("cup")
     person.press("Return")
     person.press("s")
     person.until(lambda seen: seen["tool"] == "seed")
-    person.click(112, 230)
+    person.click(*COFFEE)
     grown = person.until(lambda seen: seen["seeds"] == 1 and seen["tau"] is not None)
     person.scroll(3)
     person.until(lambda seen: seen["tau"] is not None and seen["tau"] != grown["tau"])
     person.scroll(-3)
     person.press("Return")
-    person.until(lambda seen: [o["label"] for o in seen["objects"]] == ["saucer"])
+    person.until(lambda seen: [o["label"] for o in seen["objects"]] == ["cup"])
 
     # A correction with the brush, and undo and redo of it.
     person.press("v")
-    person.click(112, 230)
+    person.click(*COFFEE)
     person.until(lambda seen: seen["selected"] == 1)
     person.press("b")
     person.until(lambda seen: seen["tool"] == "brush")
-    person.drag((100, 200), (110, 190), (125, 185))
+    person.drag((330, 331), HOLE, (355, 340))
     person.until(lambda seen: seen["modified"] or (picture.with_suffix(".json")).exists())
     person.press("ctrl+z")
     person.press("ctrl+shift+z")
@@ -192,7 +193,7 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     blue = max(seen["swatches"], key=blueness)
     person.click_screen(seen["swatches"][blue])
     person.until(lambda seen: seen["color"] == blue)
-    person.click(112, 230)
+    person.click(*SAUCER)
     person.until(lambda seen: [o["recolor"] for o in seen["objects"]] == [blue])
     person.press("ctrl+s")
     person.until(lambda seen: not seen["modified"])
@@ -202,12 +203,12 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
 
     document = picture.with_suffix(".json")
     check_labelme(document)
-    (saucer,) = read_labelme(document).instances
-    assert saucer.label == "saucer"
-    assert saucer.recolor.color == blue
-    assert saucer.geometry.contains(112, 230)
-    assert saucer.geometry.contains(112, 189)
-    assert [s.positive for s in saucer.provenance.seeds] == [True]
+    (cup,) = read_labelme(document).instances
+    assert cup.label == "cup"
+    assert cup.recolor.color == blue
+    assert cup.geometry.contains(*SAUCER)
+    assert cup.geometry.contains(*HOLE)
+    assert [s.positive for s in cup.provenance.seeds] == [True]
     assert person.look()["notices"] == []
     assert_shows_colour(shot, person, blue)
     if "SEEDHUE_SCREENSHOT" in os.environ:
@@ -223,6 +224,6 @@ def assert_shows_colour(shot: Path, person: Person, name: str) -> None:
     """The screen shows the saucer bluish where the photograph is red."""
     from converters.images import read_image
 
-    x, y = (int(v) for v in person.point(112, 230))
+    x, y = (int(v) for v in person.point(*SAUCER))
     patch = read_image(shot)[y - 4 : y + 5, x - 4 : x + 5].reshape(-1, 3).mean(axis=0)
     assert patch[2] > patch[0], f"{name} expected, the screen shows {patch}"
