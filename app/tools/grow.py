@@ -5,9 +5,10 @@ Qt-free. Positions and regions are pixels of the whole picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from converters.annotation import Mask
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 
 TAU_MIN, TAU_MAX = 0.02, 0.98
 """Ends of a level: scrolling on leads to the next one."""
+
+
+_COMPARED_SIDE = 256
+"""Answers of two encodings are compared on so many samples a side."""
+_SHARES = (1.0, 0.97, 0.9)
+"""How much of a region the matching threshold may cover: just behind its last pixel a flat background
+may begin, all of one similarity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,18 @@ class Grown:
         """Whether nothing of the region lies outside and no pixel was left out."""
         return self.request.is_sharp and self.request.region == tuple(self.encoding.region)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the region reaches a border of what was encoded and may go on beyond it."""
+        x0, y0, x1, y1 = self.encoding.region
+        left, top, right, bottom = self.request.region
+        return bool(
+            (left == x0 > 0 and self.array[:, 0].any())
+            or (top == y0 > 0 and self.array[0].any())
+            or (right == x1 < self.encoding.width and self.array[:, -1].any())
+            or (bottom == y1 < self.encoding.height and self.array[-1].any())
+        )
+
     def mask(self) -> Mask:
         """The region as a mask of the picture; only a sharp one is exact."""
         return Mask(self.request.region[0], self.request.region[1], self.array).cropped()
@@ -97,6 +117,61 @@ def grow(encoding: Encoding, request: Growth) -> Grown:
     return Grown(request, encoding, array, tau, suggested, level, tuple(scores))
 
 
+def grow_whole(encoding: Encoding, around: Encoding | None, request: Growth) -> Grown:
+    """Answer a request; an object that the border of an encoded part cuts is completed.
+
+    Args:
+        around: the encoding of the whole picture; None takes the answer as it is.
+    """
+    grown = grow(encoding, request)
+    if around is None or around is encoding or not (request.is_sharp and grown.is_cut):
+        return grown
+    return _completed(grown, around)
+
+
+def _completed(grown: Grown, around: Encoding) -> Grown:
+    """The region, going on outside the encoded part as the whole picture's encoding says.
+
+    The two encodings measure similarity at different scales, so neither level nor threshold carries
+    over: of the levels, each with thresholds that cover about as much of the part as the region does,
+    the one is taken whose answer there is most like the region. Inside the part every pixel stays as
+    it was; outside, only what hangs together with the region is added.
+    """
+    request, (x0, y0, x1, y1) = grown.request, grown.request.region
+    step = max(1, round(max(grown.array.shape) / _COMPARED_SIDE))
+    size = -(-grown.array.shape[0] // step), -(-grown.array.shape[1] // step)
+    inside = grown.array[_centers(grown.array.shape[0], size[0])][:, _centers(grown.array.shape[1], size[1])]
+    best, tau, level = -1.0, grown.tau, 0
+    for tried in range(len(around.level_scores(request.seeds))):
+        similarity = around.similarity(request.seeds, level=tried, region=request.region, size=size)
+        for share in _SHARES:
+            threshold = _covering(similarity, round(share * int(np.count_nonzero(inside))))
+            found = similarity >= threshold
+            shared, either = int(np.count_nonzero(found & inside)), int(np.count_nonzero(found | inside))
+            if shared / max(1, either) > best:
+                best, tau, level = shared / max(1, either), threshold, tried
+    height, width = around.height, around.width
+    full = around.mask(request.seeds, tau=tau, level=level, region=(0, 0, width, height)).astype(np.uint8)
+    full[y0:y1, x0:x1] = grown.array
+    _, parts = cv2.connectedComponents(full, connectivity=4)
+    kept = np.unique(parts[y0:y1, x0:x1][grown.array])
+    whole = np.isin(parts, kept[kept > 0])
+    complete = replace(request, region=(0, 0, width, height), size=(height, width))
+    return replace(grown, request=complete, array=whole)
+
+
+def _centers(length: int, samples: int) -> NDArray[np.intp]:
+    """Which of `length` pixels lie under the centres of so many even samples."""
+    return ((np.arange(samples) + 0.5) * length / samples).astype(np.intp)
+
+
+def _covering(similarity: NDArray[np.float32], covered: int) -> float:
+    """The threshold, inside the scale's ends, from which on so many values are found."""
+    values = similarity.reshape(-1)
+    rank = min(values.size - 1, max(0, values.size - covered))
+    return min(TAU_MAX, max(TAU_MIN, float(np.partition(values, rank)[rank])))
+
+
 def enter_level(grown: Grown, level: int) -> float:
     """The threshold at which another level starts where this region ends.
 
@@ -110,8 +185,4 @@ def enter_level(grown: Grown, level: int) -> float:
         region=request.region,
         size=None if request.is_sharp else request.size,
     )
-    values = similarity.reshape(-1)
-    covered = int(np.count_nonzero(grown.array))
-    rank = min(values.size - 1, max(0, values.size - covered))
-    tau = float(np.partition(values, rank)[rank])
-    return min(TAU_MAX, max(TAU_MIN, tau))
+    return _covering(similarity, int(np.count_nonzero(grown.array)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from app.tools.grow import TAU_MAX, TAU_MIN, Growth, enter_level, grow
+from app.tools.grow import TAU_MAX, TAU_MIN, Growth, enter_level, grow, grow_whole
 from converters.annotation import Mask, Provenance, Seed
 from tests.gui.canvas_scene import (
     BLUE_SQUARE,
@@ -304,6 +304,40 @@ def test_the_sharp_part_is_asked_when_it_is_what_shows(seeds):
     seeds.click(70, 70)
     seeds.settle()
     assert len(part.asked) == asked
+
+
+def test_an_object_that_the_sharp_part_cuts_is_completed(seeds):
+    x0, _, _, y1 = RED_SQUARE
+    part = ColorEncoding(picture(), (x0 - 10, y1 - 60, x0 + 40, y1 + 10))
+    seeds.session.set_detail(part)
+    seeds.view._set_viewport(seeds.view.viewport.centered(14.0, x0 + 15, y1 - 25))
+    seeds.click(x0 + 15, y1 - 20)
+    seeds.settle()
+    assert part.asked
+    seeds.key(Qt.Key.Key_Return)
+    seeds.settle()
+    assert seeds.only().geometry == box_mask(*RED_SQUARE)  # complete, and without its twin elsewhere
+
+
+def test_every_pixel_of_the_sharp_part_stays_as_it_was_found():
+    image = picture()
+    blurred = image.copy()
+    blurred[60:70, 50:60] = GREEN  # what the whole picture's encoding does not see is not taken away
+    sharp, whole = ColorEncoding(image, (45, 30, 130, 130)), ColorEncoding(blurred)
+    x0, y0, x1, y1 = sharp.region
+    request = Growth((Seed(90.5, 90.5),), 0.5, 1, sharp.region, (y1 - y0, x1 - x0))
+    cut, complete = grow(sharp, request), grow_whole(sharp, whole, request)
+    assert cut.is_cut
+    assert not complete.is_cut
+    assert np.array_equal(complete.mask().window(sharp.region), cut.array)
+    assert complete.mask() == box_mask(*RED_SQUARE)
+
+
+def test_an_object_inside_the_sharp_part_asks_nobody_else():
+    sharp, whole = ColorEncoding(picture(), (30, 30, 130, 120)), ColorEncoding(picture())
+    request = Growth((Seed(70.5, 70.5),), 0.5, 1, sharp.region, (90, 100))
+    assert grow_whole(sharp, whole, request).mask() == box_mask(*RED_SQUARE)
+    assert whole.asked == []
 
 
 # Tuning what was kept

@@ -1,0 +1,166 @@
+"""What the seed tool grows at the moment: asked for off the GUI thread, shown when the answer comes."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer, Slot
+
+from app.canvas.background import Background
+from app.session import SeedState
+from app.tools.grow import Grown, Growth, enter_level, grow_whole
+from app.tools.tool import Tool
+from converters.annotation import Seed
+
+if TYPE_CHECKING:
+    from app.canvas.view import CanvasView
+    from app.session import Session
+    from models.segmenter import Encoding
+
+FRAME_MS = 16
+HOVER_OPACITY, GROWN_OPACITY = 0.32, 0.5
+
+
+class GrowingTool(Tool):
+    """Seeds and the region they mean, under the pointer or clicked.
+
+    A job for the screen (only what shows, at the screen's resolution) runs for every change; the
+    whole mask in every pixel is computed when it goes into the document.
+    """
+
+    def __init__(self, session: Session, view: CanvasView) -> None:
+        super().__init__(session, view)
+        self._seeds: tuple[Seed, ...] = ()
+        self._editing: str | None = None
+        self._changed = False
+        self._hover: Seed | None = None
+        self._grown: Grown | None = None
+        self._numbers = count(1)
+        self._newest = self._newest_whole = 0
+        self._own_options = False
+        self._background = Background(self)
+        self._frame = QTimer(self)
+        self._frame.setSingleShot(True)
+        self._frame.setInterval(FRAME_MS)
+        self._frame.timeout.connect(self._show_hover)
+
+    @property
+    def _is_committing(self) -> bool:
+        """Whether a region is on its way into the document, its preview still on the screen."""
+        return False
+
+    def shutdown(self) -> None:
+        self._background.shutdown()
+
+    def _set_options(self, tau: float | None, level: int | None) -> None:
+        """Set the sliders without taking it for a wish of the user's."""
+        self._own_options = True
+        self.session.set_option("tau", tau)
+        self.session.set_option("level", level)
+        self._own_options = False
+
+    def _encoding(self, seeds: tuple[Seed, ...] | None = None) -> Encoding | None:
+        """The encoding to ask: the sharp part if the seeds and most of what shows lie on it."""
+        chosen: Encoding | None = self.session.encoding_for(self._seeds if seeds is None else seeds)
+        if chosen is None or chosen is self.session.encoding:
+            return chosen
+        x0, y0, x1, y1 = self.view.visible_region()
+        left, top, right, bottom = chosen.region
+        shared = max(0, min(x1, right) - max(x0, left)) * max(0, min(y1, bottom) - max(y0, top))
+        mostly = shared >= 0.8 * (x1 - x0) * (y1 - y0)
+        return chosen if mostly or self.session.encoding is None else self.session.encoding
+
+    def _screen_request(self, encoding: Encoding, seeds: tuple[Seed, ...]) -> Growth | None:
+        """What the screen needs: the visible part, never finer than the picture or the screen."""
+        shown, (left, top, right, bottom) = self.view.visible_region(), encoding.region
+        x0, y0 = max(shown[0], left), max(shown[1], top)
+        x1, y1 = min(shown[2], right), min(shown[3], bottom)
+        if x0 >= x1 or y0 >= y1:
+            return None
+        scale = min(1.0, self.view.zoom)
+        size = max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale))
+        options = self.session.options
+        return Growth(seeds, options.tau, options.level, (x0, y0, x1, y1), size)
+
+    def _refresh(self) -> None:
+        """Ask for the region on the screen, and for the whole one if a kept object is being tuned."""
+        if not self._seeds:
+            return
+        encoding = self._encoding()
+        if encoding is None:
+            return
+        request = self._screen_request(encoding, self._seeds)
+        if request is not None:
+            self._submit("screen", encoding, request)
+        if self._editing is not None and self._changed:
+            self._submit("whole", encoding, self._whole_request(encoding))
+
+    def _whole_request(self, encoding: Encoding) -> Growth:
+        """What the document needs: everything that was encoded, in every pixel."""
+        x0, y0, x1, y1 = encoding.region
+        options = self.session.options
+        return Growth(self._seeds, options.tau, options.level, (x0, y0, x1, y1), (y1 - y0, x1 - x0))
+
+    def _submit(self, lane: str, encoding: Encoding, request: Growth) -> None:
+        number = next(self._numbers)
+        if lane == "screen":
+            self._newest = number
+        else:
+            self._newest_whole = number
+        around = self.session.encoding if lane == "whole" else None
+        self._background.submit(
+            lane, (lane, number), lambda should_stop: grow_whole(encoding, around, request)
+        )
+
+    @Slot()
+    def _show_hover(self) -> None:
+        if self._seeds or self._is_committing:
+            return
+        encoding = self._encoding((self._hover,)) if self._hover is not None else None
+        if encoding is None or self._hover is None:
+            self._forget_grown()
+            return
+        request = self._screen_request(encoding, (self._hover,))
+        if request is not None:
+            self._submit("screen", encoding, request)
+
+    def _forget_grown(self) -> None:
+        self._newest = 0
+        self._grown = None
+        self.view.preview.clear()
+
+    def _go_to_level(self, level: int) -> None:
+        grown = self._grown
+        if grown is None or not 0 <= level < len(grown.level_scores):
+            return
+        self._background.submit(
+            "level", ("level", level), lambda should_stop: (grown, enter_level(grown, level))
+        )
+
+    def _show(self, grown: Grown) -> None:
+        self._grown = grown
+        tuned = self._editing is not None
+        if not tuned or self._changed:
+            hovering = not self._seeds
+            color = self.session.color_of(self._label())
+            self.view.annotations.mute(self._editing)
+            self.view.preview.show(
+                grown.array, grown.request.region, color, HOVER_OPACITY if hovering else GROWN_OPACITY
+            )
+        if self._seeds:
+            self.session.set_seed_state(
+                SeedState(
+                    self._seeds,
+                    self._editing,
+                    grown.tau,
+                    grown.suggested_tau,
+                    grown.level,
+                    grown.level_scores,
+                )
+            )
+
+    def _label(self) -> str:
+        document = self.session.document
+        tuned = document.annotation.instance(self._editing) if document and self._editing else None
+        return tuned.label if tuned is not None else self.session.options.label
