@@ -18,7 +18,7 @@ app: $(VENV)/.ready
 
 demo: $(VENV)/.ready
 	$(BIN)/python main.py segment $(SAMPLES)/coffee.jpg --seed 290,110 --label cup -o $(DEMO)
-	$(BIN)/python main.py segment $(SAMPLES)/coffee.jpg --seed 290,110 --label cup --format png -o $(DEMO)
+	$(BIN)/python main.py segment $(SAMPLES)/coffee.jpg --seed 290,110 --label cup --format overlay -o $(DEMO)
 	$(BIN)/python main.py recolor $(SAMPLES)/coffee.jpg --seed 290,110 --color '#2f6fed' -o $(DEMO)/coffee_blue.png
 	@echo "The results are in $(DEMO)/."
 

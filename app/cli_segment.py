@@ -1,4 +1,4 @@
-"""`segment`: masks from seeds, or found automatically, written as labelme, COCO or PNG."""
+"""`segment`: masks from seeds, or found automatically, written as labelme, COCO or pictures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.cli_output import DONE, FAILED, fail, print_json, progress, wrong_usage
+from app.overlay_picture import draw_overlay
 from converters.annotation import ImageAnnotation, Instance, Mask, Provenance, Seed, new_instance_id
 from converters.coco import write_coco
 from converters.errors import ConverterError
@@ -87,7 +88,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--auto", action="store_true", help="find the objects without seeds")
     parser.add_argument("--min-score", type=float, default=0.5, help="for --auto (default: %(default)s)")
     parser.add_argument("--label", default="object", help="name for the objects (default: %(default)s)")
-    parser.add_argument("--format", choices=("labelme", "coco", "png"), default="labelme")
+    parser.add_argument("--format", choices=("labelme", "coco", "png", "overlay"), default="labelme")
     parser.add_argument(
         "-o",
         "--output",
@@ -208,6 +209,10 @@ def write_results(results: Sequence[SegmentedPicture], options: argparse.Namespa
         folder.mkdir(parents=True, exist_ok=True)
         if options.format == "labelme":
             written.append(write_labelme_result(result, folder))
+        elif options.format == "overlay":
+            target = folder / f"{result.path.stem}_overlay.png"
+            write_image(target, draw_overlay(read_image(result.path), result.annotation))
+            written.append(target)
         else:
             written += write_mask_images(result, folder)
     return written

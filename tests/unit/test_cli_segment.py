@@ -133,3 +133,13 @@ def test_missing_weights_and_models_are_named(picture, tmp_path, capsys):
     assert "no such weights file" in capsys.readouterr().err
     assert main(["segment", str(picture), "--seed", "1,1", "--model", "nothing"]) == 1
     assert 'no model called "nothing"' in capsys.readouterr().err
+
+
+def test_an_overlay_shows_the_object_and_leaves_the_rest(picture, tmp_path):
+    arguments = ["segment", str(picture), "--seed", "150,95", "--format"]
+    assert main([*arguments, "overlay", "-o", str(tmp_path / "out")]) == 0
+    assert main([*arguments, "png", "-o", str(tmp_path / "out")]) == 0
+    photo, shown = read_image(picture), read_image(tmp_path / "out" / "cup_overlay.png")
+    inside = np.array(Image.open(tmp_path / "out" / "cup_mask.png")) > 0
+    assert np.array_equal(shown[~inside], photo[~inside])
+    assert (shown[inside] != photo[inside]).any(axis=1).mean() > 0.95
