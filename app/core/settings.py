@@ -40,7 +40,6 @@ class Settings:
         include_subfolders: whether opening a folder also takes the pictures in folders below it.
         autosave: whether labels are written to the annotation file without being asked.
         model: name of the segmenter to load.
-        tau: threshold in (0, 1) the seed tool begins with; None: the one the model suggests.
         brush_radius: in picture pixels.
         overlay_opacity: of the fill over objects, in [0, 1].
         label: the label given to new objects last.
@@ -57,7 +56,6 @@ class Settings:
     include_subfolders: bool = False
     autosave: bool = True
     model: str = "seednet"
-    tau: float | None = None
     brush_radius: float = 12.0
     overlay_opacity: float = 0.4
     label: str = "object"
@@ -116,7 +114,7 @@ class SettingsStore:
         checked: dict[str, Any] = {}
         for name, value in values.items():
             checked[name] = _CHECKS[name](value)
-            if checked[name] is None and (value is not None or name not in _MAY_BE_NONE):
+            if checked[name] is None:
                 raise ValueError(f"{value!r} is no value for the setting {name}")
         changed = replace(self._settings, **checked)
         if changed != self._settings:
@@ -216,11 +214,6 @@ def _number(least: float, most: float) -> Callable[[Any], float | None]:
     return check
 
 
-def _threshold(value: Any) -> float | None:
-    number = _number(0.0, 1.0)(value)
-    return number if number is not None and 0.0 < number < 1.0 else None
-
-
 def _color(value: Any) -> str | None:
     if not isinstance(value, str) or len(value) != 7 or value[0] != "#":
         return None
@@ -243,7 +236,6 @@ def _map_of(check: Callable[[Any], Any]) -> Callable[[Any], FrozenMap[Any] | Non
     return check_map
 
 
-_MAY_BE_NONE: Final = frozenset({"tau"})
 _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "theme": _one_of(*THEMES),
     "language": _one_of("system", *LANGUAGES),
@@ -251,7 +243,6 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "include_subfolders": _switch,
     "autosave": _switch,
     "model": _text,
-    "tau": _threshold,
     "brush_radius": _number(*BRUSH_RADII),
     "overlay_opacity": _number(0.0, 1.0),
     "label": _text,

@@ -17,7 +17,6 @@ OTHER = Settings(
     include_subfolders=True,
     autosave=False,
     model="other",
-    tau=0.25,
     brush_radius=3.5,
     overlay_opacity=0.75,
     label="猫",
@@ -79,7 +78,6 @@ def test_a_bad_value_costs_only_itself_and_foreign_keys_stay(tmp_path):
         "theme": "pink",
         "language": 3,
         "recent": [1, "/a", None],
-        "tau": 7,
         "brush_radius": True,
         "overlay_opacity": float("inf"),
         "label": ["x"],
@@ -104,7 +102,7 @@ def test_a_bad_value_costs_only_itself_and_foreign_keys_stay(tmp_path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"theme": "pink"}, {"tau": 1.0}, {"tau": 0.0}, {"brush_radius": -1}, {"theme": None}, {"color": "red"}],
+    [{"theme": "pink"}, {"brush_radius": -1}, {"theme": None}, {"color": "red"}],
 )
 def test_a_change_to_a_wrong_value_is_refused(tmp_path, wrong):
     store = SettingsStore(tmp_path / "settings.json")
@@ -116,12 +114,6 @@ def test_a_change_to_a_wrong_value_is_refused(tmp_path, wrong):
 def test_an_unknown_setting_is_refused(tmp_path):
     with pytest.raises(KeyError, match="colour"):
         SettingsStore(tmp_path / "settings.json").change(colour="#ffffff")
-
-
-def test_tau_may_be_left_to_the_model(tmp_path):
-    store = SettingsStore(tmp_path / "settings.json")
-    assert store.change(tau=0.5).tau == 0.5
-    assert store.change(tau=None).tau is None
 
 
 def test_recent_files_are_few_unique_and_newest_first(tmp_path):
