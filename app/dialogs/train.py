@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QDialog,
     QHBoxLayout,
     QLabel,
@@ -91,6 +92,8 @@ class TrainDialog(QDialog):
         self.warning = make_label("", "error")
         self.warning.setWordWrap(True)
         self.warning.hide()
+        self.reviewed_only = QCheckBox(tr("Only pictures marked as reviewed"))
+        self.reviewed_only.toggled.connect(self._count)
         self.budget = QButtonGroup(self)
         row = QHBoxLayout()
         row.setSpacing(16)
@@ -118,12 +121,18 @@ class TrainDialog(QDialog):
         column.addWidget(make_label(tr("Train on your objects"), "heading"))
         column.addWidget(self.summary)
         column.addWidget(self.warning)
+        column.addWidget(self.reviewed_only)
         column.addWidget(make_label(tr("Time budget")))
         column.addLayout(row)
         column.addWidget(hint)
         column.addStretch(1)
         column.addLayout(_buttons(self.start_button, cancel))
         return page
+
+    @Slot()
+    def _count(self) -> None:
+        self.start_button.setEnabled(False)
+        self._training.count_objects(reviewed_only=self.reviewed_only.isChecked())
 
     @Slot(object)
     def show_summary(self, summary: TrainingSummary) -> None:
@@ -136,7 +145,9 @@ class TrainDialog(QDialog):
             )
         )
         self.start_button.setEnabled(summary.objects > 0)
-        if summary.objects == 0:
+        if summary.objects == 0 and self.reviewed_only.isChecked():
+            text = tr("No reviewed picture has objects yet: mark pictures as reviewed in the File menu.")
+        elif summary.objects == 0:
             text = tr("There is nothing to learn from yet: annotate some objects and save them.")
         elif summary.objects < FEW_OBJECTS or summary.pictures < FEW_PICTURES:
             text = tr("This is little: from 10 objects in 2 pictures on, training starts to help.")
@@ -148,7 +159,7 @@ class TrainDialog(QDialog):
     @Slot()
     def _start(self) -> None:
         self._show_running()
-        self._training.start(minutes=self.budget.checkedId())
+        self._training.start(minutes=self.budget.checkedId(), reviewed_only=self.reviewed_only.isChecked())
 
     # The second page
 
@@ -233,7 +244,7 @@ class TrainDialog(QDialog):
     def _back_to_setup(self) -> None:
         self._quiet.stop()
         self.pages.setCurrentIndex(0)
-        self._training.count_objects()
+        self._count()
 
     # The last page
 

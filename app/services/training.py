@@ -73,19 +73,19 @@ class Training(QObject):
         """Whether a training runs or ends just now."""
         return self._running is not None
 
-    def count_objects(self) -> None:
+    def count_objects(self, *, reviewed_only: bool = False) -> None:
         """Counts what the open pictures offer; `summary_ready` answers."""
         if self._running is None:
             self._saving.save_now()
-            self.runner.submit(CountObjects(tuple(self._pictures.label_files())), key="count")
+            self.runner.submit(CountObjects(tuple(self._pictures.label_files()), reviewed_only), key="count")
 
-    def start(self, *, minutes: float) -> None:
+    def start(self, *, minutes: float, reviewed_only: bool = False) -> None:
         """Trains for about so long on the saved annotations of the open pictures."""
         folder = self._pictures.folder
         if self._running is not None or folder is None:
             return
         self._saving.save_now()
-        self._running = TrainRequest(folder, minutes, self._architecture(), self._store)
+        self._running = TrainRequest(folder, minutes, self._architecture(), self._store, reviewed_only)
         self.runner.submit(self._running, key="train")
         self.busy_changed.emit(tr("Training…"))
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from app.core.review import ReviewStatus, review_of
 from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.errors import ConverterError
-from converters.labelme_json import read_labelme
+from converters.labelme_json import find_image, read_labelme
+
+if TYPE_CHECKING:
+    from converters.annotation import ImageAnnotation
+    from models.data.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
 class CountObjects:
-    """Count the objects in these labelme files."""
+    """Count the objects in these labelme files; on request only where a review approved them."""
 
     labels: tuple[Path, ...]
+    reviewed_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class TrainRequest:
         architecture: what to train; it starts from the weights shipped with SeedHue, so that
             repeated trainings do not drift away.
         store: folder of the user's models; the new version goes into it.
+        reviewed_only: whether to learn only from pictures that a review approved.
         stop_early: set to end after the current step and keep the best weights.
         discard: set together with `stop_early` to throw the result away.
     """
@@ -47,6 +54,7 @@ class TrainRequest:
     minutes: float
     architecture: str
     store: Path
+    reviewed_only: bool = False
     stop_early: threading.Event = field(default_factory=threading.Event)
     discard: threading.Event = field(default_factory=threading.Event)
 
@@ -108,16 +116,39 @@ def count_objects(request: CountObjects, should_stop: ShouldStop) -> TrainingSum
         if should_stop():
             raise Stopped
         try:
-            found = len(read_labelme(path).instances)
+            annotation = read_labelme(path)
         except ConverterError:
             continue
+        found = len(annotation.instances) if is_wanted(annotation, request.reviewed_only) else 0
         pictures += found > 0
         objects += found
     return TrainingSummary(pictures, objects)
 
 
-def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) -> TrainingOutcome | None:
+def is_wanted(annotation: ImageAnnotation, reviewed_only: bool) -> bool:
+    """Whether a picture's objects are to be learnt from."""
+    return not reviewed_only or review_of(annotation).status == ReviewStatus.APPROVED
+
+
+def collect_objects(folder: Path, *, reviewed_only: bool = False) -> Dataset:
+    """What there is to learn from below a folder."""
     from models.data.dataset import load_labelme_folder
+
+    dataset = load_labelme_folder(folder)
+    if not reviewed_only:
+        return dataset
+    approved: set[Path] = set()
+    for path in folder.rglob("*.json"):
+        try:
+            annotation = read_labelme(path)
+            if is_wanted(annotation, reviewed_only):
+                approved.add(find_image(path, annotation))
+        except ConverterError:
+            continue  # as the data set does
+    return replace(dataset, pictures=tuple(p for p in dataset.pictures if p.path in approved))
+
+
+def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) -> TrainingOutcome | None:
     from models.errors import Cancelled
     from models.store import ModelStore
     from models.training.checkpoint import CHECKPOINT_NAME
@@ -128,7 +159,7 @@ def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) ->
 
     begin = time.monotonic()
     on_event(TrainingProgress("collecting"))
-    dataset = load_labelme_folder(request.folder)
+    dataset = collect_objects(request.folder, reviewed_only=request.reviewed_only)
     count = sum(len(picture.objects) for picture in dataset.pictures)
     version = f"{request.architecture}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-n{count}"
     folder = ModelStore(request.store).folder_for(version)

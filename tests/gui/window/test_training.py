@@ -12,6 +12,7 @@ from app.workers.training import (
     CountObjects,
     TrainingOutcome,
     TrainingProgress,
+    collect_objects,
     count_objects,
 )
 from converters.annotation import Instance, Polygon
@@ -150,3 +151,32 @@ def test_an_error_of_the_training_is_told(driver, training, monkeypatch):
     dialog.start_button.click()
     driver.wait(lambda: any("two annotated objects" in title for title in driver.titles()))
     driver.wait(lambda: dialog.pages.currentIndex() == 0)
+
+
+def test_only_reviewed_pictures_on_request(driver, folder):
+    dialog = open_dialog(driver)
+    assert "objects 1" in dialog.summary.text()
+    dialog.reviewed_only.click()
+    driver.wait(lambda: "objects 0" in dialog.summary.text())
+    assert not dialog.start_button.isEnabled()
+    assert "reviewed" in dialog.warning.text()
+    assert collect_objects(folder, reviewed_only=True).pictures == ()
+    driver.trigger("mark_reviewed")
+    driver.wait(lambda: driver.desk.saving.state == "saved")
+    dialog.reviewed_only.click()
+    dialog.reviewed_only.click()
+    driver.wait(lambda: dialog.start_button.isEnabled())
+    assert "objects 1" in dialog.summary.text()
+    (learnt,) = collect_objects(folder, reviewed_only=True).pictures
+    assert learnt.path.name == "photo0.png"
+
+
+def test_the_training_learns_from_what_was_asked_for(driver, training):
+    driver.trigger("mark_reviewed")
+    driver.wait(lambda: driver.desk.saving.state == "saved")
+    dialog = open_dialog(driver)
+    dialog.reviewed_only.click()
+    driver.wait(lambda: dialog.start_button.isEnabled())
+    dialog.start_button.click()
+    driver.wait(lambda: training.steps > 0)
+    assert driver.desk.training._running.reviewed_only
