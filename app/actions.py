@@ -65,6 +65,7 @@ class Command:
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("open_file", phrase("Open picture…"), "file", ("Ctrl+O",), "mdi6.image-outline"),
     Command("open_folder", phrase("Open folder…"), "file", ("Ctrl+Shift+O",), "mdi6.folder-open-outline"),
+    Command("include_subfolders", phrase("Include subfolders"), "file", checkable=True),
     Command("open_sample", phrase("Open a sample photo"), "file", (), "mdi6.image-multiple-outline"),
     Command(
         "previous_picture",

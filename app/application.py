@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import qtawesome
-from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
 from app.core.settings import SettingsStore
-from app.i18n import current_language, set_language
+from app.i18n import set_language
 from app.main_window import MainWindow
+from app.qt_translation import translate_qt
 from app.services.desk import Desk
 from app.theme import ThemeManager
 
@@ -50,14 +50,6 @@ def favour_the_window() -> None:
     that is busy in Python (writing a thousand objects) may keep it for this long each time.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-
-
-def translate_qt(application: QApplication) -> None:
-    """Loads Qt's own words (the buttons of its dialogs) in the window's language."""
-    translator = QTranslator(application)
-    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
-    if translator.load(QLocale(current_language()), "qtbase", "_", folder):
-        application.installTranslator(translator)
 
 
 def run_window(paths: Sequence[Path | str] = ()) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QWidget
 
@@ -25,6 +25,7 @@ from app.panels.start_page import StartPage
 from app.panels.status_bar import StatusBar
 from app.panels.toast import Toast
 from app.panels.tool_bar import ToolBar
+from app.qt_translation import translate_qt
 from app.services.desk import Desk
 from app.services.enabling import Enabling
 from app.services.view_commands import ViewCommands
@@ -89,6 +90,7 @@ class MainWindow(QMainWindow):
         desk, session = self.desk, self.desk.session
         keys = effective_keys(desk.settings.shortcuts)
         self.actions_by_id = build_actions(self, keys)
+        self.actions_by_id["include_subfolders"].setChecked(desk.settings.include_subfolders)
         self._hold_key = key_of((*keys["show_original"], "")[0])
         for action in self.actions_by_id.values():
             self.addAction(action)
@@ -223,6 +225,9 @@ class MainWindow(QMainWindow):
     def _choose_language(self, action: QAction) -> None:
         self.desk.change_settings(language=str(action.data()))
         set_language(str(action.data()))
+        application = QCoreApplication.instance()
+        if application is not None:
+            translate_qt(application)
         self.theme.apply(self.theme.choice)  # another font, and everything is made anew
 
     # What is shown

@@ -146,6 +146,12 @@ class Desk(QObject):
         """Opens the sample photos; the loader takes copies of them."""
         self.pictures.open_path(sample_folder() / FIRST_SAMPLE)
 
+    @Slot(bool)
+    def include_subfolders(self, on: bool) -> None:
+        """Whether folders are opened with those below them; the open one follows at once."""
+        self.change_settings(include_subfolders=on)
+        self.pictures.set_subfolders(on)
+
     @Slot()
     def previous_picture(self) -> None:
         self.pictures.step(-1)
@@ -183,6 +189,7 @@ class Desk(QObject):
         for label, shade in settings.label_colors.items():
             self.session.set_label_color(label, shade)
         self.saving.set_autosave(settings.autosave)
+        self.pictures.set_subfolders(settings.include_subfolders)
 
     @Slot(str)
     def _remember_option(self, name: str) -> None:

@@ -65,6 +65,8 @@ class Pictures(QObject):
         self._journal_dir = journal_dir
         self._workspace: Workspace | None = None
         self._model: PictureModel | None = None
+        self._subfolders = False
+        self._source: Path | None = None
         self._wanted: Path | None = None
         self._here: Path | None = None
         self._saver: TaskRunner | None = None
@@ -120,7 +122,16 @@ class Pictures(QObject):
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Opens folders, pictures or labelme files; the list becomes theirs."""
         if paths:
-            self.runner.submit(OpenPaths(tuple(paths)), key="list")
+            self.runner.submit(OpenPaths(tuple(paths), self._subfolders), key="list")
+
+    def set_subfolders(self, on: bool) -> None:
+        """Whether folders bring those below them along; an open folder is opened again."""
+        if on == self._subfolders:
+            return
+        self._subfolders = on
+        source = self._source
+        if source is not None and source.is_dir():
+            self.runner.submit(OpenPaths((source,), on, self.current), key="list")
 
     @Slot(object)
     def open_path(self, path: Path) -> None:
@@ -182,6 +193,7 @@ class Pictures(QObject):
             return
         self._next_list = None
         workspace = self._workspace = opened.workspace
+        self._source = opened.source
         self._session.open_document(None, None)
         self._close_documents()
         self._wanted = self._here = None

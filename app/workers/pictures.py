@@ -21,10 +21,16 @@ from converters.images import read_image
 
 @dataclass(frozen=True, slots=True)
 class OpenPaths:
-    """Take in folders, pictures and labelme files; one picture brings its whole folder along."""
+    """Take in folders, pictures and labelme files; one picture brings its whole folder along.
+
+    Attributes:
+        subfolders: whether folders bring those below them.
+        shown: the picture to go on with, if it is among them.
+    """
 
     paths: tuple[Path, ...]
     subfolders: bool = False
+    shown: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +113,8 @@ def open_paths(request: OpenPaths) -> OpenedList:
     paths = [outside_samples(path) for path in request.paths]
     source = paths[0]
     workspace = Workspace(paths, subfolders=request.subfolders)
-    first = workspace.pictures[0]
+    first = request.shown if request.shown in workspace.pictures else workspace.pictures[0]
+    assert first is not None
     if len(paths) == 1 and not source.is_dir():
         try:
             folder = Workspace(first.parent)

@@ -12,6 +12,7 @@ from PySide6.QtCore import QPoint, QPointF
 from app.core.settings import SettingsStore
 from app.i18n import set_language
 from app.main_window import MainWindow
+from app.qt_translation import translate_qt
 from app.services.desk import Desk
 from app.theme import ThemeManager
 from tests.gui.window.color_segmenter import color_engine
@@ -96,6 +97,7 @@ def driver(qtbot, qapp, engine):
     made = Driver(qtbot, qapp, engine)
     yield made
     set_language("en")
+    translate_qt(qapp)
     made.window.close()
     made.window.deleteLater()
     made.theme.apply("light")

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QDialogButtonBox, QMenu
 
 from app.panels.object_model import ID_ROLE, OBJECT
 from converters.annotation import Instance, Mask, Polygon
@@ -437,3 +437,38 @@ def test_the_object_list_follows_every_kind_of_edit(driver, folder):
     while document.can_undo:
         document.undo()
         check()
+
+
+def test_qt_s_own_buttons_follow_the_language_at_once(driver, qapp):
+    driver.show()
+
+    def cancel():
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        return buttons.button(QDialogButtonBox.StandardButton.Cancel).text()
+
+    assert cancel() == "Cancel"
+    choose(driver, "zh_CN")
+    try:
+        assert cancel() == "取消"
+    finally:
+        choose(driver, "en")
+    assert cancel() == "Cancel"
+
+
+def test_subfolders_are_taken_in_and_left_out_at_once(driver, folder):
+    from tests.gui.window.conftest import write_picture
+
+    below = folder / "below"
+    below.mkdir()
+    write_picture(below / "deep.png")
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.trigger("next_picture")
+    driver.wait_for_picture(folder / "photo1.png")
+    driver.trigger("include_subfolders")
+    driver.wait(lambda: below / "deep.png" in driver.desk.pictures.paths)
+    driver.wait_for_picture(folder / "photo1.png")
+    assert driver.desk.settings.include_subfolders
+    driver.window.rebuild()
+    assert driver.window.actions_by_id["include_subfolders"].isChecked()
+    driver.trigger("include_subfolders")
+    driver.wait(lambda: len(driver.desk.pictures.paths) == 3)
