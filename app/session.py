@@ -84,6 +84,7 @@ class Session(QObject):
         options_changed: the name of a `ToolOptions` field.
         seed_state_changed: a `SeedState`.
         colors_changed: a label whose colour was chosen anew.
+        recent_colors_changed: other colours are the ones recoloured with last.
         message: text for the status bar.
         failed: what went wrong in a tool or on the canvas, and the details to copy.
     """
@@ -100,6 +101,7 @@ class Session(QObject):
     hidden_changed = Signal(frozenset)
     seed_state_changed = Signal(object)
     colors_changed = Signal(str)
+    recent_colors_changed = Signal()
     message = Signal(str)
     failed = Signal(str, str)
 
@@ -116,6 +118,7 @@ class Session(QObject):
         self._options = ToolOptions()
         self._seed_state = SeedState()
         self._colors: dict[str, str] = {}
+        self._recent_colors: tuple[str, ...] = ()
         self._unsubscribe: Callable[[], None] | None = None
         self._index: tuple[ImageAnnotation | None, dict[str, Instance]] = (None, {})
         self._selected: tuple[ImageAnnotation | None, tuple[str, ...], tuple[Instance, ...]] = (None, (), ())
@@ -274,6 +277,16 @@ class Session(QObject):
         if state != self._seed_state:
             self._seed_state = state
             self.seed_state_changed.emit(state)
+
+    @property
+    def recent_colors(self) -> tuple[str, ...]:
+        """The colours recoloured with last, "#rrggbb", newest first."""
+        return self._recent_colors
+
+    def set_recent_colors(self, colors: tuple[str, ...]) -> None:
+        if colors != self._recent_colors:
+            self._recent_colors = colors
+            self.recent_colors_changed.emit()
 
     def color_of(self, label: str) -> QColor:
         """The label's colour: the chosen one, else a steady pick by name, apart from others if it can."""

@@ -46,6 +46,7 @@ class Settings:
         labels: offered for every picture, beside those the open folder already uses.
         label_colors: label to "#rrggbb", for colours the user chose.
         color: the colour the recolour tool applied last, "#rrggbb".
+        recent_colors: the colours recoloured with last, newest first.
         window_geometry, window_state: Qt's own byte strings, base64; "" before the first run.
         shortcuts: action id to key sequences, for those the user changed.
     """
@@ -62,6 +63,7 @@ class Settings:
     labels: tuple[str, ...] = ()
     label_colors: FrozenMap[str] = field(default_factory=FrozenMap)
     color: str = "#c8442e"
+    recent_colors: tuple[str, ...] = ()
     window_geometry: str = ""
     window_state: str = ""
     shortcuts: FrozenMap[tuple[str, ...]] = field(default_factory=FrozenMap)
@@ -220,6 +222,11 @@ def _color(value: Any) -> str | None:
     return value.lower() if all(digit in "0123456789abcdefABCDEF" for digit in value[1:]) else None
 
 
+def _colors(value: Any) -> tuple[str, ...] | None:
+    texts = _texts(value)
+    return None if texts is None else tuple(text for text in map(_color, texts) if text is not None)
+
+
 def _texts(value: Any) -> tuple[str, ...] | None:
     if not isinstance(value, list | tuple):
         return None
@@ -249,6 +256,7 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "labels": _texts,
     "label_colors": _map_of(_color),
     "color": _color,
+    "recent_colors": _colors,
     "window_geometry": _text,
     "window_state": _text,
     "shortcuts": _map_of(_texts),

@@ -8,7 +8,6 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
-    QGridLayout,
     QHBoxLayout,
     QPushButton,
     QScrollArea,
@@ -19,6 +18,8 @@ from PySide6.QtWidgets import (
 
 from app.i18n import phrase, tr
 from app.panels.controls import ColorButton, MarkedSlider, Section, ValueSlider, make_label
+from app.panels.swatches import Swatches
+from app.recolor.palette import PRESETS
 from app.recolor.settings import SETTINGS
 from app.theme import icon
 from converters.frozen import FrozenMap
@@ -35,10 +36,6 @@ _LEVEL_NAMES: Final[dict[int, tuple[str, ...]]] = {
     2: (phrase("Part"), phrase("Whole")),
     3: (phrase("Small"), phrase("Medium"), phrase("Large")),
 }
-_PALETTE: Final = (
-    *("#c8442e", "#e08a2c", "#e6c33a", "#4f9d4b", "#2d8f8a", "#2f6fb7"),
-    *("#5a4fb0", "#a24a9a", "#d9739b", "#7a5237", "#f2efe8", "#2b2d31"),
-)
 
 
 def _button_id(level: int | None) -> int:
@@ -179,20 +176,14 @@ class RecolorSection(Section):
         self.color = ColorButton(session.options.color)
         self.color.chosen.connect(self._set_color)
         self.body.addWidget(self.color)
-        grid = QGridLayout()
-        grid.setSpacing(4)
-        self._palette = QButtonGroup(self)
-        for number, shade in enumerate(_PALETTE):
-            button = ColorButton(shade)
-            button.setText("")
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
-            button.setToolTip(shade)
-            button.setAccessibleName(shade)
-            button.clicked.disconnect()
-            self._palette.addButton(button, number)
-            grid.addWidget(button, number // 6, number % 6)
-        self._palette.idClicked.connect(self._pick)
-        self.body.addLayout(grid)
+        self.presets, self.recent = Swatches(), Swatches()
+        self.presets.show_colors([(swatch.color, swatch.name) for swatch in PRESETS])
+        self.recent_title = make_label(tr("Used last"), "muted")
+        for swatches in (self.presets, self.recent):
+            swatches.picked.connect(self._set_color)
+        self.body.addWidget(self.presets)
+        self.body.addWidget(self.recent_title)
+        self.body.addWidget(self.recent)
         self.sliders: dict[str, ValueSlider] = {}
         for setting in SETTINGS:
             slider = ValueSlider(
@@ -210,7 +201,9 @@ class RecolorSection(Section):
         self.body.addWidget(self.reset, 0, Qt.AlignmentFlag.AlignLeft)
         session.options_changed.connect(self._refresh)
         session.selection_changed.connect(self._load_from_selection)
+        session.recent_colors_changed.connect(self._show_recent)
         self._refresh()
+        self._show_recent()
 
     @Slot()
     def _refresh(self) -> None:
@@ -241,9 +234,11 @@ class RecolorSection(Section):
         self._session.set_option("color", shade)
         self._end_merge()
 
-    @Slot(int)
-    def _pick(self, number: int) -> None:
-        self._set_color(_PALETTE[number])
+    @Slot()
+    def _show_recent(self) -> None:
+        recent = self._session.recent_colors
+        self.recent.show_colors([(shade, "") for shade in recent])
+        self.recent_title.setVisible(bool(recent))
 
     @Slot()
     def _set_setting(self) -> None:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.i18n import phrase
 from app.recolor.body import BodyModel, analyse_body
 from app.recolor.color_space import ByteArray, format_color, parse_color, to_codes, to_linear
 from converters.annotation import Mask
@@ -26,28 +27,28 @@ class Swatch:
 
 
 PRESETS: Final[tuple[Swatch, ...]] = (
-    Swatch("White", "#f4f4f2"),
-    Swatch("Silver", "#c4c7ca"),
-    Swatch("Grey", "#83878b"),
-    Swatch("Charcoal", "#3c4043"),
-    Swatch("Black", "#141414"),
-    Swatch("Red", "#c8252c"),
-    Swatch("Burgundy", "#74172c"),
-    Swatch("Coral", "#f0705a"),
-    Swatch("Orange", "#ea7a1e"),
-    Swatch("Mustard", "#cf9a22"),
-    Swatch("Yellow", "#f2cf2f"),
-    Swatch("Olive", "#767b36"),
-    Swatch("Green", "#2f8f4e"),
-    Swatch("Emerald", "#0f7a63"),
-    Swatch("Teal", "#1f8c97"),
-    Swatch("Sky", "#6db3de"),
-    Swatch("Blue", "#2459b8"),
-    Swatch("Navy", "#1d2a55"),
-    Swatch("Violet", "#6b45a8"),
-    Swatch("Pink", "#e888ac"),
-    Swatch("Beige", "#d8c3a0"),
-    Swatch("Brown", "#74492c"),
+    Swatch(phrase("White"), "#f4f4f2"),
+    Swatch(phrase("Silver"), "#c4c7ca"),
+    Swatch(phrase("Grey"), "#83878b"),
+    Swatch(phrase("Charcoal"), "#3c4043"),
+    Swatch(phrase("Black"), "#141414"),
+    Swatch(phrase("Red"), "#c8252c"),
+    Swatch(phrase("Burgundy"), "#74172c"),
+    Swatch(phrase("Coral"), "#f0705a"),
+    Swatch(phrase("Orange"), "#ea7a1e"),
+    Swatch(phrase("Mustard"), "#cf9a22"),
+    Swatch(phrase("Yellow"), "#f2cf2f"),
+    Swatch(phrase("Olive"), "#767b36"),
+    Swatch(phrase("Green"), "#2f8f4e"),
+    Swatch(phrase("Emerald"), "#0f7a63"),
+    Swatch(phrase("Teal"), "#1f8c97"),
+    Swatch(phrase("Sky"), "#6db3de"),
+    Swatch(phrase("Blue"), "#2459b8"),
+    Swatch(phrase("Navy"), "#1d2a55"),
+    Swatch(phrase("Violet"), "#6b45a8"),
+    Swatch(phrase("Pink"), "#e888ac"),
+    Swatch(phrase("Beige"), "#d8c3a0"),
+    Swatch(phrase("Brown"), "#74492c"),
 )
 
 

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal, Slot
 from app.core.folders import data_dir, journal_dir
 from app.core.settings import Settings, SettingsStore
 from app.i18n import tr
+from app.recolor.palette import remember_color
 from app.services.busy import Busy
 from app.services.exporting import Exporting
 from app.services.notifications import NotificationCentre
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from app.workers.training import TrainingOutcome
 
 SETTINGS_DELAY_MS: Final = 1500
+RECENT_COLORS: Final = 8
 _OPTIONS: Final = ("brush_radius", "overlay_opacity", "label", "color")
 
 
@@ -188,13 +190,24 @@ class Desk(QObject):
             self.session.set_option(name, getattr(settings, name))
         for label, shade in settings.label_colors.items():
             self.session.set_label_color(label, shade)
+        self.session.set_recent_colors(settings.recent_colors[:RECENT_COLORS])
         self.saving.set_autosave(settings.autosave)
         self.pictures.set_subfolders(settings.include_subfolders)
 
     @Slot(str)
     def _remember_option(self, name: str) -> None:
+        if name == "color":
+            self._remember_color()
         if name in _OPTIONS:
             self.change_settings(**{name: getattr(self.session.options, name)})
+
+    def _remember_color(self) -> None:
+        """Keeps the colour among those used last; one that is there stays in its place."""
+        shade, recent = self.session.options.color, self.session.recent_colors
+        if shade.lower() not in recent:
+            recent = remember_color(recent, shade, limit=RECENT_COLORS)
+            self.session.set_recent_colors(recent)
+            self.change_settings(recent_colors=recent)
 
     @Slot(str)
     def remember_label(self, label: str) -> None:

@@ -20,10 +20,11 @@ from main import guard_environment
 guard_environment()
 
 from PySide6.QtCore import QObject, QPoint, QPointF, QTimer, Slot
-from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.application import make_application, run_window
 from app.main_window import MainWindow
+from app.panels.swatches import SwatchButton
 
 
 class Probe(QObject):
@@ -85,9 +86,9 @@ def describe(window: MainWindow) -> dict[str, object]:
         "modified": document is not None and document.is_modified,
         "label_entry": centre_of(window.labels.entry),
         "swatches": {
-            button.accessibleName(): centre_of(button)
-            for button in window.properties.recolor.findChildren(QAbstractButton)
-            if button.accessibleName().startswith("#") and button.isVisible()
+            button.shade: centre_of(button)
+            for button in window.properties.recolor.findChildren(SwatchButton)
+            if button.isVisible()
         },
         "notices": [n.title for n in window.desk.notices.notices],
     }

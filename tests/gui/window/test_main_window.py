@@ -472,3 +472,22 @@ def test_subfolders_are_taken_in_and_left_out_at_once(driver, folder):
     assert driver.window.actions_by_id["include_subfolders"].isChecked()
     driver.trigger("include_subfolders")
     driver.wait(lambda: len(driver.desk.pictures.paths) == 3)
+
+
+def test_presets_and_the_colours_used_last_can_be_clicked(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.session.set_tool("recolor")
+    section = driver.window.properties.recolor
+    navy = next(button for button in section.presets.buttons if button.accessibleName() == "Navy")
+    assert navy.toolTip() == "Navy  #1d2a55"
+    navy.click()
+    assert driver.session.options.color == "#1d2a55"
+    section.color.chosen.emit("#123456")
+    assert [button.shade for button in section.recent.buttons] == ["#123456", "#1d2a55"]
+    section.recent.buttons[1].click()
+    assert driver.session.options.color == "#1d2a55"
+    assert driver.desk.settings.recent_colors == ("#123456", "#1d2a55")
+    choose(driver, "zh_CN")
+    section = driver.window.properties.recolor
+    assert "藏青" in {button.accessibleName() for button in section.presets.buttons}
+    assert [button.shade for button in section.recent.buttons] == ["#123456", "#1d2a55"]

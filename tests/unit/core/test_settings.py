@@ -23,6 +23,7 @@ OTHER = Settings(
     labels=("猫", "dog"),
     label_colors=FrozenMap({"猫": "#ff0000"}),
     color="#00ff00",
+    recent_colors=("#00ff00", "#102030"),
     window_geometry="AdnQywAD",
     window_state="AAAA",
     shortcuts=FrozenMap({"save": ("Ctrl+S", "F2")}),
@@ -83,6 +84,7 @@ def test_a_bad_value_costs_only_itself_and_foreign_keys_stay(tmp_path):
         "label": ["x"],
         "label_colors": {"a": "#FF0000", "b": "red", "c": 4},
         "color": "#12345g",
+        "recent_colors": ["#00FF00", "red", 3],
         "autosave": "yes",
         "shortcuts": {"save": ["F2"], "open": 5},
         "of_a_later_version": [1, 2],
@@ -91,6 +93,7 @@ def test_a_bad_value_costs_only_itself_and_foreign_keys_stay(tmp_path):
     store = SettingsStore(file)
     assert store.settings == Settings(
         recent=("/a",),
+        recent_colors=("#00ff00",),
         label_colors=FrozenMap({"a": "#ff0000"}),
         shortcuts=FrozenMap({"save": ("F2",)}),
     )
