@@ -11,6 +11,7 @@ import qtawesome
 from PySide6.QtWidgets import QApplication
 
 from app.core.settings import SettingsStore
+from app.garbage import GarbageCollection
 from app.i18n import set_language
 from app.main_window import MainWindow
 from app.qt_translation import translate_qt
@@ -66,9 +67,11 @@ def run_window(paths: Sequence[Path | str] = ()) -> int:
     desk.notices.catch_exceptions()
     window = MainWindow(desk, theme)
     window.show()
+    garbage = GarbageCollection()
     if paths:
         desk.pictures.open_paths([Path(path).absolute() for path in paths])
     try:
         return application.exec()
     finally:
+        garbage.stop()
         desk.notices.release_exceptions()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
 import sys
+from collections.abc import Iterator
 
 # Before anything imports Qt, OpenCV or torch.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -47,6 +49,29 @@ def no_logged_error(logged_errors: list[str]):
     """Fails a test during which an error was logged."""
     yield
     assert not logged_errors, f"logged during the test: {logged_errors}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Cycles are collected between tests only, in the main thread: a QObject that dies in a worker's
+    thread leaves its timers behind (app/garbage.py does the same for the program)."""
+    gc.disable()
+
+
+COLLECT_EVERY = 40  # tests without a window
+
+
+@pytest.fixture(scope="session")
+def finished_tests() -> Iterator[int]:
+    """Counts the tests."""
+    return itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def collected_garbage(request: pytest.FixtureRequest, finished_tests: Iterator[int]):
+    """Collects what a test with a window left behind, and now and then what the others did."""
+    yield
+    if "qapp" in request.fixturenames or next(finished_tests) % COLLECT_EVERY == 0:
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
