@@ -26,6 +26,7 @@ class SwatchButton(QToolButton):
 
     def __init__(self, shade: str, name: str = "") -> None:
         super().__init__()
+        self.setObjectName("swatch")
         self.shade = QColor(shade).name()
         self.setIcon(swatch_icon(QColor(shade), 20))
         self.setIconSize(QSize(20, 20))
