@@ -47,6 +47,7 @@ class ChecksDialog(QDialog):
         self.list.currentRowChanged.connect(self._show)
         again = QPushButton(tr("Check again"))
         again.setProperty("role", "primary")
+        again.setDefault(True)
         again.clicked.connect(self.check)
         close = QPushButton(tr("Close"))
         close.clicked.connect(self.close)

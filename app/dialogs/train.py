@@ -113,6 +113,7 @@ class TrainDialog(QDialog):
         hint.setWordWrap(True)
         self.start_button = QPushButton(tr("Start training"))
         self.start_button.setProperty("role", "primary")
+        self.start_button.setDefault(True)
         self.start_button.setEnabled(False)
         self.start_button.clicked.connect(self._start)
         cancel = QPushButton(tr("Close"))

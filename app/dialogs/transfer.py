@@ -107,6 +107,7 @@ class TransferDialog(QDialog):
         self.report.hide()
         self.go = QPushButton()
         self.go.setProperty("role", "primary")
+        self.go.setDefault(True)
         self.go.clicked.connect(self._go)
         self.leave = QPushButton(tr("Close"))
         self.leave.clicked.connect(self.reject)

@@ -225,3 +225,14 @@ def test_duplicate_lies_beside_its_original(driver, folder):
     original, copy = driver.document.annotation.instances
     assert copy.geometry.box != original.geometry.box
     assert driver.session.selection == (copy.id,)
+
+
+def test_enter_does_what_the_prominent_button_says(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    desk = driver.desk
+    for dialog in (
+        ExportDialog(desk.exporting, desk.pictures, None),
+        ImportDialog(desk.exporting, folder, None),
+    ):
+        assert dialog.go.isDefault()
+        dialog.deleteLater()
