@@ -22,6 +22,7 @@ from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
+from models.inference.speckles import remove_specks
 from models.losses.seed_loss import ScorerLoss, SeedLoss, SeedLossSettings
 from models.precision import mixed_precision
 from models.segmenter import (
@@ -126,18 +127,18 @@ class SeedNetEncoding(Encoding):
         return self._answer(first).tau(self._hypothesis(first, seeds, level))
 
     def _similarity_on_grid(self, seeds: Sequence[Seed], level: int | None) -> Grid:
-        """(h, w): the first positive seed's similarity, mended by all the other clicks."""
+        """(h, w): the first positive seed's similarity, mended by the other clicks, without specks."""
         first = next(s for s in seeds if s.positive)
         answer, hypothesis = self._answer(first), self._hypothesis(first, seeds, level)
-        if len(seeds) == 1:
-            return answer.similarity(hypothesis)
         cells = [self._cell(s.x, s.y) for s in seeds]
-        kernels = [
-            kernel(self._answer(s), self._hypothesis(s, seeds, None), cell)
-            for s, cell in zip(seeds, cells, strict=True)
-        ]
         field = answer.logits[hypothesis.level] - np.float32(hypothesis.threshold)
-        return answer.similarity(hypothesis, mend(field, kernels, cells, [s.positive for s in seeds]))
+        if len(seeds) > 1:
+            kernels = [
+                kernel(self._answer(s), self._hypothesis(s, seeds, None), cell)
+                for s, cell in zip(seeds, cells, strict=True)
+            ]
+            field = mend(field, kernels, cells, [s.positive for s in seeds])
+        return answer.similarity(hypothesis, remove_specks(field, cells))
 
     def similarity(
         self,
