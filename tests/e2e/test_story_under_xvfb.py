@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "resources" / "samples" / "coffee.jpg"
 TOOLS = ("Xvfb", "xdotool")
 PATIENCE = 90.0
-COFFEE, SAUCER, HOLE = (290, 110), (112, 230), (343, 336)
+COFFEE, SAUCER, GAP = (290, 110), (112, 230), (161, 91)
 
 pytestmark = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in TOOLS), reason=f"needs {' and '.join(TOOLS)}"
@@ -184,7 +184,7 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     person.until(lambda seen: seen["selected"] == 1)
     person.press("b")
     person.until(lambda seen: seen["tool"] == "brush")
-    person.drag((330, 331), HOLE, (355, 340))
+    person.drag((158, 87), GAP, (165, 97))
     person.until(lambda seen: seen["modified"] or (picture.with_suffix(".json")).exists())
     person.press("ctrl+z")
     person.press("ctrl+shift+z")
@@ -211,7 +211,7 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     assert cup.label == "cup"
     assert cup.recolor.color == blue
     assert cup.geometry.contains(*SAUCER)
-    assert cup.geometry.contains(*HOLE)
+    assert cup.geometry.contains(*GAP)
     assert [s.positive for s in cup.provenance.seeds] == [True]
     assert person.look()["notices"] == []
     if "SEEDHUE_SCREENSHOT" in os.environ:
