@@ -32,7 +32,7 @@ def unseen(tmp_path):
 
 def test_fcn_names_the_pixels_of_unseen_shapes(tmp_path):
     torch.manual_seed(0)
-    config = FCNConfig(backbone="resnet-18", resnet_width=32, hidden=64)
+    config = FCNConfig(backbone="resnet-18", resnet_width=24, hidden=64)
     model = trainable_fcn(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
     learned = learn_shapes(model, tmp_path, minutes=MINUTES)
     segmenter = load_segmenter("fcn", weights=tmp_path / "out" / "weights.safetensors", device="cpu")
