@@ -83,17 +83,20 @@ class Mask:
 
     def cropped(self) -> Mask:
         """The same region in its tightest box; an empty region becomes a 0 x 0 mask at (0, 0)."""
-        columns = np.flatnonzero(self.array.any(axis=0))
+        array = self.array
+        if array.size and all((array[0].any(), array[-1].any(), array[:, 0].any(), array[:, -1].any())):
+            return self
+        columns = np.flatnonzero(array.any(axis=0))
         if columns.size == 0:
             return Mask(0, 0, np.zeros((0, 0), np.bool_))
-        rows = np.flatnonzero(self.array.any(axis=1))
+        rows = np.flatnonzero(array.any(axis=1))
         left, right, top, bottom = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
-        if (top, left) == (0, 0) and (bottom, right) == self.array.shape:
-            return self
-        return Mask(self.x0 + int(left), self.y0 + int(top), self.array[top:bottom, left:right])
+        return Mask(self.x0 + int(left), self.y0 + int(top), array[top:bottom, left:right])
 
     def clipped(self, height: int, width: int) -> Mask:
         """The part inside a picture of that size, in its tightest box."""
+        if self.x0 >= 0 and self.y0 >= 0 and self.x1 <= width and self.y1 <= height:
+            return self.cropped()
         left, top = max(0, -self.x0), max(0, -self.y0)
         right = max(left, min(self.array.shape[1], width - self.x0))
         bottom = max(top, min(self.array.shape[0], height - self.y0))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from converters.annotation import (
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, read_json, shown, write_atomic
 from converters.formats import Format, Picture, WriteOptions, dataset_file, files_with, place_for_dataset
-from converters.frozen import FrozenMap
+from converters.frozen import FrozenMap, frozen
 from converters.geometry import bounding_box, decode_rle, encode_rle, fill_rings, outline, rasterize
 from converters.labelme_shapes import are_coordinates, decode_geometry, encode_geometry, split_flags
 from converters.report import Report
@@ -191,7 +192,7 @@ def decode_annotation(raw: Any, label: str, *, height: int, width: int, fallback
     odd: dict[str, Any] = {}
     flags = split_flags(ours.get("flags"), odd)
     attributes = raw.get("attributes")
-    extra = {key: value for key, value in raw.items() if key not in _ANNOTATION_KEYS}
+    extra = {} if raw.keys() <= _ANNOTATION_KEYS else {k: raw[k] for k in raw if k not in _ANNOTATION_KEYS}
     if facts.rest:
         extra[KEY] = facts.rest
     if attributes is not None and not isinstance(attributes, dict):
@@ -204,13 +205,13 @@ def decode_annotation(raw: Any, label: str, *, height: int, width: int, fallback
         group_id=group_id if type(group_id) is int else None,
         description=description if isinstance(description, str) else "",
         flags=flags,
-        attributes=FrozenMap({**(attributes if isinstance(attributes, dict) else {}), **odd}),
+        attributes=frozen({**(attributes if isinstance(attributes, dict) else {}), **odd}),
         score=float(score) if is_number(score) else None,
         locked=ours.get("locked") is True,
         iscrowd=raw.get("iscrowd") in (1, True),
         provenance=facts.provenance,
         recolor=facts.recolor,
-        extra=FrozenMap(extra),
+        extra=frozen(extra),
     )
 
 
@@ -316,17 +317,18 @@ def _ring(values: Any) -> Polygon:
 
 
 def _filled(polygons: list[Polygon], height: int, width: int) -> Mask:
-    if not all(_is_near(polygon, height, width) for polygon in polygons):
+    rings = [list(chain.from_iterable(polygon.points)) for polygon in polygons]
+    if not all(_is_near(ring, height, width) for ring in rings):
         raise ConverterError("a ring lies far outside the picture.")
-    rings = [[value for point in polygon.points for value in point] for polygon in polygons]
     code = coco_mask.merge(coco_mask.frPyObjects(rings, height, width))
     return decode_rle({"size": [height, width], "counts": code["counts"]})
 
 
-def _is_near(geometry: Geometry, height: int, width: int) -> bool:
+def _is_near(ring: list[float], height: int, width: int) -> bool:
     """pycocotools takes memory by the length of a ring's outline, so it gets no far-off ones."""
     reach = 4 * (height + width) + 1000
-    return all(abs(value) <= reach for value in bounding_box(geometry))
+    total = sum(ring)  # NaN if one is, and the comparisons would not notice
+    return total == total and min(ring) >= -reach and max(ring) <= reach
 
 
 def _segmentation(geometry: Geometry, height: int, width: int) -> tuple[dict[str, Any], str]:
@@ -334,8 +336,8 @@ def _segmentation(geometry: Geometry, height: int, width: int) -> tuple[dict[str
     note = ""
     if isinstance(geometry, Polygon | Box | OrientedBox):
         corners = outline(geometry)
-        if len(corners) >= 3 and _is_near(geometry, height, width):
-            ring = [float(value) for point in corners for value in point]
+        ring = list(map(float, chain.from_iterable(corners)))
+        if len(corners) >= 3 and _is_near(ring, height, width):
             code = coco_mask.frPyObjects([ring], height, width)[0]
             box = _exact_box(geometry) if isinstance(geometry, Box) else coco_mask.toBbox(code).tolist()
             return {"segmentation": [ring], "area": float(coco_mask.area(code)), "bbox": box}, note

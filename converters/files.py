@@ -54,6 +54,7 @@ def write_atomic(path: Path | str, data: bytes | str, *, durable: bool = True) -
                 os.fsync(stream.fileno())
         os.chmod(temporary, mode)
         os.replace(temporary, target)
+        temporary = None
     except OSError as error:
         raise writing_error(error, path) from error
     except BaseException:

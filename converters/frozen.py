@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
 
@@ -38,3 +38,12 @@ class FrozenMap(Mapping[str, V], Generic[V]):
 
     def __reduce__(self) -> tuple[type[FrozenMap[V]], tuple[dict[str, V]]]:
         return FrozenMap, (self._items,)
+
+
+# What most objects have; one for all of them.
+EMPTY: FrozenMap[Any] = FrozenMap()
+
+
+def frozen(items: dict[str, V]) -> FrozenMap[V]:
+    """The items as a `FrozenMap`; no new one for none."""
+    return FrozenMap(items) if items else EMPTY

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -171,6 +173,31 @@ def encode_png(array: NDArray[Any], *, level: int | None = None) -> bytes:
     if not done:
         raise ConverterError(f"an array of shape {array.shape} cannot be written as PNG.")
     return data.tobytes()
+
+
+def encode_mask_png(mask: NDArray[np.bool_]) -> bytes:
+    """A mask (H, W) as an 8-bit grey PNG of 0 and 1.
+
+    Rows go in unfiltered and zlib only looks for runs: for masks as small as OpenCV's level 6, in a
+    tenth of its time.
+    """
+    height, width = mask.shape
+    rows = np.zeros((height, width + 1), np.uint8)  # each row begins with its filter: 0, none
+    rows[:, 1:] = mask
+    packer = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS, 8, zlib.Z_RLE)
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            _png_chunk(b"IHDR", header),
+            _png_chunk(b"IDAT", packer.compress(rows.data) + packer.flush()),
+            _png_chunk(b"IEND", b""),
+        ]
+    )
+
+
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    return b"".join([struct.pack(">I", len(data)), name, data, struct.pack(">I", zlib.crc32(name + data))])
 
 
 def read_index_image(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.int32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from json.encoder import encode_basestring, encode_basestring_ascii
 from pathlib import Path
@@ -266,14 +266,22 @@ def _dump(document: dict[str, Any], *, ensure_ascii: bool) -> str:
             return quoted(value)
         if value is None or type(value) is bool:
             return words[value]
-        if isinstance(value, dict | list | tuple) and value:
-            dumped = json.dumps(finite_json(value), ensure_ascii=ensure_ascii, indent=2)
-            return dumped.replace("\n", "\n" + " " * indent)
-        return json.dumps(finite_json(value))
+        if type(value) is int:
+            return repr(value)
+        if not isinstance(value, dict | list | tuple | Mapping):
+            return json.dumps(finite_json(value))
+        if not value:
+            return "[]" if isinstance(value, list | tuple) else "{}"
+        space = "\n" + " " * (indent + 2)
+        if isinstance(value, list | tuple):
+            rows = [text(item, indent + 2) for item in value]
+            return "[" + space + ("," + space).join(rows) + space[:-2] + "]"
+        rows = [f"{quoted(str(key))}: {text(item, indent + 2)}" for key, item in value.items()]
+        return "{" + space + ("," + space).join(rows) + space[:-2] + "}"
 
     def shape_text(shape: dict[str, Any]) -> str:
         rows = [
-            f"      {text(key, 0)}: {_points_text(value) if key == 'points' else text(value, 6)}"
+            f"      {quoted(key)}: {_points_text(value) if key == 'points' else text(value, 6)}"
             for key, value in shape.items()
         ]
         return "    {\n" + ",\n".join(rows) + "\n    }"

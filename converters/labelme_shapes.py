@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,8 @@ from converters.annotation import (
 )
 from converters.errors import ConverterError
 from converters.files import shown
-from converters.frozen import FrozenMap
-from converters.images import decode_mask_png, encode_png
+from converters.frozen import EMPTY, FrozenMap, frozen
+from converters.images import decode_mask_png, encode_mask_png
 from converters.seedhue_facts import KEY, facts_of, is_number, read_facts
 
 STANDARD_KEYS = ("label", "points", "group_id", "description", "shape_type", "flags", "mask", "locked")
@@ -71,7 +72,7 @@ def decode_shape(raw: Any, index: int, *, height: int = 0, width: int = 0) -> In
     if description is not None and not isinstance(description, str):
         odd["description"] = description
     score = raw.get("score")
-    extra = {key: value for key, value in raw.items() if key not in _OURS}
+    extra = {} if raw.keys() <= _OURS else {key: value for key, value in raw.items() if key not in _OURS}
     if score is not None and not is_number(score):
         odd["score"] = score
     if raw.get("locked") not in (None, True, False):
@@ -88,13 +89,13 @@ def decode_shape(raw: Any, index: int, *, height: int = 0, width: int = 0) -> In
         group_id=group_id,
         description=description if isinstance(description, str) else "",
         flags=flags,
-        attributes=FrozenMap({**_attributes(raw.get("attributes"), odd), **odd}),
+        attributes=frozen({**_attributes(raw.get("attributes"), odd), **odd}),
         score=float(score) if is_number(score) else None,
         locked=raw.get("locked") is True,
         iscrowd=facts.iscrowd,
         provenance=facts.provenance,
         recolor=facts.recolor,
-        extra=FrozenMap(extra),
+        extra=frozen(extra),
     )
 
 
@@ -158,10 +159,10 @@ def encode_geometry(geometry: Geometry) -> tuple[str, list[list[float]], str | N
     if isinstance(geometry, Mask):
         return _encode_mask(geometry)
     kind, corners = _points_of(geometry)
-    points = [[float(x), float(y)] for x, y in corners]
-    if not points or not all(map(math.isfinite, [value for point in points for value in point])):
+    values = list(map(float, chain.from_iterable(corners)))
+    if not values or not all(map(math.isfinite, values)):
         raise ConverterError(f"a {kind} without points or with one that is not finite cannot be written.")
-    return kind, points, None
+    return kind, list(map(list, zip(values[0::2], values[1::2], strict=True))), None
 
 
 def box_of_corners(points: tuple[Vertex, ...]) -> Box | OrientedBox:
@@ -187,10 +188,12 @@ def read_points(value: Any) -> tuple[Vertex, ...]:
     if not set(map(type, value)) <= {list, tuple} or set(map(len, value)) != {2}:
         number = next(n for n, pair in enumerate(value) if type(pair) not in (list, tuple) or len(pair) != 2)
         raise ConverterError(f"points[{number}] is not a pair of numbers.")
-    if not are_coordinates([v for pair in value for v in pair]):
+    numbers = list(chain.from_iterable(value))
+    if not are_coordinates(numbers):
         number = next(number for number, pair in enumerate(value) if not are_coordinates(pair))
         raise ConverterError(f"points[{number}] is not a pair of finite numbers of a picture's size.")
-    return tuple([(float(x), float(y)) for x, y in value])
+    numbers = list(map(float, numbers))
+    return tuple(zip(numbers[0::2], numbers[1::2], strict=True))
 
 
 def are_coordinates(values: Sequence[Any]) -> bool:
@@ -220,11 +223,11 @@ def read_label(value: Any) -> str:
 
 def split_flags(value: Any, odd: dict[str, Any]) -> FrozenMap[bool]:
     """The bool flags; what is no bool goes into `odd`."""
-    if value is None:
-        return FrozenMap()
+    if not value and (value is None or isinstance(value, dict)):
+        return EMPTY
     if not isinstance(value, dict):
         odd["flags"] = value
-        return FrozenMap()
+        return EMPTY
     odd.update({name: item for name, item in value.items() if type(item) is not bool})
     return FrozenMap({name: item for name, item in value.items() if type(item) is bool})
 
@@ -288,7 +291,7 @@ def _encode_mask(mask: Mask) -> tuple[str, list[list[float]], str]:
         [float(tight.x0), float(tight.y0)],
         [float(tight.x0 + width - 1), float(tight.y0 + height - 1)],
     ]
-    return "mask", corners, base64.b64encode(encode_png(array.astype(np.uint8), level=6)).decode("ascii")
+    return "mask", corners, base64.b64encode(encode_mask_png(array)).decode("ascii")
 
 
 def _points_of(geometry: Geometry) -> tuple[str, tuple[Vertex, ...]]:

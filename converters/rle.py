@@ -33,17 +33,17 @@ def run_lengths(mask: Mask, height: int, width: int) -> list[int]:
     tight = mask.clipped(height, width)
     if tight.is_empty:
         return [height * width]
-    columns = np.pad(tight.array.T, ((0, 0), (1, 1))).astype(np.int8)
-    column, row = np.nonzero(np.diff(columns, axis=1))
-    edges = (tight.x0 + column) * height + tight.y0 + row
-    # A run that leaves a column's foot and goes on at the next one's head is one run.
-    starts, ends = edges[0::2], edges[1::2]
-    breaks = starts[1:] != ends[:-1]
-    borders = np.empty(2 * (int(np.count_nonzero(breaks)) + 1), np.int64)
-    borders[0::2] = starts[np.concatenate([[True], breaks])]
-    borders[1::2] = ends[np.concatenate([breaks, [True]])]
-    counts = np.diff(borders, prepend=0).tolist()
-    tail = height * width - int(borders[-1])
+    rows, columns = tight.array.shape
+    # The columns one after the other, a background pixel before each and one after the last.
+    line = np.zeros(columns * (rows + 1) + 1, np.bool_)
+    line[:-1].reshape(columns, rows + 1)[:, 1:] = tight.array.T
+    edges = np.flatnonzero(line[1:] != line[:-1])
+    edges += edges // (rows + 1) * (height - rows - 1) + tight.x0 * height + tight.y0
+    if rows == height:  # a run that leaves a column's foot and goes on at the next one's head is one run
+        joined = np.flatnonzero(edges[2::2] == edges[1:-1:2])
+        edges = np.delete(edges, np.concatenate([2 * joined + 1, 2 * joined + 2]))
+    counts = np.diff(edges, prepend=0).tolist()
+    tail = height * width - int(edges[-1])
     return [*counts, tail] if tail else counts
 
 
@@ -99,12 +99,16 @@ def mask_of_runs(runs: NDArray[np.int64], height: int, width: int) -> Mask:
         return Mask(0, 0, np.zeros((0, 0), np.bool_))
     left, right = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
     offset = left * height
-    steps = np.zeros((right - left) * height + 1, np.int8)
-    # Starts are distinct and so are ends; a start can meet the end before it only in a zero run.
-    np.add.at(steps, starts - offset, 1)
-    np.add.at(steps, ends - offset, -1)
-    block = np.cumsum(steps[:-1], dtype=np.int8).reshape(right - left, height).T
-    return Mask(left, 0, block != 0).cropped()
+    # Background and foreground in turn, from the first touched column's head to the last one's foot.
+    lengths = np.zeros(2 * starts.size + 1, np.int64)
+    lengths[1:-1:2] = ends - starts
+    lengths[2:-1:2] = starts[1:] - ends[:-1]
+    lengths[0], lengths[-1] = starts[0] - offset, right * height - ends[-1]
+    colors = np.zeros(lengths.size, np.bool_)
+    colors[1::2] = True
+    block = np.repeat(colors, lengths).reshape(right - left, height).T
+    rows = np.flatnonzero(block.any(axis=1))
+    return Mask(left, int(rows[0]), block[rows[0] : rows[-1] + 1])
 
 
 def _listed(counts: list[Any]) -> NDArray[np.int64]:

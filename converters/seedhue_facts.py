@@ -16,6 +16,7 @@ from converters.frozen import FrozenMap
 KEY = "seedhue"
 
 _KNOWN = frozenset({"id", "iscrowd", "provenance", "recolor"})
+_BY_HAND = Provenance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def facts_of(instance: Instance) -> dict[str, Any]:
     facts: dict[str, Any] = {"id": instance.id}
     if instance.iscrowd:
         facts["iscrowd"] = True
-    if instance.provenance != Provenance():
+    if instance.provenance is not _BY_HAND and instance.provenance != _BY_HAND:
         facts["provenance"] = _provenance_dict(instance.provenance)
     if instance.recolor is not None:
         facts["recolor"] = {"color": instance.recolor.color, "settings": dict(instance.recolor.settings)}
@@ -48,14 +49,14 @@ def read_facts(value: Any) -> Facts:
     """The reverse; whatever is not as expected is ignored or kept in `rest`, never an error."""
     if not isinstance(value, dict):
         rest = {} if value is None else {"unreadable": value}
-        return Facts(None, False, Provenance(), None, rest)
+        return Facts(None, False, _BY_HAND, None, rest)
     found_id = value.get("id")
     return Facts(
         id=found_id if isinstance(found_id, str) and 0 < len(found_id) <= 64 else None,
         iscrowd=value.get("iscrowd") is True,
         provenance=_read_provenance(value.get("provenance")),
         recolor=_read_recolor(value.get("recolor")),
-        rest={key: item for key, item in value.items() if key not in _KNOWN},
+        rest={} if value.keys() <= _KNOWN else {k: item for k, item in value.items() if k not in _KNOWN},
     )
 
 
@@ -73,7 +74,7 @@ def _provenance_dict(provenance: Provenance) -> dict[str, Any]:
 
 def _read_provenance(value: Any) -> Provenance:
     if not isinstance(value, dict) or value.get("kind") not in ("hand", "seeds", "automatic"):
-        return Provenance()
+        return _BY_HAND
     tau, level, model = value.get("tau"), value.get("level"), value.get("model")
     seeds = value.get("seeds")
     return Provenance(
