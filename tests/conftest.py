@@ -57,6 +57,14 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
 
 
+def pytest_sessionfinish() -> None:
+    """Empties the clipboard: the offscreen platform keeps it in a static variable, which would free an
+    object of Python's after Python has gone."""
+    gui = sys.modules.get("PySide6.QtGui")
+    if gui is not None and gui.QGuiApplication.instance() is not None:
+        gui.QGuiApplication.clipboard().clear()
+
+
 COLLECT_EVERY = 40  # tests without a window
 
 
