@@ -117,7 +117,7 @@ class LabelImage:
         self.array[y0:y1, x0:x1] = 0
         boxes = self._boxes_of(instances)
         touching = (boxes[:, :2] < (x1, y1)).all(axis=1) & (boxes[:, 2:] > (x0, y0)).all(axis=1)
-        for place in np.flatnonzero(touching):
+        for place in np.flatnonzero(touching).tolist():
             instance = instances[place]
             raster = self.raster_of(instance)
             if raster is not None and instance.id not in hidden:
