@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,12 @@ def write_coco(
 
     Masks are exact run-length codes; polygons and boxes stay polygons, circles become masks. Areas
     and bounding boxes are those pycocotools computes from the segmentation; a box keeps its own
-    corners. Picture ids of a COCO source are kept.
+    corners. Picture and category ids of a COCO source are kept.
 
     Args:
         categories: names in the order of their ids from 1 on, or names with ids; an object with
-            another label is dropped and reported. Default: every label there is, sorted.
+            another label is dropped and reported. Default: every label there is, with the id it had
+            in a COCO source; others are numbered after these in alphabetical order.
         should_stop: asked before each picture.
 
     Returns:
@@ -74,7 +75,11 @@ def write_coco(
         ConverterError: the file cannot be written, a picture's size is unknown, or it was stopped.
     """
     report = Report()
-    numbers = category_numbers(annotations, categories)
+    if categories is None:
+        labels = {label for annotation in annotations for label in annotation.labels}
+        numbers = _kept_numbers(labels, map(_known_categories, annotations))
+    else:
+        numbers = category_numbers(annotations, categories)
     images: list[dict[str, Any]] = []
     objects: list[dict[str, Any]] = []
     for image_id, annotation in zip(_image_ids(map(_known_id, annotations)), annotations, strict=True):
@@ -245,6 +250,9 @@ def _annotation_of(
     flags = split_flags(ours.get("flags") if isinstance(ours, dict) else None, odd)
     rest = {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
     carried = ours.get("extra") if isinstance(ours, dict) else None
+    labels = {instance.label for instance in instances}
+    if labels:
+        rest[KEY] = {"category_ids": {name: n for n, name in names.items() if name in labels}}
     extra = {**(carried if isinstance(carried, dict) else {}), "coco": rest}
     return ImageAnnotation(
         image_path=image["file_name"].replace("\\", "/"),
@@ -412,6 +420,29 @@ def _known_id(annotation: ImageAnnotation) -> int | None:
     return number if type(number) is int else None
 
 
+def _known_categories(annotation: ImageAnnotation) -> dict[str, int]:
+    """Labels with the category ids they had in a COCO source."""
+    known = annotation.extra.get("coco")
+    ours = known.get(KEY) if isinstance(known, dict) else None
+    listed = ours.get("category_ids") if isinstance(ours, dict) else None
+    return {k: v for k, v in listed.items() if type(v) is int} if isinstance(listed, dict) else {}
+
+
+def _kept_numbers(labels: Iterable[str], known: Iterable[dict[str, int]]) -> dict[str, int]:
+    """The labels with their ids of a COCO source, in the order of the ids; new ones follow.
+
+    Where sources contradict each other all are numbered from 1 on.
+    """
+    wanted = sorted(labels)
+    pairs = {(label, number) for ids in known for label, number in ids.items()}
+    kept = {label: number for label, number in pairs if label in set(wanted)}
+    if len(kept) < sum(label in kept for label, _ in pairs) or len(set(kept.values())) < len(kept):
+        return category_numbers([], wanted)
+    free = count(max(kept.values(), default=0) + 1)
+    numbers = {label: kept[label] if label in kept else next(free) for label in wanted}
+    return dict(sorted(numbers.items(), key=lambda item: item[1]))
+
+
 def _image_ids(known: Iterable[int | None]) -> list[int]:
     """The ids of a COCO source where every picture has its own, else 1, 2, 3, ..."""
     listed = list(known)
@@ -433,14 +464,18 @@ def _write_picture(picture: Picture, options: WriteOptions, report: Report) -> d
     return {
         "split": picture.split,
         "known_id": _known_id(annotation),
+        "known_categories": _known_categories(annotation),
         "image": entry,
         "objects": encode_annotations(annotation, labels, report),
     }
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
-    labels = options.labels or sorted({o["category_id"] for f in fragments for o in f["objects"]})
-    numbers = category_numbers([], labels)
+    if options.labels:
+        numbers = category_numbers([], options.labels)
+    else:
+        labels = {o["category_id"] for f in fragments for o in f["objects"]}
+        numbers = _kept_numbers(labels, [f["known_categories"] for f in fragments])
     for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
         part = [fragment for fragment in fragments if fragment["split"] == split]
         ids = _image_ids([fragment["known_id"] for fragment in part])

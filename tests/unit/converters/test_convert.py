@@ -59,6 +59,46 @@ def test_one_file_as_target_leaves_the_pictures(tmp_path):
     assert [a.image_path for a in found] == ["../in/left/p1.png", "../in/right/p0.png"]
 
 
+def foreign_coco(path: Path, categories: dict[str, int]) -> Path:
+    """A COCO file with one object of each category in one picture."""
+    objects = [
+        {"id": n, "image_id": 1, "category_id": category, "bbox": [n, n, 4, 5]}
+        for n, category in enumerate(categories.values(), start=1)
+    ]
+    named = [{"id": number, "name": name} for name, number in categories.items()]
+    image = {"id": 1, "file_name": f"{path.stem}.png", "height": 20, "width": 30}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"images": [image], "annotations": objects, "categories": named}))
+    return path
+
+
+def category_ids(path: Path) -> dict[str, int]:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    used = {entry["category_id"] for entry in document["annotations"]}
+    assert used <= {entry["id"] for entry in document["categories"]}
+    return {entry["name"]: entry["id"] for entry in document["categories"]}
+
+
+def test_category_ids_of_a_coco_source_are_kept(tmp_path):
+    source = foreign_coco(tmp_path / "in" / "a.json", {"person": 1, "zebra": 24, "bear": 23, "none": 0})
+    target = tmp_path / "out.json"
+    convert(source, target, target_format="coco")
+    assert category_ids(target) == {"none": 0, "person": 1, "bear": 23, "zebra": 24}
+    convert(source, target, target_format="coco", label_map={"person": "human"})
+    assert category_ids(target) == {"none": 0, "human": 25, "bear": 23, "zebra": 24}
+    convert(source, target, target_format="coco", labels=["zebra", "bear"])
+    assert category_ids(target) == {"zebra": 1, "bear": 2}
+
+
+@pytest.mark.parametrize("other", [{"person": 2}, {"bear": 1}], ids=["two ids", "two names"])
+def test_contradicting_coco_sources_are_numbered_anew(tmp_path, other):
+    foreign_coco(tmp_path / "in" / "a.json", {"person": 1, "zebra": 24})
+    foreign_coco(tmp_path / "in" / "b.json", other)
+    convert(tmp_path / "in", tmp_path / "out.json", source_format="coco", target_format="coco")
+    names = sorted({"person", "zebra", *other})
+    assert category_ids(tmp_path / "out.json") == {name: n for n, name in enumerate(names, start=1)}
+
+
 def test_pictures_can_stay_where_they_are(tmp_path):
     source = dataset(tmp_path / "in", 2)
     convert(source, tmp_path / "out", target_format="xanylabeling", copy_images=False)
