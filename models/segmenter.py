@@ -98,7 +98,6 @@ class Encoding(ABC):
     def level_scores(self, seeds: Sequence[Seed]) -> tuple[float, ...]:
         """Predicted IoU of each level in [0, 1], small to large."""
 
-    @abstractmethod
     def mask(
         self,
         seeds: Sequence[Seed],
@@ -113,6 +112,31 @@ class Encoding(ABC):
             ThresholdError: tau is not strictly between 0 and 1.
             SeedOutsideError: a seed does not lie on the encoded part.
         """
+        self.check_seeds(seeds)
+        if tau is None:
+            tau = self.suggest_tau(seeds, level)
+        check_tau(tau)
+        similarity = self.similarity(seeds, level, region, size)
+        out: NDArray[np.bool_] = similarity >= tau
+        if not all(seed.positive for seed in seeds):
+            claimed = self.claimed(seeds, clip_region(region, self.height, self.width), similarity.shape)
+            if claimed is not None:
+                out &= ~(claimed > similarity)
+        return out
+
+    def claimed(
+        self, seeds: Sequence[Seed], wanted: Region, size: tuple[int, ...]
+    ) -> NDArray[np.float32] | None:
+        """The negative seeds' own similarity, which wins where it is larger.
+
+        Args:
+            seeds: all seeds, at least one of them negative.
+            wanted, size: the part of the picture and the result's (rows, columns).
+
+        Returns:
+            A map of that size; None if `similarity` has taken the negative seeds into account.
+        """
+        return None
 
     @abstractmethod
     def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:

@@ -110,11 +110,7 @@ def _prediction(
     fact: tuple[float, float, tuple[float, float], int],
 ) -> Prediction:
     score, mask_score, (x, y), level = fact
-    rows, columns = np.nonzero(cells)
-    left, top = frame.to_picture(float(columns.min()) - 1.0, float(rows.min()) - 1.0)
-    right, bottom = frame.to_picture(float(columns.max()) + 2.0, float(rows.max()) + 2.0)
-    x0, y0, x1, y1 = frame.region
-    region = max(x0, int(left)), max(y0, int(top)), min(x1, int(right) + 1), min(y1, int(bottom) + 1)
+    region = frame.region_around(cells)
     seed = Seed(x, y)
     tau = encoding.suggest_tau([seed], level)
     mask = Mask(region[0], region[1], encoding.mask([seed], tau, level, region)).cropped()

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.annotation import Mask, Seed
-from models.inference.raster import GridFrame
-from models.segmenter import Encoding, Prediction, Region, check_tau, clip_region
+from models.inference.raster import GridFrame, mark_seeds
+from models.segmenter import Encoding, Prediction, Region, clip_region
 
 TAU_RANGE = (0.02, 0.98)
 CACHED_SEEDS = 64
@@ -112,27 +112,11 @@ class GridEncoding(Encoding):
         mark_seeds(out, positives, wanted, 1.0)
         return out
 
-    def mask(
-        self,
-        seeds: Sequence[Seed],
-        tau: float | None = None,
-        level: int | None = None,
-        region: Region | None = None,
-        size: tuple[int, int] | None = None,
-    ) -> NDArray[np.bool_]:
-        self.check_seeds(seeds)
-        if tau is None:
-            tau = self.suggest_tau(seeds, level)
-        check_tau(tau)
-        positive = self.similarity(seeds, level, region, size)
-        out: NDArray[np.bool_] = positive >= tau
+    def claimed(self, seeds: Sequence[Seed], wanted: Region, size: tuple[int, ...]) -> NDArray[np.float32]:
         negatives = [s for s in seeds if not s.positive]
-        if negatives:
-            wanted = clip_region(region, self.height, self.width)
-            claimed = self.frame.resample(self._largest(negatives), wanted, out.shape, outside=0.0)
-            mark_seeds(claimed, negatives, wanted, 2.0)
-            mark_seeds(claimed, [s for s in seeds if s.positive], wanted, 0.0)
-            out &= ~(claimed > positive)
+        out = self.frame.resample(self._largest(negatives), wanted, (size[0], size[1]), outside=0.0)
+        mark_seeds(out, negatives, wanted, 2.0)
+        mark_seeds(out, [s for s in seeds if s.positive], wanted, 0.0)
         return out
 
     def seed_of_cell(self, row: int, column: int) -> Seed:
@@ -145,20 +129,6 @@ class GridEncoding(Encoding):
         tau = min(max(found.tau, TAU_RANGE[0]), TAU_RANGE[1])
         cells = self.answer(seed).similarity >= tau
         cells[found.row, found.column] = True
-        rows, columns = np.nonzero(cells)
-        left, top = self.frame.to_picture(float(columns.min()) - 1.0, float(rows.min()) - 1.0)
-        right, bottom = self.frame.to_picture(float(columns.max()) + 2.0, float(rows.max()) + 2.0)
-        x0, y0, x1, y1 = self.region
-        region = max(x0, int(left)), max(y0, int(top)), min(x1, int(right) + 1), min(y1, int(bottom) + 1)
+        region = self.frame.region_around(cells)
         mask = Mask(region[0], region[1], self.mask([seed], tau, None, region)).cropped()
         return Prediction(mask, found.label, found.score, found.mask_score, seed, tau)
-
-
-def mark_seeds(out: NDArray[np.float32], seeds: Sequence[Seed], wanted: Region, value: float) -> None:
-    """Write a value at the samples of a region's raster that show the seeds."""
-    rows, columns = out.shape
-    for seed in seeds:
-        column = int((seed.x - wanted[0]) * columns / (wanted[2] - wanted[0]))
-        row = int((seed.y - wanted[1]) * rows / (wanted[3] - wanted[1]))
-        if seed.x >= wanted[0] and seed.y >= wanted[1] and row < rows and column < columns:
-            out[row, column] = value

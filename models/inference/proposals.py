@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from converters.annotation import Mask, Seed
-from models.inference.grid_encoding import mark_seeds
 from models.inference.grid_segmenter import GridSegmenter
-from models.inference.raster import GridFrame
+from models.inference.raster import GridFrame, mark_seeds
 from models.inference.soft_masks import FloatArray, SoftMasks, soft_masks
 from models.layers.boxes import box_iou
 from models.layers.detections import Detections
-from models.segmenter import Encoding, Prediction, Region, check_tau, clip_region
+from models.segmenter import Encoding, Prediction, Region, clip_region
 
 LEVELS = 3
 CUT = 0.5  # probability at which the networks themselves cut a mask
@@ -178,27 +177,11 @@ class ProposalEncoding(Encoding):
         mark_seeds(out, positives, wanted, 1.0)
         return out
 
-    def mask(
-        self,
-        seeds: Sequence[Seed],
-        tau: float | None = None,
-        level: int | None = None,
-        region: Region | None = None,
-        size: tuple[int, int] | None = None,
-    ) -> NDArray[np.bool_]:
-        self.check_seeds(seeds)
-        if tau is None:
-            tau = self.suggest_tau(seeds, level)
-        check_tau(tau)
-        positive = self.similarity(seeds, level, region, size)
-        out: NDArray[np.bool_] = positive >= tau
+    def claimed(self, seeds: Sequence[Seed], wanted: Region, size: tuple[int, ...]) -> FloatArray:
         negatives = [s for s in seeds if not s.positive]
-        if negatives:
-            wanted = clip_region(region, self.height, self.width)
-            claimed = self._similarity(negatives, seeds, None, wanted, out.shape)
-            mark_seeds(claimed, negatives, wanted, 2.0)
-            mark_seeds(claimed, [s for s in seeds if s.positive], wanted, 0.0)
-            out &= ~(claimed > positive)
+        out = self._similarity(negatives, seeds, None, wanted, (size[0], size[1]))
+        mark_seeds(out, negatives, wanted, 2.0)
+        mark_seeds(out, [s for s in seeds if s.positive], wanted, 0.0)
         return out
 
     def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:

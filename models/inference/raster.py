@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from converters.annotation import Seed
 from models.segmenter import Region
 
 PADDING_GREY = 127
@@ -74,6 +76,14 @@ class GridFrame:
         x0, y0, x1, y1 = self.region
         return min(max(x, x0), x1 - INSIDE), min(max(y, y0), y1 - INSIDE)
 
+    def region_around(self, cells: NDArray[np.bool_]) -> Region:
+        """The pixels that a nonempty (rows, columns) mask of the grid can touch once it is resampled."""
+        rows, columns = np.nonzero(cells)
+        left, top = self.to_picture(float(columns.min()) - 1.0, float(rows.min()) - 1.0)
+        right, bottom = self.to_picture(float(columns.max()) + 2.0, float(rows.max()) + 2.0)
+        x0, y0, x1, y1 = self.region
+        return max(x0, int(left)), max(y0, int(top)), min(x1, int(right) + 1), min(y1, int(bottom) + 1)
+
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Cut, resize and pad the picture: (padded_height, padded_width, 3) uint8."""
         x0, y0, x1, y1 = self.region
@@ -120,3 +130,13 @@ def _fill_outside(out: NDArray[np.float32], wanted: Region, known: Region, value
     ys = wanted[1] + (np.arange(rows) + 0.5) * (wanted[3] - wanted[1]) / rows
     out[:, (xs < known[0]) | (xs >= known[2])] = value
     out[(ys < known[1]) | (ys >= known[3]), :] = value
+
+
+def mark_seeds(out: NDArray[np.float32], seeds: Sequence[Seed], wanted: Region, value: float) -> None:
+    """Write a value at the samples of a region's raster that show the seeds."""
+    rows, columns = out.shape
+    for seed in seeds:
+        column = int((seed.x - wanted[0]) * columns / (wanted[2] - wanted[0]))
+        row = int((seed.y - wanted[1]) * rows / (wanted[3] - wanted[1]))
+        if seed.x >= wanted[0] and seed.y >= wanted[1] and row < rows and column < columns:
+            out[row, column] = value

@@ -20,7 +20,7 @@ from models.errors import Cancelled, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
-from models.inference.raster import GridFrame
+from models.inference.raster import GridFrame, mark_seeds
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
 from models.inference.speckles import remove_specks
 from models.losses.seed_loss import ScorerLoss, SeedLoss, SeedLossSettings
@@ -32,7 +32,6 @@ from models.segmenter import (
     RgbImage,
     Segmenter,
     check_image,
-    check_tau,
     clip_region,
 )
 from models.training.trainable import TrainableModel
@@ -151,33 +150,8 @@ class SeedNetEncoding(Encoding):
         wanted = clip_region(region, self.height, self.width)
         size = size or (wanted[3] - wanted[1], wanted[2] - wanted[0])
         out = self._frame.resample(self._similarity_on_grid(seeds, level), wanted, size, outside=0.0)
-        self._mark(out, [s for s in seeds if not s.positive], wanted, 0.0)
-        self._mark(out, [s for s in seeds if s.positive], wanted, 1.0)
-        return out
-
-    @staticmethod
-    def _mark(out: NDArray[np.float32], seeds: Sequence[Seed], wanted: Region, value: float) -> None:
-        """Write a value at the samples that show the seeds."""
-        rows, columns = out.shape
-        for seed in seeds:
-            column = int((seed.x - wanted[0]) * columns / (wanted[2] - wanted[0]))
-            row = int((seed.y - wanted[1]) * rows / (wanted[3] - wanted[1]))
-            if seed.x >= wanted[0] and seed.y >= wanted[1] and row < rows and column < columns:
-                out[row, column] = value
-
-    def mask(
-        self,
-        seeds: Sequence[Seed],
-        tau: float | None = None,
-        level: int | None = None,
-        region: Region | None = None,
-        size: tuple[int, int] | None = None,
-    ) -> NDArray[np.bool_]:
-        self.check_seeds(seeds)
-        if tau is None:
-            tau = self.suggest_tau(seeds, level)
-        check_tau(tau)
-        out: NDArray[np.bool_] = self.similarity(seeds, level, region, size) >= tau
+        mark_seeds(out, [s for s in seeds if not s.positive], wanted, 0.0)
+        mark_seeds(out, [s for s in seeds if s.positive], wanted, 1.0)
         return out
 
     def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
