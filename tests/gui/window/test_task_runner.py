@@ -83,7 +83,8 @@ def test_latest_request_of_a_key_wins(make_runner, qtbot):
     gate.set()
     qtbot.waitUntil(lambda: not runner.is_busy)
     assert [request for request, _ in listener.results] == [4, "other"]
-    assert set(started) <= {0, 4, "other"}
+    # The thread may have taken up any one of them before the next came, but never a second one.
+    assert len(set(started) - {4, "other"}) <= 1
 
 
 def test_error_becomes_a_failure_with_details(make_runner, qtbot):
