@@ -23,6 +23,7 @@ from models.backbones.choice import build_backbone
 from models.layers.anchors import square_anchors
 from models.layers.box_coding import BoxCoder
 from models.layers.boxes import clip_boxes
+from models.layers.convolution import HalvingConv2d
 from models.layers.detections import Detections, PrototypeMasks
 from models.layers.nms import fast_nms
 
@@ -86,8 +87,11 @@ class YolactMaps:
     image_size: tuple[int, int]
 
 
-def _convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+def _convolution(inputs: int, outputs: int, *, kernel: int = 3) -> nn.Conv2d:
+    return _initialize(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2))
+
+
+def _initialize(layer: nn.Conv2d) -> nn.Conv2d:
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer
@@ -100,7 +104,7 @@ class YolactPyramid(nn.Module):
         super().__init__()
         self.lateral = nn.ModuleList([_convolution(c, width, kernel=1) for c in channels])
         self.smooth = nn.ModuleList([_convolution(width, width) for _ in channels])
-        self.downsample = nn.ModuleList([_convolution(width, width, stride=2) for _ in range(2)])
+        self.downsample = nn.ModuleList([_initialize(HalvingConv2d(width, width)) for _ in range(2)])
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         merged = [self.lateral[-1](features[-1])]
@@ -161,7 +165,7 @@ class MaskRescoring(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         channels = (1, *RESCORING_CHANNELS)
-        self.convolutions = nn.ModuleList([_convolution(a, b, stride=2) for a, b in pairwise(channels)])
+        self.convolutions = nn.ModuleList([_initialize(HalvingConv2d(a, b)) for a, b in pairwise(channels)])
         self.iou = _convolution(channels[-1], classes, kernel=1)
 
     def forward(self, masks: Tensor) -> Tensor:

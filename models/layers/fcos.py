@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.layers.convolution import HalvingConv2d
 from models.layers.fpn import FeaturePyramid
 
 STRIDES = (8, 16, 32, 64, 128)
@@ -25,8 +26,8 @@ class FcosPyramid(nn.Module):
     def __init__(self, channels: Sequence[int], width: int) -> None:
         super().__init__()
         self.fpn = FeaturePyramid(channels, width)
-        self.p6 = nn.Conv2d(width, width, 3, 2, 1)
-        self.p7 = nn.Conv2d(width, width, 3, 2, 1)
+        self.p6 = HalvingConv2d(width, width)
+        self.p7 = HalvingConv2d(width, width)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """C3, C4, C5 -> P3 to P7."""
