@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from models.errors import SegmenterError, WeightsError
-from models.inference.deep_metric_learning import build_deep_metric, trainable_deep_metric
-from models.inference.embedmask import build_embedmask, trainable_embedmask
-from models.inference.fcn import build_fcn, trainable_fcn
+from models.inference.deep_metric_learning import DEEP_METRIC_LEARNING
+from models.inference.embedmask import EMBEDMASK
+from models.inference.family import NetworkFamily
+from models.inference.fcn import FCN_FAMILY
 from models.inference.instance_networks import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
-from models.inference.panoptic import build_panoptic, trainable_panoptic
+from models.inference.panoptic import PANOPTIC
 from models.inference.seednet import build_seednet, shipped_weights, trainable_seednet
-from models.inference.spatial_embeddings import build_spatial_embeddings, trainable_spatial_embeddings
+from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
 from models.segmenter import Segmenter
 from models.training.trainable import TrainableModel
 from models.weights import WeightsInfo, read_weights
@@ -43,28 +44,23 @@ class Architecture:
     default_weights: Callable[[], Path] | None = None
 
 
+def _line(title: str, family: NetworkFamily) -> Architecture:
+    return Architecture(family.name, title, family.build, family.trainable)
+
+
 ARCHITECTURES: dict[str, Architecture] = {
     a.name: a
     for a in (
         Architecture("seednet", "SeedNet", build_seednet, trainable_seednet, shipped_weights),
-        Architecture(
-            "deep-metric-learning", "Deep metric learning", build_deep_metric, trainable_deep_metric
-        ),
-        Architecture("embedmask", "EmbedMask", build_embedmask, trainable_embedmask),
-        Architecture(
-            "spatial-embeddings",
-            "Spatial embeddings",
-            build_spatial_embeddings,
-            trainable_spatial_embeddings,
-        ),
-        Architecture("mask-rcnn", "Mask R-CNN", MASK_RCNN.build, MASK_RCNN.trainable),
-        Architecture(
-            "mask-scoring-rcnn", "Mask Scoring R-CNN", MASK_SCORING_RCNN.build, MASK_SCORING_RCNN.trainable
-        ),
-        Architecture("mask-x-rcnn", "Mask^X R-CNN", MASK_X_RCNN.build, MASK_X_RCNN.trainable),
-        Architecture("yolact", "YOLACT", YOLACT.build, YOLACT.trainable),
-        Architecture("fcn", "FCN", build_fcn, trainable_fcn),
-        Architecture("panoptic", "Panoptic", build_panoptic, trainable_panoptic),
+        _line("Deep metric learning", DEEP_METRIC_LEARNING),
+        _line("EmbedMask", EMBEDMASK),
+        _line("Spatial embeddings", SPATIAL_EMBEDDINGS),
+        _line("Mask R-CNN", MASK_RCNN),
+        _line("Mask Scoring R-CNN", MASK_SCORING_RCNN),
+        _line("Mask^X R-CNN", MASK_X_RCNN),
+        _line("YOLACT", YOLACT),
+        _line("FCN", FCN_FAMILY),
+        _line("Panoptic", PANOPTIC),
     )
 }
 

@@ -19,7 +19,8 @@ def build_backbone(
 
     Args:
         pretrained: with ImageNet weights, for the backbone that has them installed (EfficientNet-Lite0);
-            the others begin at random and take a published checkpoint by `load_state_dict`.
+            the others begin at random (`from_scratch`) and take a published checkpoint by
+            `load_state_dict`.
         resnet_width: channels of a ResNet's stem.
 
     Raises:
@@ -29,8 +30,10 @@ def build_backbone(
         raise ValueError(f'there is no backbone called "{name}"; there are: {", ".join(BACKBONES)}.')
     if name == "efficientnet-lite0":
         network = efficientnet_lite0(pretrained=pretrained)
+        network.from_scratch = not pretrained
         del network._conv_head, network._bn1, network._fc
         return network
     residual = ResNet(int(name.removeprefix("resnet-")), width=resnet_width)
+    residual.from_scratch = True
     del residual.fc
     return residual

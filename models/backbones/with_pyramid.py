@@ -25,6 +25,11 @@ class BackboneWithPyramid(nn.Module):
         levels: list[Tensor] = self.fpn(self.body_features(images))
         return levels
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the backbone begins with random weights."""
+        return self.body.from_scratch
+
     def freeze_early_blocks(self, count: int) -> None:
         """Keep the stem and the first `count` blocks at their loaded weights."""
         self.body.freeze_early_blocks(count)

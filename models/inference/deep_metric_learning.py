@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,9 +16,8 @@ from models.architectures.deep_metric_learning import (
     DeepMetricNetwork,
     MetricFeatures,
 )
-from models.data.crops import CropSettings
-from models.errors import WeightsError
 from models.inference.automatic import MIN_CELLS, suppress_duplicates
+from models.inference.family import NetworkFamily
 from models.inference.grid_encoding import FoundCells, GridAnswer, GridEncoding
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.raster import GridFrame
@@ -26,8 +25,6 @@ from models.layers.distance import squared_distances
 from models.losses.deep_metric_learning import DeepMetricLoss
 from models.losses.metric import embedding_gap, pixel_similarity
 from models.segmenter import Prediction
-from models.training.trainable import TrainableModel
-from models.weights import WeightsInfo, load_into, load_matching
 
 NAME = "deep-metric-learning"
 DIVERSITY = 0.3  # alpha of equation 6
@@ -171,46 +168,13 @@ class DeepMetricSegmenter(GridSegmenter[MetricFeatures]):
         )
 
 
-def build_deep_metric(
-    info: WeightsInfo, tensors: dict[str, Tensor], *, source: str, device: torch.device
-) -> DeepMetricSegmenter:
-    """The segmenter for a weights file.
-
-    Raises:
-        WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
-    """
-    try:
-        config = DeepMetricConfig(**info.config)
-    except TypeError as error:
-        raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
-    network = DeepMetricNetwork(len(info.categories), config, pretrained_backbone=False)
-    load_into(network, tensors, source=source)
-    return DeepMetricSegmenter(
-        network,
-        version=info.version,
-        categories=info.categories,
-        device=device,
-        long_side=config.long_side,
-        stride=STRIDE,
-    )
-
-
-def trainable_deep_metric(
-    categories: tuple[str, ...],
-    *,
-    pretrained_backbone: bool = True,
-    start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
-    config: DeepMetricConfig | None = None,
-) -> TrainableModel:
-    """The network for the training engine; from `start` everything is kept that fits the categories."""
-    if start is not None:
-        config = DeepMetricConfig(**start[0].config)
-    config = config or DeepMetricConfig()
-    network = DeepMetricNetwork(
-        len(categories), config, pretrained_backbone=pretrained_backbone and start is None
-    )
-    network.backbone.from_scratch = start is None and not pretrained_backbone
-    if start is not None:
-        load_matching(network, start[1])
-    info = WeightsInfo(NAME, f"{NAME}-1", asdict(config), categories)
-    return TrainableModel(network, DeepMetricLoss(), info, CropSettings(mask_stride=STRIDE))
+DEEP_METRIC_LEARNING = NetworkFamily(
+    name=NAME,
+    config=DeepMetricConfig,
+    network=lambda config, classes, pretrained: DeepMetricNetwork(
+        classes, config, pretrained_backbone=pretrained
+    ),
+    loss=lambda _config: DeepMetricLoss(),
+    segmenter=partial(DeepMetricSegmenter, stride=STRIDE),
+    mask_stride=STRIDE,
+)

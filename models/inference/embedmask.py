@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,9 +16,8 @@ from models.architectures.embedmask import (
     EmbedMaskFeatures,
     embedding_distance,
 )
-from models.data.crops import CropSettings
-from models.errors import WeightsError
 from models.inference.automatic import MIN_CELLS
+from models.inference.family import NetworkFamily
 from models.inference.grid_encoding import FoundCells, GridAnswer, GridEncoding
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.raster import GridFrame
@@ -26,8 +26,6 @@ from models.layers.fcos import sides_to_boxes
 from models.layers.nms import grouped_nms
 from models.losses.embedmask import MASK_STRIDE, EmbedMaskLoss
 from models.segmenter import Prediction
-from models.training.trainable import TrainableModel
-from models.weights import WeightsInfo, load_into, load_matching
 
 NAME = "embedmask"
 MIN_CLASS_SCORE = 0.05
@@ -227,44 +225,11 @@ class EmbedMaskSegmenter(GridSegmenter[EmbedMaskFeatures]):
         )
 
 
-def build_embedmask(
-    info: WeightsInfo, tensors: dict[str, Tensor], *, source: str, device: torch.device
-) -> EmbedMaskSegmenter:
-    """The segmenter for a weights file.
-
-    Raises:
-        WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
-    """
-    try:
-        config = EmbedMaskConfig(**info.config)
-    except TypeError as error:
-        raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
-    network = EmbedMask(len(info.categories), config, pretrained_backbone=False)
-    load_into(network, tensors, source=source)
-    return EmbedMaskSegmenter(
-        network,
-        version=info.version,
-        categories=info.categories,
-        device=device,
-        long_side=config.long_side,
-        stride=EMBEDDING_STRIDE,
-    )
-
-
-def trainable_embedmask(
-    categories: tuple[str, ...],
-    *,
-    pretrained_backbone: bool = True,
-    start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
-    config: EmbedMaskConfig | None = None,
-) -> TrainableModel:
-    """The network for the training engine; from `start` everything is kept that fits the categories."""
-    if start is not None:
-        config = EmbedMaskConfig(**start[0].config)
-    config = config or EmbedMaskConfig()
-    network = EmbedMask(len(categories), config, pretrained_backbone=pretrained_backbone and start is None)
-    network.backbone.from_scratch = start is None and not pretrained_backbone
-    if start is not None:
-        load_matching(network, start[1])
-    info = WeightsInfo(NAME, f"{NAME}-1", asdict(config), categories)
-    return TrainableModel(network, EmbedMaskLoss(), info, CropSettings(mask_stride=MASK_STRIDE))
+EMBEDMASK = NetworkFamily(
+    name=NAME,
+    config=EmbedMaskConfig,
+    network=lambda config, classes, pretrained: EmbedMask(classes, config, pretrained_backbone=pretrained),
+    loss=lambda _config: EmbedMaskLoss(),
+    segmenter=partial(EmbedMaskSegmenter, stride=EMBEDDING_STRIDE),
+    mask_stride=MASK_STRIDE,
+)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from functools import partial
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from converters.annotation import Mask, Seed
 from models.architectures.fcn import FCN, FCNConfig
-from models.data.crops import CropSettings
-from models.errors import WeightsError
+from models.inference.family import NetworkFamily
 from models.inference.grid_encoding import FoundCells, GridAnswer, GridEncoding
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.raster import GridFrame
 from models.losses.semantic import SemanticLoss
 from models.segmenter import Prediction
-from models.training.trainable import TrainableModel
-from models.weights import WeightsInfo, load_into, load_matching
 
 NAME = "fcn"
 STRIDE = 2  # input pixels per cell that the encoding keeps; half the memory of every pixel, twice over
@@ -140,46 +136,11 @@ class FCNSegmenter(GridSegmenter[NDArray[np.float16]]):
         return FCNEncoding(features, frame, size, self.version, self.categories)
 
 
-def build_fcn(
-    info: WeightsInfo, tensors: dict[str, Tensor], *, source: str, device: torch.device
-) -> FCNSegmenter:
-    """The segmenter for a weights file.
-
-    Raises:
-        WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
-    """
-    try:
-        config = FCNConfig(**info.config)
-    except TypeError as error:
-        raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
-    network = FCN(config, pretrained_backbone=False)
-    load_into(network, tensors, source=source)
-    return FCNSegmenter(
-        network,
-        version=info.version,
-        categories=info.categories,
-        device=device,
-        long_side=config.long_side,
-        stride=STRIDE,
-    )
-
-
-def trainable_fcn(
-    categories: tuple[str, ...],
-    *,
-    pretrained_backbone: bool = True,
-    start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
-    config: FCNConfig | None = None,
-) -> TrainableModel:
-    """The network for the training engine; from `start` everything is kept that fits the categories.
-
-    Weights of a coarser variant fit a finer one, as in the paper, when `config` names it.
-    """
-    if config is None:
-        config = FCNConfig(**start[0].config) if start else FCNConfig()
-    config = replace(config, classes=len(categories))
-    network = FCN(config, pretrained_backbone=pretrained_backbone and start is None)
-    if start:
-        load_matching(network, start[1])
-    info = WeightsInfo(NAME, f"{NAME}-1", asdict(config), categories)
-    return TrainableModel(network, SemanticLoss(), info, CropSettings(mask_stride=MASK_STRIDE))
+FCN_FAMILY = NetworkFamily(
+    name=NAME,
+    config=FCNConfig,
+    network=lambda config, _classes, pretrained: FCN(config, pretrained_backbone=pretrained),
+    loss=lambda _config: SemanticLoss(),
+    segmenter=partial(FCNSegmenter, stride=STRIDE),
+    mask_stride=MASK_STRIDE,
+)

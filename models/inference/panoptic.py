@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from converters.annotation import Mask, Seed
 from models.architectures.panoptic import PanopticConfig, PanopticNetwork
-from models.data.crops import CropSettings
-from models.errors import SegmenterError, WeightsError
+from models.errors import SegmenterError
 from models.evaluation.panoptic import VOID, PanopticMap
+from models.inference.family import NetworkFamily
 from models.inference.fcn import STRIDE, FCNEncoding, pooled_probability
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.instance_networks import MASK_STRIDE
@@ -23,8 +24,6 @@ from models.inference.raster import GridFrame
 from models.layers.detections import Detections
 from models.losses.panoptic import PanopticLoss
 from models.segmenter import Encoding, Prediction, Region
-from models.training.trainable import TrainableModel
-from models.weights import WeightsInfo, load_into, load_matching
 
 NAME = "panoptic"
 MIN_VISIBLE = 0.5  # a thing with less of itself left beside better ones is dropped
@@ -160,18 +159,9 @@ class PanopticSegmenter(GridSegmenter[tuple[Detections, NDArray[np.float16]]]):
 
     name = NAME
 
-    def __init__(
-        self, network: PanopticNetwork, *, version: str, categories: tuple[str, ...], device: torch.device
-    ) -> None:
+    def __init__(self, network: PanopticNetwork, *, categories: tuple[str, ...], **facts: Any) -> None:
         config = network.config
-        super().__init__(
-            network,
-            version=version,
-            categories=categories,
-            device=device,
-            long_side=config.long_side,
-            stride=1,
-        )
+        super().__init__(network, categories=categories, **facts)
         self._stuff = config.stuff
         self._thing_names = tuple(categories[i] for i in config.things)
         self.stuff = tuple(categories[i] for i in config.stuff)
@@ -195,41 +185,24 @@ class PanopticSegmenter(GridSegmenter[tuple[Detections, NDArray[np.float16]]]):
         return PanopticEncoding(things, pixels, self.categories, self._stuff)
 
 
-def build_panoptic(
-    info: WeightsInfo, tensors: dict[str, Tensor], *, source: str, device: torch.device
-) -> PanopticSegmenter:
-    """The segmenter for a weights file.
-
-    Raises:
-        WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
-    """
-    try:
-        network = PanopticNetwork(PanopticConfig(**info.config), pretrained_backbone=False)
-    except TypeError as error:
-        raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
-    load_into(network, tensors, source=source)
-    return PanopticSegmenter(network, version=info.version, categories=info.categories, device=device)
+def fit_stuff(config: PanopticConfig, old: tuple[str, ...], new: tuple[str, ...]) -> PanopticConfig:
+    """The sizes for other categories; which of them are stuff is kept by name."""
+    stuff = tuple(new.index(old[i]) for i in config.stuff if i < len(old) and old[i] in new)
+    return replace(config, classes=len(new), stuff=stuff)
 
 
-def trainable_panoptic(
-    categories: tuple[str, ...],
-    *,
-    pretrained_backbone: bool = True,
-    start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
-    config: PanopticConfig | None = None,
-) -> TrainableModel:
-    """The network for the training engine; from `start` everything is kept that fits the categories.
+def choose_backbone(config: PanopticConfig, name: str, width: int) -> PanopticConfig:
+    """The sizes with another backbone, which is the instance network's."""
+    return replace(config, instance_sizes={**config.instance_sizes, "backbone": name, "resnet_width": width})
 
-    Which categories are stuff is kept by name; without `start` or `config` all are things.
-    """
-    if config is None and start is not None:
-        old, names = PanopticConfig(**start[0].config), start[0].categories
-        stuff = tuple(categories.index(names[i]) for i in old.stuff if names[i] in categories)
-        config = replace(old, classes=len(categories), stuff=stuff)
-    config = config or PanopticConfig(classes=len(categories))
-    config = replace(config, classes=len(categories))
-    network = PanopticNetwork(config, pretrained_backbone=pretrained_backbone and start is None)
-    if start:
-        load_matching(network, start[1])
-    info = WeightsInfo(NAME, f"{NAME}-1", asdict(config), categories)
-    return TrainableModel(network, PanopticLoss(config.instance), info, CropSettings(mask_stride=MASK_STRIDE))
+
+PANOPTIC = NetworkFamily(
+    name=NAME,
+    config=PanopticConfig,
+    network=lambda config, _classes, pretrained: PanopticNetwork(config, pretrained_backbone=pretrained),
+    loss=lambda config: PanopticLoss(config.instance),
+    segmenter=partial(PanopticSegmenter, stride=1),
+    mask_stride=MASK_STRIDE,
+    fit=fit_stuff,
+    with_backbone=choose_backbone,
+)

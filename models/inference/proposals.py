@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -231,9 +232,9 @@ class ProposalEncoding(Encoding):
 class ProposalSegmenter(GridSegmenter[Detections]):
     """Any network with `detect(images) -> list[Detections]`."""
 
-    def __init__(self, name: str, network: nn.Module, **facts: object) -> None:
+    def __init__(self, name: str, network: nn.Module, **facts: Any) -> None:
         self.name = name
-        super().__init__(network, stride=1, **facts)  # type: ignore[arg-type]
+        super().__init__(network, **facts)
 
     def run_network(self, pixels: Tensor) -> Detections:
         found: list[Detections] = self._network.detect(pixels)  # type: ignore[operator]

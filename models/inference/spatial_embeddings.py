@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,15 +17,12 @@ from models.architectures.spatial_embeddings import (
     bandwidth,
     cluster_probability,
 )
-from models.data.crops import CropSettings
-from models.errors import WeightsError
+from models.inference.family import NetworkFamily
 from models.inference.grid_encoding import FoundCells, GridAnswer, GridEncoding
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.raster import GridFrame
 from models.losses.spatial_embeddings import SpatialEmbeddingsLoss
 from models.segmenter import Prediction
-from models.training.trainable import TrainableModel
-from models.weights import WeightsInfo, load_into, load_matching
 
 NAME = "spatial-embeddings"
 BORDER_PHI = 0.5
@@ -172,46 +170,12 @@ class SpatialSegmenter(GridSegmenter[SpatialFeatures]):
         )
 
 
-def build_spatial_embeddings(
-    info: WeightsInfo, tensors: dict[str, Tensor], *, source: str, device: torch.device
-) -> SpatialSegmenter:
-    """The segmenter for a weights file.
-
-    Raises:
-        WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
-    """
-    try:
-        config = SpatialEmbeddingsConfig(**info.config)
-    except TypeError as error:
-        raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
-    network = SpatialEmbeddings(len(info.categories), config)
-    load_into(network, tensors, source=source)
-    return SpatialSegmenter(
-        network,
-        version=info.version,
-        categories=info.categories,
-        device=device,
-        long_side=config.long_side,
-        stride=1,
-    )
-
-
-def trainable_spatial_embeddings(
-    categories: tuple[str, ...],
-    *,
-    pretrained_backbone: bool = True,
-    start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
-    config: SpatialEmbeddingsConfig | None = None,
-) -> TrainableModel:
-    """The network for the training engine; from `start` everything is kept that fits the categories.
-
-    ERFNet has no installed ImageNet weights, so `pretrained_backbone` changes nothing here.
-    """
-    if start is not None:
-        config = SpatialEmbeddingsConfig(**start[0].config)
-    config = config or SpatialEmbeddingsConfig()
-    network = SpatialEmbeddings(len(categories), config)
-    if start is not None:
-        load_matching(network, start[1])
-    info = WeightsInfo(NAME, f"{NAME}-1", asdict(config), categories)
-    return TrainableModel(network, SpatialEmbeddingsLoss(), info, CropSettings(mask_stride=1))
+SPATIAL_EMBEDDINGS = NetworkFamily(
+    name=NAME,
+    config=SpatialEmbeddingsConfig,
+    # ERFNet has no installed ImageNet weights; it begins from scratch either way.
+    network=lambda config, classes, _pretrained: SpatialEmbeddings(classes, config),
+    loss=lambda _config: SpatialEmbeddingsLoss(),
+    segmenter=partial(SpatialSegmenter, stride=1),
+    mask_stride=1,
+)

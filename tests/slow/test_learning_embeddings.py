@@ -9,9 +9,9 @@ from models.architectures.deep_metric_learning import DeepMetricConfig
 from models.architectures.embedmask import EmbedMaskConfig
 from models.architectures.spatial_embeddings import SpatialEmbeddingsConfig
 from models.data.shapes import SHAPE_CATEGORIES
-from models.inference.deep_metric_learning import trainable_deep_metric
-from models.inference.embedmask import trainable_embedmask
-from models.inference.spatial_embeddings import trainable_spatial_embeddings
+from models.inference.deep_metric_learning import DEEP_METRIC_LEARNING
+from models.inference.embedmask import EMBEDMASK
+from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
 from models.losses.deep_metric_learning import DeepMetricLoss, DeepMetricSettings
 from tests.slow.shape_learning import learn_shapes
 
@@ -24,19 +24,19 @@ RESNET = {"backbone": "resnet-18", "resnet_width": 24}
 
 def deep_metric_learning():
     config = DeepMetricConfig(**RESNET, width=48, embedding=16)
-    model = trainable_deep_metric(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
+    model = DEEP_METRIC_LEARNING.trainable(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
     assert isinstance(model.loss, DeepMetricLoss)
     model.loss.settings = DeepMetricSettings(ramp_steps=30)
     return model
 
 
 def embedmask(config):
-    return trainable_embedmask(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
+    return EMBEDMASK.trainable(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
 
 
 def spatial_embeddings(sigmas):
     config = SpatialEmbeddingsConfig(width=0.5, dropout=0.0, min_pixels=32, sigmas=sigmas)
-    return trainable_spatial_embeddings(SHAPE_CATEGORIES, config=config)
+    return SPATIAL_EMBEDDINGS.trainable(SHAPE_CATEGORIES, config=config)
 
 
 NETWORKS = {

@@ -12,8 +12,8 @@ from models.architectures.panoptic import PanopticConfig
 from models.data.shapes import SHAPE_CATEGORIES, make_shapes
 from models.evaluation.panoptic import evaluate_panoptic
 from models.evaluation.semantic import evaluate_semantic
-from models.inference.fcn import trainable_fcn
-from models.inference.panoptic import trainable_panoptic
+from models.inference.fcn import FCN_FAMILY
+from models.inference.panoptic import PANOPTIC
 from models.losses.panoptic import PanopticLoss
 from models.losses.two_stage import MaskRCNNLoss
 from models.registry import load_segmenter
@@ -33,7 +33,7 @@ def unseen(tmp_path):
 def test_fcn_names_the_pixels_of_unseen_shapes(tmp_path):
     torch.manual_seed(0)
     config = FCNConfig(backbone="resnet-18", resnet_width=24, hidden=64)
-    model = trainable_fcn(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
+    model = FCN_FAMILY.trainable(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
     learned = learn_shapes(model, tmp_path, minutes=MINUTES)
     segmenter = load_segmenter("fcn", weights=tmp_path / "out" / "weights.safetensors", device="cpu")
     report = evaluate_semantic(segmenter, unseen(tmp_path))
@@ -54,7 +54,7 @@ def test_the_panoptic_network_parts_unseen_pictures_into_things_and_stuff(tmp_pa
         instance_sizes=TWO_STAGE,
         hidden=64,
     )
-    model = trainable_panoptic(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
+    model = PANOPTIC.trainable(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
     model = replace(model, loss=PanopticLoss("mask-rcnn", instance_loss=MaskRCNNLoss(SAMPLES)))
     learned = learn_shapes(model, tmp_path, minutes=MINUTES)
     segmenter = load_segmenter("panoptic", weights=tmp_path / "out" / "weights.safetensors", device="cpu")

@@ -12,9 +12,9 @@ from models import Cancelled, Seed, SeedOutsideError, SegmenterError, ThresholdE
 from models.architectures.deep_metric_learning import DeepMetricConfig
 from models.architectures.embedmask import EmbedMaskConfig
 from models.architectures.spatial_embeddings import SpatialEmbeddingsConfig
-from models.inference.deep_metric_learning import trainable_deep_metric
-from models.inference.embedmask import trainable_embedmask
-from models.inference.spatial_embeddings import trainable_spatial_embeddings
+from models.inference.deep_metric_learning import DEEP_METRIC_LEARNING
+from models.inference.embedmask import EMBEDMASK
+from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
 from models.registry import find_architecture, load_segmenter
 from models.weights import save_weights
 
@@ -26,21 +26,21 @@ SEED = Seed(30.0, 22.0)
 def trainable(kind, categories=CATEGORIES, start=None):
     if kind == "deep-metric-learning":
         config = DeepMetricConfig(**RESNET, embedding=8)
-        return trainable_deep_metric(categories, config=config, start=start)
+        return DEEP_METRIC_LEARNING.trainable(categories, config=config, start=start)
     if kind == "unsquared":
         config = DeepMetricConfig(**RESNET, embedding=8, squared=False)
-        return trainable_deep_metric(categories, config=config, start=start)
+        return DEEP_METRIC_LEARNING.trainable(categories, config=config, start=start)
     if kind == "embedmask":
-        return trainable_embedmask(
+        return EMBEDMASK.trainable(
             categories, config=EmbedMaskConfig.arxiv(**RESNET, convolutions=1), start=start
         )
     if kind == "embedmask-ijcai":
-        return trainable_embedmask(
+        return EMBEDMASK.trainable(
             categories, config=EmbedMaskConfig.ijcai(**RESNET, convolutions=1), start=start
         )
     sigmas = 2 if kind == "elliptical" else 1
     config = SpatialEmbeddingsConfig(width=0.125, long_side=96, min_pixels=8, sigmas=sigmas)
-    return trainable_spatial_embeddings(categories, config=config, start=start)
+    return SPATIAL_EMBEDDINGS.trainable(categories, config=config, start=start)
 
 
 KINDS = (

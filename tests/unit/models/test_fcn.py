@@ -13,7 +13,7 @@ from models.architectures.fcn import FCN, BilinearUpsample, FCNConfig, FCNHead, 
 from models.data.dataset import AnnotatedObject, AnnotatedPicture
 from models.data.sample import CropTarget
 from models.evaluation.semantic import confusion_matrix, summarize_confusion, true_class_map
-from models.inference.fcn import FCNEncoding, trainable_fcn
+from models.inference.fcn import FCN_FAMILY, FCNEncoding
 from models.inference.raster import GridFrame
 from models.losses.semantic import SemanticLoss, class_labels, semantic_cross_entropy
 from tests.unit.models.mask_rcnn_cases import small_batch, two_squares
@@ -182,9 +182,9 @@ def test_the_true_map_gives_overlaps_to_the_smaller_object(tmp_path) -> None:
 
 
 def test_a_finer_variant_continues_from_a_coarser_one() -> None:
-    coarse = trainable_fcn(("a", "b"), pretrained_backbone=False, config=_sized(32))
+    coarse = FCN_FAMILY.trainable(("a", "b"), pretrained_backbone=False, config=_sized(32))
     start = coarse.info, coarse.network.state_dict()
-    fine = trainable_fcn(("a", "b"), pretrained_backbone=False, start=start, config=_sized(16))
+    fine = FCN_FAMILY.trainable(("a", "b"), pretrained_backbone=False, start=start, config=_sized(16))
     state = fine.network.state_dict()
     assert torch.equal(state["head.score.weight"], start[1]["head.score.weight"])
     assert state["head.final.weight"].shape == (3, 1, 32, 32)

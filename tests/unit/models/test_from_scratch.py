@@ -6,13 +6,15 @@ import pytest
 import torch
 
 from models.architectures.deep_metric_learning import DeepMetricConfig
-from models.architectures.embedmask import EmbedMaskConfig
 from models.architectures.spatial_embeddings import SpatialEmbeddingsConfig
 from models.data.crops import CropSettings
 from models.data.shapes import SHAPE_CATEGORIES, make_shapes
-from models.inference.deep_metric_learning import trainable_deep_metric
-from models.inference.embedmask import trainable_embedmask
-from models.inference.spatial_embeddings import trainable_spatial_embeddings
+from models.inference.deep_metric_learning import DEEP_METRIC_LEARNING
+from models.inference.embedmask import EMBEDMASK
+from models.inference.fcn import FCN_FAMILY
+from models.inference.instance_networks import MASK_RCNN, YOLACT
+from models.inference.panoptic import PANOPTIC
+from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
 from models.training.engine import TrainingRequest, run_training
 
 RESNET = {"backbone": "resnet-18", "resnet_width": 8, "width": 16}
@@ -35,31 +37,60 @@ def changed_by_training(model, tmp_path):
     return {k for k in before if not torch.equal(before[k], after[k])}
 
 
-@pytest.mark.parametrize("pretrained", [True, False])
-def test_only_a_pretrained_backbone_keeps_its_stem_and_statistics(pretrained, tmp_path):
+TWO_STAGE = {**RESNET, "hidden": 16, "proposals": 20, "anchor_sizes": (16, 24, 32, 48, 64)}
+SMALL = {
+    "deep-metric-learning": (DEEP_METRIC_LEARNING, {**RESNET, "embedding": 8}, "backbone."),
+    "embedmask": (EMBEDMASK, {**RESNET, "convolutions": 1}, "backbone."),
+    "mask-rcnn": (MASK_RCNN, TWO_STAGE, "backbone.body."),
+    "yolact": (YOLACT, {**RESNET, "prototypes": 4}, "backbone."),
+    "fcn": (FCN_FAMILY, {**RESNET, "width": None, "hidden": 16}, "backbone."),
+    "panoptic": (
+        PANOPTIC,
+        {"instance": "mask-rcnn", "instance_sizes": TWO_STAGE, "hidden": 16},
+        "instance.backbone.body.",
+    ),
+}
+
+
+def small_model(name, **options):
+    family, sizes, prefix = SMALL[name]
+    config = family.config(**{k: v for k, v in sizes.items() if v is not None})
+    return family.trainable(SHAPE_CATEGORIES, config=config, **options), prefix
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_backbone_without_weights_learns_from_its_stem_to_its_statistics(name, tmp_path):
+    """Also where pretrained weights were asked for: there are none for a ResNet."""
     torch.manual_seed(0)
-    config = DeepMetricConfig(**RESNET, embedding=8)
-    model = trainable_deep_metric(SHAPE_CATEGORIES, pretrained_backbone=pretrained, config=config)
+    model, prefix = small_model(name)
     changed = changed_by_training(model, tmp_path)
-    assert ("backbone.conv1.weight" in changed) is not pretrained
-    assert ("backbone.layer1.1.conv2.weight" in changed) is not pretrained
-    assert ("backbone.layer3.0.bn1.running_mean" in changed) is not pretrained
-    assert {"backbone.layer4.1.conv2.weight", "embedding.1.weight", "classifier.1.weight"} <= changed
+    assert f"{prefix}conv1.weight" in changed
+    assert f"{prefix}layer3.0.bn1.running_mean" in changed
 
 
-def test_weights_to_start_from_count_as_pretrained():
-    config = EmbedMaskConfig.arxiv(**RESNET, convolutions=1)
-    first = trainable_embedmask(SHAPE_CATEGORIES, pretrained_backbone=False, config=config)
-    assert first.network.backbone.from_scratch
-    second = trainable_embedmask(
-        SHAPE_CATEGORIES, pretrained_backbone=False, start=(first.info, first.network.state_dict())
-    )
-    assert not second.network.backbone.from_scratch
+@pytest.mark.parametrize("name", SMALL)
+def test_loaded_weights_keep_their_stem_and_statistics(name, tmp_path):
+    torch.manual_seed(0)
+    first, prefix = small_model(name, pretrained_backbone=False)
+    model, _ = small_model(name, start=(first.info, first.network.state_dict()))
+    changed = changed_by_training(model, tmp_path)
+    assert f"{prefix}conv1.weight" not in changed
+    assert f"{prefix}layer1.1.conv2.weight" not in changed
+    assert f"{prefix}layer3.0.bn1.running_mean" not in changed
+    assert f"{prefix}layer4.1.conv2.weight" in changed
+
+
+def test_imagenet_weights_keep_their_stem_and_statistics(tmp_path):
+    model = DEEP_METRIC_LEARNING.trainable(SHAPE_CATEGORIES, config=DeepMetricConfig(width=16, embedding=8))
+    changed = changed_by_training(model, tmp_path)
+    assert not {k for k in changed if k.startswith(("backbone._conv_stem", "backbone._blocks.1."))}
+    assert not {k for k in changed if "running" in k}
+    assert {"backbone._blocks.15._project_conv.weight", "embedding.1.weight"} <= changed
 
 
 def test_erfnet_learns_everything(tmp_path):
     torch.manual_seed(0)
-    model = trainable_spatial_embeddings(SHAPE_CATEGORIES, config=SpatialEmbeddingsConfig(width=0.125))
+    model = SPATIAL_EMBEDDINGS.trainable(SHAPE_CATEGORIES, config=SpatialEmbeddingsConfig(width=0.125))
     changed = changed_by_training(model, tmp_path)
     assert {"encoder.0.norm.running_mean", "encoder.0.convolution.weight"} <= changed
     assert set(model.network.state_dict()) - changed == set()
