@@ -6,7 +6,7 @@ on the number of objects. Panning keeps what is already drawn and computes the u
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from app.canvas.label_image import LabelImage
     from app.canvas.viewport import Region, Viewport
+
+_Label = TypeVar("_Label", np.int32, np.uint16)
 
 OUTLINE_OPACITY = 0.95
 STAIRS_FROM = 1.4
@@ -191,19 +193,25 @@ def sample_labels(labels: NDArray[np.int32], viewport: Viewport, box: Region) ->
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
         return None
     columns, rows = viewport.columns(inside[0], inside[2]), viewport.rows(inside[1], inside[3])
-    # Whole rows, a few at a time into the same memory: `take` would copy a part of the array first, and
-    # fresh memory costs more than the sampling.
-    picked = np.empty((rows.size, columns.size), np.int32)
-    block = np.empty((SAMPLED_ROWS, labels.shape[1]), np.int32)
-    for first in range(0, rows.size, SAMPLED_ROWS):
-        wanted = rows[first : first + SAMPLED_ROWS]
-        found = labels.take(wanted, axis=0, out=block[: wanted.size], mode="clip")
-        found.take(columns, axis=1, out=picked[first : first + wanted.size], mode="clip")
+    picked = take_grid(labels, rows, columns)
     if inside == box:
         return picked if picked.any() else None
     shown = np.zeros((y1 - y0, x1 - x0), np.int32)
     shown[inside[1] - y0 : inside[3] - y0, inside[0] - x0 : inside[2] - x0] = picked
     return shown if picked.any() else None
+
+
+def take_grid(labels: NDArray[_Label], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[_Label]:
+    """The labels where these rows and columns cross, (rows, columns)."""
+    # Whole rows, a few at a time into the same memory: `take` would copy a part of the array first, and
+    # fresh memory costs more than the sampling.
+    picked = np.empty((rows.size, columns.size), labels.dtype)
+    block = np.empty((SAMPLED_ROWS, labels.shape[1]), labels.dtype)
+    for first in range(0, rows.size, SAMPLED_ROWS):
+        wanted = rows[first : first + SAMPLED_ROWS]
+        found = labels.take(wanted, axis=0, out=block[: wanted.size], mode="clip")
+        found.take(columns, axis=1, out=picked[first : first + wanted.size], mode="clip")
+    return picked
 
 
 def border_of(shown: NDArray[np.int32], width: int) -> NDArray[np.bool_]:
