@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
+from app.core.superpixels import DEFAULT_SIZE
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class ToolOptions:
         tau: similarity threshold in (0, 1); None takes the one the model suggests for the seeds.
         level: which nested region a seed means, 0 the smallest; None the best predicted.
         brush_radius: in picture pixels.
+        superpixel_size: how wide a superpixel is, in picture pixels.
         label: given to new objects.
         color: "#rrggbb" the recolour tool applies.
         recolor_settings: the recolouring engine's sliders by name; a missing one is at its default.
@@ -44,6 +46,7 @@ class ToolOptions:
     tau: float | None = None
     level: int | None = None
     brush_radius: float = 12.0
+    superpixel_size: float = DEFAULT_SIZE
     label: str = "object"
     color: str = "#c8442e"
     recolor_settings: FrozenMap[float] = field(default_factory=FrozenMap)

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from app.core.folders import settings_file
 from app.core.set_aside import set_aside
+from app.core.superpixels import DEFAULT_SIZE, LARGEST_SIZE, SMALLEST_SIZE
 from app.i18n import LANGUAGES
 from converters.errors import ConverterError
 from converters.files import write_atomic
@@ -41,6 +42,7 @@ class Settings:
         autosave: whether labels are written to the annotation file without being asked.
         model: name of the segmenter to load.
         brush_radius: in picture pixels.
+        superpixel_size: how wide a superpixel is, in picture pixels.
         overlay_opacity: of the fill over objects, in [0, 1].
         label: the label given to new objects last.
         labels: offered for every picture, beside those the open folder already uses.
@@ -58,6 +60,7 @@ class Settings:
     autosave: bool = True
     model: str = "seednet"
     brush_radius: float = 12.0
+    superpixel_size: float = DEFAULT_SIZE
     overlay_opacity: float = 0.4
     label: str = "object"
     labels: tuple[str, ...] = ()
@@ -251,6 +254,7 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "autosave": _switch,
     "model": _text,
     "brush_radius": _number(*BRUSH_RADII),
+    "superpixel_size": _number(SMALLEST_SIZE, LARGEST_SIZE),
     "overlay_opacity": _number(0.0, 1.0),
     "label": _text,
     "labels": _texts,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SETTINGS_DELAY_MS: Final = 1500
 RECENT_COLORS: Final = 8
-_OPTIONS: Final = ("brush_radius", "overlay_opacity", "label", "color")
+_OPTIONS: Final = ("brush_radius", "superpixel_size", "overlay_opacity", "label", "color")
 
 
 class Desk(QObject):
