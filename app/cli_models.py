@@ -29,7 +29,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     rollback = actions.add_parser("rollback", help="return to the version used before")
     rollback.set_defaults(handler=run_rollback)
     importing = actions.add_parser("import", help="add a weights file")
-    importing.add_argument("file", metavar="FILE", type=Path)
+    importing.add_argument("file", metavar="FILE", type=Path, help="safetensors, or a torch state dict")
+    importing.add_argument("--name", help="what to call it (default: as the file)")
+    importing.add_argument(
+        "--categories", help="names of its classes, with commas, if the file does not tell them"
+    )
     importing.set_defaults(handler=run_import)
     exporting = actions.add_parser("export", help="copy a version's weights to a file")
     exporting.add_argument("version", metavar="VERSION")
@@ -63,7 +67,8 @@ def run_list(options: argparse.Namespace) -> int:
         print_json([_facts(m) for m in models])
         return DONE
     for model in models:
-        print(f"{'*' if model.active else ' '} {model.version:28} {model.architecture}")
+        kind = f"{model.architecture} (a backbone alone)" if model.is_backbone else model.architecture
+        print(f"{'*' if model.active else ' '} {model.version:28} {kind}")
     return DONE
 
 
@@ -98,13 +103,24 @@ def run_import(options: argparse.Namespace) -> int:
     """Add a weights file to the user's models."""
     from models import WeightsError
 
+    names = tuple(name.strip() for name in (options.categories or "").split(",") if name.strip())
     try:
-        model = _store().import_weights(options.file)
+        imported = _store().import_weights(options.file, name=options.name, categories=names)
     except WeightsError as error:
         return fail(str(error))
     except OSError as error:
         return fail(f"{options.file}: {error.strerror or error}.")
-    print(f"{model.version} ({model.architecture}) was added; `models activate {model.version}` uses it.")
+    model = imported.model
+    if imported.assumed:
+        taken = ", ".join(f"{name} {value}" for name, value in imported.assumed.items())
+        print(f"The file does not tell these sizes, which were taken as usual: {taken}.")
+    if model.is_backbone:
+        print(
+            f"{model.version} (the backbone {model.architecture}) was added; "
+            f"`train --start {model.version}` begins with it."
+        )
+    else:
+        print(f"{model.version} ({model.architecture}) was added; `models activate {model.version}` uses it.")
     return DONE
 
 

@@ -29,6 +29,18 @@ def parse_shares(text: str) -> dict[str, float]:
     return {name: float(share) for name, share in shares.items()}
 
 
+def parse_size(text: str) -> tuple[str, str]:
+    """ "NAME=VALUE".
+
+    Raises:
+        argparse.ArgumentTypeError: anything else.
+    """
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise argparse.ArgumentTypeError(f'"{text}" is not NAME=VALUE')
+    return name, value
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the sub-command."""
     parser = commands.add_parser(
@@ -43,7 +55,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     budget.add_argument("--minutes", type=float, help="time budget (default: 15)")
     budget.add_argument("--epochs", type=float, help="budget in passes over the pictures")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/latest"), help="default: %(default)s")
-    parser.add_argument("--start", type=Path, help="weights to continue from (default: ImageNet backbone)")
+    parser.add_argument(
+        "--start",
+        metavar="FILE|VERSION",
+        help="weights to continue from, or of a backbone alone (default: ImageNet backbone)",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        type=parse_size,
+        action="append",
+        default=[],
+        help="a size of the network, for example backbone=resnet-18 (docs/networks.md)",
+    )
     parser.add_argument(
         "--shares", type=parse_shares, default={}, help="share of the crops per data set: NAME=SHARE,…"
     )
@@ -80,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage("--crop must be a multiple of 32, at least 64.")
     if options.stage == 2 and (options.model != "seednet" or options.start is None):
         return wrong_usage("--stage 2 needs --model seednet and the weights of stage 1 as --start.")
+    if options.set and options.model == "seednet":
+        return wrong_usage("--set changes the other networks; SeedNet has its sizes.")
     try:
         datasets = load_mixture(options)
         model = build_model(options, datasets)
@@ -112,13 +138,14 @@ def build_model(options: argparse.Namespace, datasets: tuple[Dataset, ...]) -> T
     Raises:
         SegmenterError: no such architecture, or weights that do not fit.
     """
-    from models.registry import find_architecture
-    from models.weights import read_weights
+    from app.model_choice import find_weights
+    from models.registry import find_architecture, read_any_weights
 
-    start = read_weights(options.start) if options.start else None
+    start = read_any_weights(find_weights(options.start)) if options.start else None
     build = find_architecture(options.model).trainable
-    stage = {} if options.stage == 1 else {"stage": options.stage}
-    model: TrainableModel = build(datasets[0].categories, start=start, **stage)
+    stage: dict[str, Any] = {} if options.stage == 1 else {"stage": options.stage}
+    sizes: dict[str, Any] = {"sizes": dict(options.set)} if options.set else {}
+    model: TrainableModel = build(datasets[0].categories, start=start, **stage, **sizes)
     return model
 
 

@@ -36,3 +36,19 @@ def load_chosen_segmenter(name: str, weights: Path | None = None, *, device: str
         ):
             return load_segmenter(model.architecture, weights=model.weights, device=device)
     return load_segmenter(name, device=device)
+
+
+def find_weights(name: str) -> Path:
+    """The weights file of that name, or else of one of the user's versions.
+
+    A name that is neither comes back as a path, for whoever reads it to say that there is no such file.
+    """
+    from models import WeightsError
+
+    path = Path(name)
+    if path.is_file():
+        return path
+    try:
+        return user_model_store().weights_of(name)
+    except WeightsError:
+        return path

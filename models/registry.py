@@ -18,6 +18,7 @@ from models.inference.instance_networks import MASK_RCNN, MASK_SCORING_RCNN, MAS
 from models.inference.panoptic import PANOPTIC
 from models.inference.seednet import build_seednet, shipped_weights, trainable_seednet
 from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
+from models.recognition import recognize
 from models.segmenter import Segmenter
 from models.training.trainable import TrainableModel
 from models.weights import WeightsInfo, read_weights
@@ -33,7 +34,8 @@ class Architecture:
         title: what the window calls it.
         build: (info, tensors, source=, device=) -> Segmenter.
         trainable: (categories, pretrained_backbone=, start=) -> TrainableModel; `start` is the header and
-            tensors of weights to continue from, or None for fresh heads.
+            tensors of weights to continue from, or None for fresh heads. Those of a `NetworkFamily` also
+            take `config` and `sizes`.
         default_weights: the file shipped with SeedHue, or None.
     """
 
@@ -127,6 +129,19 @@ def load_segmenter(
     return architecture.build(info, tensors, source=str(path), device=choose_device(device))
 
 
+def read_any_weights(path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
+    """A model's weights, or a backbone's alone, with a header; one is made for a file without.
+
+    Raises:
+        WeightsError: the file is damaged, or of no network known here.
+    """
+    info, tensors = read_weights(path)
+    if info is not None:
+        return info, tensors
+    found = recognize(tensors, source=str(path))
+    return found.info, found.tensors
+
+
 def _fresh(architecture: Architecture, categories: tuple[str, ...], device: torch.device) -> Segmenter:
     model = architecture.trainable(categories)
     info = replace(model.info, version=f"{architecture.name}-untrained")
@@ -134,9 +149,7 @@ def _fresh(architecture: Architecture, categories: tuple[str, ...], device: torc
 
 
 def _read_for(architecture: Architecture, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
-    info, tensors = read_weights(path)
-    if info is None:
-        raise WeightsError(f"{path}: not a weights file written by SeedHue.")
+    info, tensors = read_any_weights(path)
     if info.architecture != architecture.name:
         raise WeightsError(f"{path}: holds a {info.architecture} model, not {architecture.name}.")
     return info, tensors

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models.architectures.torchvision_names import read_torchvision_mask_rcnn
+from models.backbones.choice import BACKBONES
 from models.errors import WeightsError
+from models.recognition import recognize
 from models.registry import ARCHITECTURES, choose_device
 from models.weights import WeightsInfo, read_weights, save_tensors
 
@@ -22,13 +23,31 @@ VERSION_PATTERN = re.compile(r"[\w.+-]+")
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """One version. `weights` is None for a model that comes with SeedHue."""
+    """One version.
+
+    Attributes:
+        architecture: registry name, or that of a backbone alone: a start for trainings, but no model.
+        weights: None for a model that comes with SeedHue.
+    """
 
     version: str
     architecture: str
     weights: Path | None
     active: bool
     info: WeightsInfo | None = None
+
+    @property
+    def is_backbone(self) -> bool:
+        """Whether a training can begin with it, but no picture be segmented."""
+        return self.architecture in BACKBONES
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A model that was added, and the sizes that its file did not tell and that were taken as usual."""
+
+    model: StoredModel
+    assumed: dict[str, Any]
 
 
 class ModelStore:
@@ -83,19 +102,18 @@ class ModelStore:
             raise WeightsError(f'"{version}" cannot name a model: use letters, digits, ".", "_", "-", "+".')
         return self.folder / version
 
-    def _existing(self, version: str) -> Path:
-        path = self.folder_for(version) / WEIGHTS_FILE
-        if not path.is_file():
-            raise WeightsError(f'there is no model version "{version}".')
-        return path
-
     def activate(self, version: str) -> None:
         """Use that version from now on.
 
         Raises:
-            WeightsError: there is none, or its weights cannot be read.
+            WeightsError: there is none, its weights cannot be read, or it is a backbone alone.
         """
-        read_weights(self._existing(version))
+        info, _ = read_weights(self.weights_of(version))
+        if info is not None and info.architecture in BACKBONES:
+            raise WeightsError(
+                f"{version} holds the backbone {info.architecture} alone: a network can be trained from it, "
+                "but it finds no objects by itself."
+            )
         self._write_history([*self._history(), version])
 
     def rollback(self) -> StoredModel:
@@ -103,31 +121,59 @@ class ModelStore:
         self._write_history(self._history()[:-1])
         return self.active()
 
-    def import_weights(self, source: Path) -> StoredModel:
+    def weights_of(self, version: str) -> Path:
+        """A version's weights file.
+
+        Raises:
+            WeightsError: there is no such version.
+        """
+        path = self.folder_for(version) / WEIGHTS_FILE
+        if not path.is_file():
+            raise WeightsError(f'there is no model version "{version}".')
+        return path
+
+    def import_weights(
+        self, source: Path, *, name: str | None = None, categories: tuple[str, ...] = ()
+    ) -> Imported:
         """Copy a weights file into the store after building its network once.
 
-        Besides SeedHue's own files, torchvision's published Mask R-CNN is known by its names and shapes.
+        A file without SeedHue's header is recognised by the names and shapes of its tensors.
+
+        Args:
+            name: what the version is called, by default as the file.
+            categories: names of the classes of a file that does not name them.
 
         Raises:
             WeightsError: it is of no network known here, or does not fit it.
         """
         info, tensors = read_weights(source)
-        foreign = read_torchvision_mask_rcnn(tensors) if info is None else None
-        if foreign is not None:
-            info, tensors = foreign
-        if info is None or info.architecture not in ARCHITECTURES:
-            raise WeightsError(f"{source}: no network of SeedHue fits this file.")
-        ARCHITECTURES[info.architecture].build(info, tensors, source=str(source), device=choose_device("cpu"))
-        version = source.stem if source.stem != "weights" else info.version
+        assumed: dict[str, Any] = {}
+        foreign = info is None
+        if info is not None and categories:
+            raise WeightsError(f"{source}: its header names its classes; leave the names out.")
+        if info is None:
+            found = recognize(tensors, source=str(source), categories=categories)
+            info, tensors, assumed = found.info, found.tensors, found.assumed
+        elif info.architecture in BACKBONES:
+            recognize(tensors, source=str(source))
+        elif info.architecture not in ARCHITECTURES:
+            raise WeightsError(f'{source}: there is no network called "{info.architecture}" here.')
+        if info.architecture in ARCHITECTURES:
+            build = ARCHITECTURES[info.architecture].build
+            build(info, tensors, source=str(source), device=choose_device("cpu"))
+        version = name or (source.stem if source.stem != "weights" else info.version)
         target = self.folder_for(version)
         if target.exists():
-            raise WeightsError(f'there is already a model version "{version}"; rename the file.')
+            raise WeightsError(f'there is already a model version "{version}"; give it another name.')
         target.mkdir(parents=True)
-        if foreign is None:
-            shutil.copyfile(source, target / WEIGHTS_FILE)
-        else:
+        if foreign:
+            facts = {"imported": source.name}
+            info = replace(info, version=version, facts=facts)
             save_tensors(target / WEIGHTS_FILE, tensors, info)
-        return StoredModel(version, info.architecture, target / WEIGHTS_FILE, False, info)
+        else:
+            shutil.copyfile(source, target / WEIGHTS_FILE)
+        model = StoredModel(version, info.architecture, target / WEIGHTS_FILE, False, info)
+        return Imported(model, assumed)
 
     def export(self, version: str, target: Path) -> None:
         """Copy a version's weights to a file.
@@ -135,4 +181,4 @@ class ModelStore:
         Raises:
             WeightsError: there is no such version.
         """
-        shutil.copyfile(self._existing(version), target)
+        shutil.copyfile(self.weights_of(version), target)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.errors import WeightsError
+
+BOOKKEEPING = "num_batches_tracked"  # BatchNorm counts its steps; no answer depends on it
+# Under which keys training programs keep the table of weights; the averaged ones first.
+TABLES = ("average", "state_dict", "model_state_dict", "model", "network")
+NAMED = 4  # so many names are given of each kind of misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ def save_tensors(path: Path, state: dict[str, Tensor], info: WeightsInfo, *, hal
     tensors = {
         name: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
         for name, t in state.items()
-        if not name.endswith("num_batches_tracked")
+        if not name.endswith(BOOKKEEPING)
     }
     header = {
         "seedhue": json.dumps(
@@ -78,11 +86,17 @@ def read_weights(path: Path) -> tuple[WeightsInfo | None, dict[str, Tensor]]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen types for damaged or unsafe files
+        with warnings.catch_warnings(action="ignore"):  # about foreign pickle protocols, which are refused
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path}: it holds Python objects, not only tensors, or is no torch file at all. SeedHue runs no "
+            "code from a weights file: save the plain state dict, or use safetensors."
+        ) from error
+    except Exception as error:  # torch raises a dozen types for damaged files
         raise WeightsError(f"{path}: not a readable weights file ({type(error).__name__}).") from error
     if isinstance(state, dict):
-        for key in ("state_dict", "model", "network"):
+        for key in TABLES:
             if isinstance(state.get(key), dict):
                 state = state[key]
                 break
@@ -117,25 +131,45 @@ def _parse_header(path: Path, metadata: dict[str, str]) -> WeightsInfo | None:
         raise WeightsError(f"{path}: the header is damaged.") from error
 
 
-def load_into(network: nn.Module, tensors: dict[str, Tensor], *, source: str) -> None:
+def describe_misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str | None:
+    """Which names are missing, unknown, or of another shape; None if all fit."""
+    own = {k: tuple(v.shape) for k, v in wanted.items() if not k.endswith(BOOKKEEPING)}
+    there = {k: tuple(v.shape) for k, v in given.items() if not k.endswith(BOOKKEEPING)}
+    shapes = [
+        f"{name} is {_times(there[name])}, not {_times(own[name])}"
+        for name in sorted(own.keys() & there.keys())
+        if own[name] != there[name]
+    ]
+    kinds = {
+        "missing": sorted(own.keys() - there.keys()),
+        "unknown": sorted(there.keys() - own.keys()),
+        "of another shape": shapes,
+    }
+    parts = [f"{len(names)} {kind} ({_some(names)})" for kind, names in kinds.items() if names]
+    return "; ".join(parts) or None
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a single number"
+
+
+def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
     """Load tensors into a network, all of them, with a clear message if they do not fit.
 
     Raises:
         WeightsError: names or shapes differ.
     """
-    own = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
-    given = {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
-    missing = sorted(own.keys() - given.keys())
-    surplus = sorted(given.keys() - own.keys())
-    shapes = sorted(k for k in own.keys() & given.keys() if own[k].shape != given[k].shape)
-    if missing or surplus or shapes:
-        parts = [
-            f"{len(names)} {what} (first: {names[0]})"
-            for names, what in ((missing, "missing"), (surplus, "unknown"), (shapes, "of another shape"))
-            if names
-        ]
-        raise WeightsError(f"{source}: these weights belong to another network: {', '.join(parts)}.")
-    network.load_state_dict({k: v.to(own[k].dtype) for k, v in given.items()}, strict=False)
+    own = network.state_dict()
+    misfit = describe_misfit(own, tensors)
+    if misfit is not None:
+        raise WeightsError(f"{source}: these weights belong to another network: {misfit}.")
+    given = {k: v.to(own[k].dtype) for k, v in tensors.items() if k in own}
+    network.load_state_dict(given, strict=False)
 
 
 def load_matching(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:

@@ -217,7 +217,9 @@ def list_models(request: ListModels) -> tuple[ModelChoice, ...]:
             store.rollback()
     choices = []
     for stored in store.models():
-        name = ARCHITECTURES[stored.architecture].title if stored.architecture in ARCHITECTURES else ""
+        if stored.architecture not in ARCHITECTURES:
+            continue  # a backbone alone, or a network of a newer SeedHue
+        name = ARCHITECTURES[stored.architecture].title
         title = name if stored.weights is None else stored.version
         model = LoadModel(stored.architecture, stored.weights)
         choices.append(ModelChoice(stored.version, title, model, stored.active))

@@ -1,4 +1,4 @@
-"""Reads torchvision's published `maskrcnn_resnet50_fpn` checkpoint.
+"""The names in torchvision's published `maskrcnn_resnet50_fpn` checkpoint.
 
 The published file's names are the ones `MaskRCNN` uses. Newer versions of torchvision write the same
 tensors under longer names (`fpn.inner_blocks.0.0.weight`); both are understood here.
@@ -7,19 +7,12 @@ tensors under longer names (`fpn.inner_blocks.0.0.weight`); both are understood 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
-
-from torch import Tensor
-
-from models.architectures.mask_rcnn import BOX_BINS, MaskRCNNConfig
-from models.weights import WeightsInfo
 
 RENAMED = (
     (re.compile(r"^(backbone\.fpn\.(?:inner|layer)_blocks\.\d+)\.0\."), r"\1."),
     (re.compile(r"^rpn\.head\.conv\.0\.0\."), "rpn.head.conv."),
 )
 NUMBERED_MASK_LAYER = re.compile(r"^roi_heads\.mask_head\.(\d+)\.0\.")
-LONG_SIDE = 1344  # torchvision resizes to at most 1333; the next multiple of 32
 
 # COCO's 91 category numbers; eleven of them were never annotated.
 _COCO = """
@@ -42,35 +35,3 @@ def published_name(name: str) -> str:
     return NUMBERED_MASK_LAYER.sub(
         lambda match: f"roi_heads.mask_head.mask_fcn{int(match.group(1)) + 1}.", name
     )
-
-
-def read_torchvision_mask_rcnn(tensors: dict[str, Tensor]) -> tuple[WeightsInfo, dict[str, Tensor]] | None:
-    """A header and renamed tensors for `mask-rcnn`, or None if these are not of that network.
-
-    Sizes and the number of classes are read from the shapes; with 91 of them the names are COCO's.
-    """
-    renamed = {published_name(name): tensor for name, tensor in tensors.items()}
-    needed = (
-        "roi_heads.box_predictor.cls_score.weight",
-        "backbone.body.conv1.weight",
-        "rpn.head.conv.weight",
-    )
-    if any(name not in renamed for name in needed) or "backbone.body.layer3.5.conv3.weight" not in renamed:
-        return None
-    classes, hidden = renamed["roi_heads.box_predictor.cls_score.weight"].shape
-    width = renamed["rpn.head.conv.weight"].shape[0]
-    if renamed["roi_heads.box_head.fc6.weight"].shape != (hidden, width * BOX_BINS**2):
-        return None
-    categories = tuple(f"class {i}" for i in range(1, classes))
-    if classes - 1 == len(COCO_CATEGORIES):
-        categories = COCO_CATEGORIES
-    config = MaskRCNNConfig(
-        classes=classes - 1,
-        backbone="resnet-50",
-        width=width,
-        hidden=hidden,
-        batch_norm_eps=0.0,
-        long_side=LONG_SIDE,
-    )
-    info = WeightsInfo("mask-rcnn", "mask-rcnn-torchvision", asdict(config), categories)
-    return info, renamed

@@ -10,6 +10,8 @@ from models.backbones.resnet import ResNet
 Backbone: TypeAlias = EfficientNetLite0 | ResNet
 
 BACKBONES = ("efficientnet-lite0", "resnet-18", "resnet-50", "resnet-101")
+# Beginnings of the names that a published checkpoint has beside the backbone's own.
+CLASSIFIER = ("fc.", "_fc.", "_conv_head.", "_bn1.")
 
 
 def build_backbone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,11 +17,13 @@ from models.architectures.embedmask import (
     EmbedMaskFeatures,
     embedding_distance,
 )
+from models.errors import SegmenterError
 from models.inference.automatic import MIN_CELLS
 from models.inference.family import NetworkFamily
 from models.inference.grid_encoding import FoundCells, GridAnswer, GridEncoding
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.raster import GridFrame
+from models.inference.settings import change_sizes
 from models.layers.boxes import clip_boxes
 from models.layers.fcos import sides_to_boxes
 from models.layers.nms import grouped_nms
@@ -225,6 +228,27 @@ class EmbedMaskSegmenter(GridSegmenter[EmbedMaskFeatures]):
         )
 
 
+VARIANTS = {"arxiv": EmbedMaskConfig.arxiv, "ijcai": EmbedMaskConfig.ijcai}
+
+
+def change_variant(
+    config: EmbedMaskConfig, changes: Mapping[str, str], categories: tuple[str, ...]
+) -> EmbedMaskConfig:
+    """Sizes by name; `variant` is one of the two published ones, with all that it means.
+
+    Raises:
+        SegmenterError: there is no such variant or size.
+    """
+    changes = dict(changes)
+    if "variant" in changes:
+        name = changes.pop("variant")
+        if name not in VARIANTS:
+            raise SegmenterError(f'EmbedMask has no variant "{name}"; there are: {", ".join(VARIANTS)}.')
+        config = VARIANTS[name]()
+    changed: EmbedMaskConfig = change_sizes(config, changes, categories)
+    return changed
+
+
 EMBEDMASK = NetworkFamily(
     name=NAME,
     config=EmbedMaskConfig,
@@ -232,4 +256,5 @@ EMBEDMASK = NetworkFamily(
     loss=lambda _config: EmbedMaskLoss(),
     segmenter=partial(EmbedMaskSegmenter, stride=EMBEDDING_STRIDE),
     mask_stride=MASK_STRIDE,
+    change=change_variant,
 )

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from models.backbones.choice import BACKBONES
+from models.backbones.choice import BACKBONES, CLASSIFIER
 from models.backbones.efficientnet_lite import EfficientNetLite0
 from models.backbones.resnet import ResNet
 from models.data.crops import CropSettings
 from models.errors import WeightsError
+from models.inference.settings import change_sizes
 from models.segmenter import Segmenter
 from models.training.trainable import Loss, TrainableModel
 from models.weights import WeightsInfo, load_into, load_matching
 
 Categories: TypeAlias = tuple[str, ...]
 Weights: TypeAlias = tuple[WeightsInfo, dict[str, Tensor]]
-
-CLASSIFIER = "fc."  # of an ImageNet network; no part of the backbone
 
 
 def fit_classes(config: Any, _old: Categories, new: Categories) -> Any:
@@ -55,6 +54,7 @@ class NetworkFamily:
             they go.
         fit: (config, old categories, new categories) -> config for the new ones.
         with_backbone: (config, backbone, width) -> config with that backbone.
+        change: (config, sizes as text, categories) -> config with these sizes.
     """
 
     name: str
@@ -66,6 +66,7 @@ class NetworkFamily:
     relatives: tuple[str, ...] = ()
     fit: Callable[[Any, Categories, Categories], Any] = fit_classes
     with_backbone: Callable[[Any, str, int], Any] = choose_backbone
+    change: Callable[[Any, Mapping[str, str], Categories], Any] = change_sizes
 
     def build(
         self, info: WeightsInfo, tensors: dict[str, Tensor], *, source: str, device: torch.device
@@ -95,6 +96,7 @@ class NetworkFamily:
         pretrained_backbone: bool = True,
         start: Weights | None = None,
         config: Any = None,
+        sizes: Mapping[str, str] | None = None,
     ) -> TrainableModel:
         """The network for the training engine.
 
@@ -102,18 +104,22 @@ class NetworkFamily:
             start: weights to continue from: of this network, of a relative, or of a backbone alone. What
                 depends on categories that they do not know begins fresh.
             config: sizes, by default those of `start`, or else the network's own.
+            sizes: some of them, by name and as text.
 
         Raises:
             WeightsError: `start` belongs to another network.
+            SegmenterError: there is no such size.
         """
         if start is not None and start[0].architecture in BACKBONES:
-            return self._on_backbone(categories, start, config or self.config())
+            config = self.change(config or self.config(), sizes or {}, categories)
+            return self._on_backbone(categories, start, config)
         if start is not None and start[0].architecture not in (self.name, *self.relatives):
             raise WeightsError(f"these are weights of {start[0].architecture}, no start for {self.name}.")
         own = self._config_of(start[0], "starting weights") if start else None
         if config is None and start is not None:
             config = self.fit(own, start[0].categories, categories)
-        config = self.fit(config or self.config(), categories, categories)
+        config = self.change(config or self.config(), sizes or {}, categories)
+        config = self.fit(config, categories, categories)
         network = self.network(config, len(categories), pretrained_backbone and start is None)
         if start is not None:
             same = start[0].architecture == self.name and start[0].categories == categories

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from converters.annotation import Mask, Seed
-from models.architectures.panoptic import PanopticConfig, PanopticNetwork
+from models.architectures.panoptic import INSTANCE_NETWORKS, PanopticConfig, PanopticNetwork
 from models.errors import SegmenterError
 from models.evaluation.panoptic import VOID, PanopticMap
 from models.inference.family import NetworkFamily
@@ -21,6 +21,7 @@ from models.inference.grid_segmenter import GridSegmenter
 from models.inference.instance_networks import MASK_STRIDE
 from models.inference.proposals import ProposalEncoding
 from models.inference.raster import GridFrame
+from models.inference.settings import change_sizes
 from models.layers.detections import Detections
 from models.losses.panoptic import PanopticLoss
 from models.segmenter import Encoding, Prediction, Region
@@ -196,6 +197,33 @@ def choose_backbone(config: PanopticConfig, name: str, width: int) -> PanopticCo
     return replace(config, instance_sizes={**config.instance_sizes, "backbone": name, "resnet_width": width})
 
 
+def change_parts(
+    config: PanopticConfig, changes: Mapping[str, str], categories: tuple[str, ...]
+) -> PanopticConfig:
+    """Sizes by name: `stuff` names categories, with commas; `instance.NAME` is a size of the instance
+    network.
+
+    Raises:
+        SegmenterError: there is no such size, network or category.
+    """
+    own = {k: v for k, v in changes.items() if k != "stuff" and not k.startswith("instance.")}
+    changed: PanopticConfig = change_sizes(config, own, categories)
+    if "stuff" in changes:
+        names = [name.strip() for name in changes["stuff"].split(",") if name.strip()]
+        unknown = [name for name in names if name not in categories]
+        if unknown:
+            raise SegmenterError(f"the data has no category {', '.join(unknown)} that could be stuff.")
+        indices = tuple(sorted(categories.index(name) for name in names))
+        changed = replace(changed, classes=len(categories), stuff=indices)
+    instance = {k.removeprefix("instance."): v for k, v in changes.items() if k.startswith("instance.")}
+    if instance:
+        usual = INSTANCE_NETWORKS[changed.instance][0](**changed.instance_sizes)
+        sizes = change_sizes(usual, instance, categories)
+        wanted = {name: getattr(sizes, name) for name in instance}
+        changed = replace(changed, instance_sizes={**changed.instance_sizes, **wanted})
+    return changed
+
+
 PANOPTIC = NetworkFamily(
     name=NAME,
     config=PanopticConfig,
@@ -205,4 +233,5 @@ PANOPTIC = NetworkFamily(
     mask_stride=MASK_STRIDE,
     fit=fit_stuff,
     with_backbone=choose_backbone,
+    change=change_parts,
 )

@@ -232,6 +232,8 @@ def trainable_seednet(
 
     Stage 2 teaches the level scorer alone, on crops as large as the pictures are encoded.
     """
+    if start and start[0].architecture != "seednet":
+        raise WeightsError(f"these are weights of {start[0].architecture}, no start for seednet.")
     config = SeedNetConfig(**start[0].config) if start else SeedNetConfig()
     network = SeedNet(config, pretrained_backbone=pretrained_backbone and start is None)
     if start:

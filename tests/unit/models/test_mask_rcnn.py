@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from models.architectures.mask_rcnn import MaskRCNN, MaskRCNNConfig, Regions, select_detections
-from models.architectures.torchvision_names import COCO_CATEGORIES, read_torchvision_mask_rcnn
+from models.architectures.torchvision_names import COCO_CATEGORIES
 from models.data.sample import CropTarget
+from models.errors import WeightsError
 from models.layers.detections import BoxMasks
 from models.layers.region_proposals import ProposalMaps
 from models.losses.detection_targets import object_targets
@@ -25,6 +26,7 @@ from models.losses.two_stage import (
     sample_masks,
     sample_regions,
 )
+from models.recognition import recognize
 from models.registry import find_architecture, load_segmenter
 from models.store import ModelStore
 from models.weights import load_into
@@ -112,10 +114,9 @@ def test_a_published_checkpoint_is_recognised_by_names_and_shapes(
 ) -> None:
     given = {newer_name(k): v for k, v in published.items()} if newer else published
     assert ("roi_heads.mask_head.3.0.bias" in given) == newer
-    found = read_torchvision_mask_rcnn(given)
-    assert found is not None
-    info, renamed = found
-    assert renamed.keys() == published.keys()
+    found = recognize(given, source="a file")
+    info = found.info
+    assert found.tensors.keys() == published.keys()
     assert (info.architecture, info.categories) == ("mask-rcnn", COCO_CATEGORIES)
     assert info.config == {
         **info.config,
@@ -124,6 +125,7 @@ def test_a_published_checkpoint_is_recognised_by_names_and_shapes(
         "hidden": 1024,
         "backbone": "resnet-50",
         "batch_norm_eps": 0.0,
+        "long_side": 1344,
     }
     assert (COCO_CATEGORIES[0], COCO_CATEGORIES[17], COCO_CATEGORIES[89]) == ("person", "dog", "toothbrush")
 
@@ -133,16 +135,18 @@ def test_importing_a_published_checkpoint_makes_a_model_of_it(tmp_path: Path) ->
     shapes = torchvision_shapes(pyramid=8, hidden=16)
     torch.save({k: torch.full(v, 0.01) for k, v in shapes.items()}, tmp_path / "coco.pth")
     store = ModelStore(tmp_path / "models")
-    stored = store.import_weights(tmp_path / "coco.pth")
+    stored = store.import_weights(tmp_path / "coco.pth").model
     assert (stored.version, stored.architecture) == ("coco", "mask-rcnn")
     segmenter = load_segmenter("mask-rcnn", weights=stored.weights, device="cpu")
     assert segmenter.categories == COCO_CATEGORIES
 
 
 def test_other_checkpoints_are_not_taken_for_it(published: dict[str, Tensor]) -> None:
-    assert read_torchvision_mask_rcnn({"conv1.weight": torch.zeros(1)}) is None
+    with pytest.raises(WeightsError, match="no network of SeedHue has such names"):
+        recognize({"weight": torch.zeros(1)}, source="a file")
     without_layer = {k: v for k, v in published.items() if not k.startswith("backbone.body.layer3.5")}
-    assert read_torchvision_mask_rcnn(without_layer) is None
+    with pytest.raises(WeightsError, match="no ResNet here with 3, 4, 5, 3 blocks"):
+        recognize(without_layer, source="a file")
 
 
 def test_weights_saved_are_weights_loaded() -> None:

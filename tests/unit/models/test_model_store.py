@@ -33,7 +33,7 @@ def test_without_own_models_the_shipped_one_is_in_use(store):
 
 
 def test_an_imported_model_is_used_only_after_activation(store, weights):
-    model = store.import_weights(weights)
+    model = store.import_weights(weights).model
     assert (model.version, model.architecture) == ("mine", "seednet")
     assert store.active().weights is None
     store.activate("mine")
@@ -66,7 +66,7 @@ def test_what_cannot_be_used_is_refused(store, weights, tmp_path):
         store.export("../outside", tmp_path / "x")
     odd = tmp_path / "odd.safetensors"
     save_weights(odd, torch.nn.Linear(1, 1), WeightsInfo("unheard-of", "x"))
-    with pytest.raises(WeightsError, match="no network of SeedHue"):
+    with pytest.raises(WeightsError, match="no network called"):
         store.import_weights(odd)
     store.import_weights(weights)
     with pytest.raises(WeightsError, match="already a model version"):
