@@ -236,9 +236,7 @@ def dataset_folder_name(name: str) -> str:
 def _write(picture: Picture, options: WriteOptions, report: Report) -> None:
     name = Path(picture.split) / dataset_folder_name(picture.name)
     write_dataset(options.target / name, picture.annotation, load_pixels(picture), info=options.info)
-    for shape in picture.annotation.rejected:
-        reason = f"not readable in the source: {shape.reason}"
-        report.add("dropped", reason, path=picture.annotation.image_path, index=shape.index)
+    report.add_rejected(picture.annotation)
     report.pictures += 1
     report.instances += len(picture.annotation.instances)
 

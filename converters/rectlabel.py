@@ -29,7 +29,6 @@ from converters.annotation import (
     RejectedShape,
     Vertex,
 )
-from converters.coco import note_rejected
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, make_folder, read_json, shown, write_atomic
 from converters.formats import Format, Picture, WriteOptions, files_with, known_size, place_image
@@ -322,7 +321,7 @@ def _start(picture: Picture, options: WriteOptions, report: Report) -> tuple[Ima
     base = options.target / picture.split
     placed = place_image(picture, base / "images", report) if options.copy_images else None
     annotation = replace(picture.annotation, image_path=placed or picture.annotation.image_path)
-    note_rejected(annotation, report)
+    report.add_rejected(annotation)
     report.pictures += 1
     make_folder((base / "annotations" / picture.name).parent)
     return annotation, base / "annotations"

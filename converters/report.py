@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from converters.annotation import Instance
+from converters.annotation import ImageAnnotation, Instance
 from converters.files import write_atomic
 
 Action: TypeAlias = Literal["changed", "simplified", "dropped"]
@@ -70,6 +70,12 @@ class Report:
                 label=None if instance is None else instance.label,
             )
         )
+
+    def add_rejected(self, annotation: ImageAnnotation) -> None:
+        """Note the shapes that were already unreadable in the source as not carried over."""
+        for shape in annotation.rejected:
+            reason = f"not readable in the source: {shape.reason}"
+            self.add("dropped", reason, path=annotation.image_path, index=shape.index)
 
     def extend(self, other: Report | Iterable[ReportEntry]) -> None:
         """Take over another report's entries, and its counts if it is a whole report."""

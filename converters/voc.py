@@ -27,7 +27,6 @@ from converters.annotation import (
     PointSet,
     RejectedShape,
 )
-from converters.coco import note_rejected
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import make_folder, write_atomic
 from converters.formats import Format, Picture, WriteOptions, files_with, known_size, place_image
@@ -193,7 +192,7 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> tuple[str
         place_image(picture, target / "JPEGImages", report, suffix=".jpg") if options.copy_images else None
     )
     annotation = replace(annotation, image_path=placed or annotation.image_path)
-    note_rejected(annotation, report)
+    report.add_rejected(annotation)
     kept: list[Instance] = []
     for index, instance in enumerate(annotation.instances):
         note = partial(report.add, path=annotation.image_path, instance=instance, index=index)

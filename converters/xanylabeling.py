@@ -18,7 +18,6 @@ from converters.annotation import (
     PointSet,
     Polygon,
 )
-from converters.coco import note_rejected
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, make_folder, read_json, write_atomic
 from converters.formats import Format, Picture, WriteOptions, files_with
@@ -96,7 +95,7 @@ def _points_of(geometry: Geometry) -> tuple[str, list[list[float]]]:
 def _write(picture: Picture, options: WriteOptions, report: Report) -> None:
     folder = options.target / picture.split
     annotation = place_beside(picture, folder, options, report)
-    note_rejected(annotation, report)
+    report.add_rejected(annotation)
     shapes: list[dict[str, Any]] = []
     for index, instance in enumerate(annotation.instances):
         note_loss = partial(report.add, path=annotation.image_path, instance=instance, index=index)

@@ -30,7 +30,6 @@ from converters.annotation import (
     RejectedShape,
     Vertex,
 )
-from converters.coco import note_rejected
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, make_folder, natural_sort_key, read_text, write_atomic
 from converters.formats import Format, Picture, WriteOptions, known_size, label_numbers, place_image, walk
@@ -188,7 +187,7 @@ def _write(
     height, width = known_size(picture)
     if options.copy_images:
         place_image(picture, options.target / "images" / picture.split, report)
-    note_rejected(annotation, report)
+    report.add_rejected(annotation)
     numbers = label_numbers(options.labels)
     lines: list[str] = []
     for index, instance in enumerate(annotation.instances):
