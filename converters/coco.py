@@ -7,10 +7,9 @@ programs ignore both. Lines and points have no COCO form and are dropped, and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,35 @@ from converters.annotation import (
     PointSet,
     RejectedShape,
 )
+from converters.coco_dataset import (
+    IMAGE_KEYS,
+    Categories,
+    category_numbers,
+    kept_ids,
+    kept_numbers,
+    known_categories,
+    known_header,
+    known_id,
+    known_object_id,
+    read_category_names,
+    read_header,
+    remembered,
+    written_header,
+)
 from converters.coco_segmentation import read_geometry, size_of_codes, write_segmentation
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, read_json, shown, write_atomic
-from converters.formats import Format, Picture, WriteOptions, dataset_file, files_with, place_for_dataset
+from converters.formats import (
+    Format,
+    Picture,
+    PictureEntry,
+    WriteOptions,
+    dataset_file,
+    decoded,
+    files_with,
+    place_for_dataset,
+    reader_of,
+)
 from converters.frozen import FrozenMap, frozen
 from converters.labelme_shapes import encode_geometry, split_flags
 from converters.report import Report
@@ -38,10 +62,7 @@ from converters.seedhue_facts import KEY, facts_of, is_number, read_facts
 _ANNOTATION_KEYS = frozenset(
     {"id", "image_id", "category_id", "segmentation", "area", "bbox", "iscrowd", "attributes", "score", KEY}
 )
-_IMAGE_KEYS = frozenset({"file_name", "height", "width", KEY})
 _OUR_KEYS = frozenset({"group_id", "description", "flags", "locked", "shape", "score_text"})
-
-Categories = Sequence[str] | Mapping[str, int]
 
 
 def write_coco(
@@ -55,7 +76,7 @@ def write_coco(
 
     Masks are exact run-length codes; polygons and boxes stay polygons, circles become masks. Areas
     and bounding boxes are those pycocotools computes from the segmentation; a box keeps its own
-    corners. Picture and category ids of a COCO source are kept.
+    corners. The ids of a COCO source are kept, and so is what it said beside pictures and objects.
 
     Args:
         categories: names in the order of their ids from 1 on, or names with ids; an object with
@@ -70,54 +91,52 @@ def write_coco(
         ConverterError: the file cannot be written, a picture's size is unknown, or it was stopped.
     """
     report = Report()
-    if categories is None:
-        labels = {label for annotation in annotations for label in annotation.labels}
-        numbers = _kept_numbers(labels, map(_known_categories, annotations))
-    else:
-        numbers = category_numbers(annotations, categories)
-    images: list[dict[str, Any]] = []
-    objects: list[dict[str, Any]] = []
-    for image_id, annotation in zip(_image_ids(map(_known_id, annotations)), annotations, strict=True):
+    numbers = None if categories is None else category_numbers(categories)
+    fragments: list[_Fragment] = []
+    for annotation in annotations:
         if should_stop is not None and should_stop():
             raise ConverterError("stopped before anything was written.", path=path)
-        images.append({**_image_entry(annotation, path), "id": image_id})
-        for entry in encode_annotations(annotation, numbers, report):
-            objects.append({"id": len(objects) + 1, "image_id": image_id, **entry})
-    write_atomic(path, json_text(_document(images, objects, numbers)))
+        fragments.append(_fragment_of(annotation, path, report, categories=numbers))
+    headers = [fragment.header for fragment in fragments if fragment.header]
+    if numbers is None:
+        numbers = _numbers_of(fragments, headers)
+    write_atomic(path, _document(fragments, numbers, written_header(numbers, headers, report)))
     return report
 
 
-def _document(
-    images: list[dict[str, Any]], objects: list[dict[str, Any]], numbers: Mapping[str, int]
-) -> dict[str, Any]:
-    return {
-        "info": {"description": "written by SeedHue", "version": "1.0"},
-        "licenses": [],
-        "images": images,
-        "annotations": objects,
-        "categories": [{"id": n, "name": name, "supercategory": ""} for name, n in numbers.items()],
-    }
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    """A picture's part of the file, as JSON text except for the numbers that depend on the others.
+
+    Attributes:
+        image: the entry under images without its id and the opening brace.
+        objects: label, id in a COCO source, and entry under annotations without ids and the opening brace.
+        known_id, known_categories, header: see coco_dataset.py.
+    """
+
+    image: str
+    objects: tuple[tuple[str, int | None, str], ...]
+    known_id: int | None
+    known_categories: dict[str, int]
+    header: dict[str, Any]
+    split: str = ""
 
 
-def category_numbers(annotations: Sequence[ImageAnnotation], categories: Categories | None) -> dict[str, int]:
-    """Category names with their ids: as given, or all labels sorted and numbered from 1."""
-    if isinstance(categories, Mapping):
-        return dict(categories)
-    if categories is None:
-        categories = sorted({label for annotation in annotations for label in annotation.labels})
-    return {name: number for number, name in enumerate(dict.fromkeys(categories), start=1)}
-
-
-def encode_annotations(
-    annotation: ImageAnnotation, numbers: Mapping[str, Any], report: Report
-) -> list[dict[str, Any]]:
-    """A picture's COCO annotations, without `id` and `image_id`; losses go into the report."""
-    entries: list[dict[str, Any]] = []
+def _fragment_of(
+    annotation: ImageAnnotation,
+    path: Path | str,
+    report: Report,
+    *,
+    categories: Container[str] | None = None,
+    split: str = "",
+) -> _Fragment:
+    image = json_text(_image_entry(annotation, path))[1:]
+    objects: list[tuple[str, int | None, str]] = []
     report.pictures += 1
-    note_rejected(annotation, report)
+    report.add_rejected(annotation)
     for index, instance in enumerate(annotation.instances):
         note_loss = partial(report.add, path=annotation.image_path, instance=instance, index=index)
-        if instance.label not in numbers:
+        if categories is not None and instance.label not in categories:
             note_loss("dropped", "its label is not in the list of categories")
         elif isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
             note_loss("dropped", "COCO segmentation has no lines and points")
@@ -126,15 +145,37 @@ def encode_annotations(
             if note:
                 note_loss("changed", note)
             report.instances += 1
-            entries.append({"category_id": numbers[instance.label], **shape, **_facts(instance)})
-    return entries
+            entry = json_text({**shape, **_facts(instance)})[1:]
+            objects.append((instance.label, known_object_id(instance), entry))
+    known = known_id(annotation), known_categories(annotation), known_header(annotation)
+    return _Fragment(image, tuple(objects), *known, split)
 
 
-def note_rejected(annotation: ImageAnnotation, report: Report) -> None:
-    """Report the shapes that were already unreadable in the source as not carried over."""
-    for shape in annotation.rejected:
-        reason = f"not readable in the source: {shape.reason}"
-        report.add("dropped", reason, path=annotation.image_path, index=shape.index)
+def _numbers_of(
+    fragments: Sequence[_Fragment],
+    headers: Sequence[dict[str, Any]],
+    label_map: Mapping[str, str] | None = None,
+) -> dict[str, int]:
+    labels = {label for fragment in fragments for label, _, _ in fragment.objects}
+    known = [fragment.known_categories for fragment in fragments]
+    return kept_numbers(labels, known, headers, label_map=label_map)
+
+
+def _document(fragments: Sequence[_Fragment], numbers: Mapping[str, int], header: dict[str, Any]) -> str:
+    """The file's text, put together from that of its pictures."""
+    images: list[str] = []
+    objects: list[str] = []
+    ids = kept_ids(fragment.known_id for fragment in fragments)
+    object_ids = kept_ids(known for fragment in fragments for _, known, _ in fragment.objects)
+    for image_id, fragment in zip(ids, fragments, strict=True):
+        images.append(f'{{"id": {image_id}, {fragment.image}')
+        for label, _, entry in fragment.objects:
+            number = object_ids[len(objects)]
+            head = f'"id": {number}, "image_id": {image_id}, "category_id": {numbers[label]}'
+            objects.append(f"{{{head}, {entry}")
+    parts = [f"{json_text(key)}: {json_text(value)}" for key, value in header.items()]
+    parts[-1:-1] = [f'"images": [{", ".join(images)}]', f'"annotations": [{", ".join(objects)}]']
+    return f"{{{', '.join(parts)}}}"
 
 
 def read_coco(path: Path | str, *, report: Report | None = None) -> list[ImageAnnotation]:
@@ -148,37 +189,34 @@ def read_coco(path: Path | str, *, report: Report | None = None) -> list[ImageAn
     Raises:
         ConverterError: missing, not JSON, cut off, or no COCO file.
     """
+    report = Report() if report is None else report
+    return decoded(_entries(Path(path), Path(path), report), report)
+
+
+def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
     document = read_json(path)
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
         raise UnknownFormatError('this is no COCO file: it has no list called "images".', path=path)
     names = read_category_names(document)
-    report = Report() if report is None else report
+    header: dict[str, Any] | None = read_header(document)
     per_image: dict[Any, list[tuple[int, Any]]] = {}
     listed = document.get("annotations")
     for index, raw in enumerate(listed if isinstance(listed, list) else ()):
         image_id = raw.get("image_id") if isinstance(raw, dict) else None
         per_image.setdefault(image_id if isinstance(image_id, int | str) else None, []).append((index, raw))
-    found: list[ImageAnnotation] = []
+    found: list[PictureEntry] = []
     for index, image in enumerate(document["images"]):
         identity = image.get("id") if isinstance(image, dict) else None
         if not isinstance(identity, int | str) or not isinstance(image.get("file_name"), str):
             report.add("dropped", "the entry under images has no id or no file_name", path=path, index=index)
             continue
-        found.append(_annotation_of(image, per_image.pop(identity, []), names))
+        decode = partial(_annotation_of, image, per_image.pop(identity, []), names, header)
+        found.append(PictureEntry(image["file_name"].replace("\\", "/"), decode))
+        header = None
     for orphans in per_image.values():
         for index, _ in orphans:
             report.add("dropped", "the annotation belongs to no picture of the file", path=path, index=index)
     return found
-
-
-def read_category_names(document: dict[str, Any]) -> dict[int, str]:
-    """Category ids with their names; entries without either are left out."""
-    listed = document.get("categories")
-    return {
-        entry["id"]: entry["name"]
-        for entry in (listed if isinstance(listed, list) else ())
-        if isinstance(entry, dict) and type(entry.get("id")) is int and isinstance(entry.get("name"), str)
-    }
 
 
 def decode_annotation(raw: Any, label: str, *, height: int, width: int, fallback_id: str) -> Instance:
@@ -216,7 +254,11 @@ def decode_annotation(raw: Any, label: str, *, height: int, width: int, fallback
 
 
 def _annotation_of(
-    image: dict[str, Any], raws: list[tuple[int, Any]], names: dict[int, str]
+    image: dict[str, Any],
+    raws: list[tuple[int, Any]],
+    names: dict[int, str],
+    header: dict[str, Any] | None,
+    report: Report,
 ) -> ImageAnnotation:
     height, width = (
         n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (image.get("height"), image.get("width"))
@@ -243,12 +285,12 @@ def _annotation_of(
     ours = image.get(KEY)
     odd: dict[str, Any] = {}
     flags = split_flags(ours.get("flags") if isinstance(ours, dict) else None, odd)
-    rest = {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
     carried = ours.get("extra") if isinstance(ours, dict) else None
     labels = {instance.label for instance in instances}
-    if labels:
-        rest[KEY] = {"category_ids": {name: n for n, name in names.items() if name in labels}}
-    extra = {**(carried if isinstance(carried, dict) else {}), "coco": rest}
+    extra = {
+        **(carried if isinstance(carried, dict) else {}),
+        "coco": remembered(image, labels, names, header),
+    }
     return ImageAnnotation(
         image_path=image["file_name"].replace("\\", "/"),
         height=height,
@@ -293,9 +335,8 @@ def _image_entry(annotation: ImageAnnotation, path: Path | str) -> dict[str, Any
             remedy="Put the picture where its annotation file says it is.",
         )
     known = annotation.extra.get("coco")
-    entry: dict[str, Any] = (
-        {key: v for key, v in known.items() if key not in _IMAGE_KEYS} if isinstance(known, dict) else {}
-    )
+    known = known if isinstance(known, dict) else {}
+    entry: dict[str, Any] = {key: v for key, v in known.items() if key not in (*IMAGE_KEYS, "id")}
     entry.update(file_name=annotation.image_path, height=annotation.height, width=annotation.width)
     ours: dict[str, Any] = {}
     if annotation.flags:
@@ -305,90 +346,29 @@ def _image_entry(annotation: ImageAnnotation, path: Path | str) -> dict[str, Any
     return {**entry, KEY: ours} if ours else entry
 
 
-def _known_id(annotation: ImageAnnotation) -> int | None:
-    """The picture's id in a COCO source."""
-    known = annotation.extra.get("coco")
-    number = known.get("id") if isinstance(known, dict) else None
-    return number if type(number) is int else None
-
-
-def _known_categories(annotation: ImageAnnotation) -> dict[str, int]:
-    """Labels with the category ids they had in a COCO source."""
-    known = annotation.extra.get("coco")
-    ours = known.get(KEY) if isinstance(known, dict) else None
-    listed = ours.get("category_ids") if isinstance(ours, dict) else None
-    return {k: v for k, v in listed.items() if type(v) is int} if isinstance(listed, dict) else {}
-
-
-def _kept_numbers(labels: Iterable[str], known: Iterable[dict[str, int]]) -> dict[str, int]:
-    """The labels with their ids of a COCO source, in the order of the ids; new ones follow.
-
-    Where sources contradict each other all are numbered from 1 on.
-    """
-    wanted = sorted(labels)
-    pairs = {(label, number) for ids in known for label, number in ids.items()}
-    kept = {label: number for label, number in pairs if label in set(wanted)}
-    if len(kept) < sum(label in kept for label, _ in pairs) or len(set(kept.values())) < len(kept):
-        return category_numbers([], wanted)
-    free = count(max(kept.values(), default=0) + 1)
-    numbers = {label: kept[label] if label in kept else next(free) for label in wanted}
-    return dict(sorted(numbers.items(), key=lambda item: item[1]))
-
-
-def _image_ids(known: Iterable[int | None]) -> list[int]:
-    """The ids of a COCO source where every picture has its own, else 1, 2, 3, ..."""
-    listed = list(known)
-    kept = [number for number in listed if number is not None]
-    if len(kept) == len(listed) == len(set(kept)):
-        return kept
-    return list(range(1, len(listed) + 1))
-
-
-def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
-    return read_coco(path, report=report)
-
-
-def _write_picture(picture: Picture, options: WriteOptions, report: Report) -> dict[str, Any]:
-    """A picture's entry and annotations, with labels as categories until all of them are known."""
+def _write_picture(picture: Picture, options: WriteOptions, report: Report) -> _Fragment:
     annotation = place_for_dataset(picture, options, report)
-    labels = {label: label for label in annotation.labels}
-    entry = _image_entry(annotation, options.target)
-    return {
-        "split": picture.split,
-        "known_id": _known_id(annotation),
-        "known_categories": _known_categories(annotation),
-        "image": entry,
-        "objects": encode_annotations(annotation, labels, report),
-    }
+    return _fragment_of(annotation, options.target, report, split=picture.split)
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
+    headers = [fragment.header for fragment in fragments if fragment.header]
     if options.labels:
-        numbers = category_numbers([], options.labels)
+        numbers = category_numbers(options.labels)
     else:
-        labels = {o["category_id"] for f in fragments for o in f["objects"]}
-        numbers = _kept_numbers(labels, [f["known_categories"] for f in fragments])
-    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
-        part = [fragment for fragment in fragments if fragment["split"] == split]
-        ids = _image_ids([fragment["known_id"] for fragment in part])
-        images: list[dict[str, Any]] = []
-        objects: list[dict[str, Any]] = []
-        for image_id, fragment in zip(ids, part, strict=True):
-            images.append({**fragment["image"], "id": image_id})
-            for entry in fragment["objects"]:
-                number = numbers[entry["category_id"]]
-                objects.append({"id": len(objects) + 1, "image_id": image_id, **entry, "category_id": number})
-        write_atomic(
-            dataset_file(options, "instances", split), json_text(_document(images, objects, numbers))
-        )
+        numbers = _numbers_of(fragments, headers, options.label_map)
+    header = written_header(numbers, headers, report)
+    for split in sorted({fragment.split for fragment in fragments}) or [""]:
+        part = [fragment for fragment in fragments if fragment.split == split]
+        write_atomic(dataset_file(options, "instances", split), _document(part, numbers, header))
 
 
 FORMAT = Format(
     name="coco",
     title="COCO instances",
     find=files_with(".json"),
-    read=_read,
-    many=True,
+    read=reader_of(_entries),
+    entries=_entries,
     write=_write_picture,
     finish=_finish,
     file_suffix=".json",

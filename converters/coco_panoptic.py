@@ -25,18 +25,20 @@ from converters.annotation import (
     Polygon,
     RejectedShape,
 )
-from converters.coco import note_rejected, read_category_names
+from converters.coco_dataset import read_category_names
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, make_folder, read_json, safe_join, shown, write_atomic
 from converters.formats import (
     Format,
     Picture,
+    PictureEntry,
     WriteOptions,
     dataset_file,
     files_with,
     known_size,
     label_numbers,
     place_for_dataset,
+    reader_of,
 )
 from converters.frozen import FrozenMap
 from converters.geometry import rasterize
@@ -46,43 +48,43 @@ from converters.report import Report
 from converters.seedhue_facts import KEY, all_facts, with_facts
 
 
-def read_coco_panoptic(path: Path | str, *, report: Report | None = None) -> list[ImageAnnotation]:
+def _entries(file: Path, root: Path, report: Report) -> list[PictureEntry]:
     """The pictures of a panoptic JSON, each segment a mask; `isthing` comes as an attribute.
 
     Raises:
         ConverterError: missing, not JSON, or no panoptic file.
     """
-    file = Path(path)
     document = read_json(file)
     if not isinstance(document, dict) or not all(
         isinstance(document.get(k), list) for k in ("images", "annotations")
     ):
         raise UnknownFormatError("this is no COCO panoptic file.", path=file)
-    report = Report() if report is None else report
     names = read_category_names(document)
     things = {
         entry["id"]: entry.get("isthing") in (1, True)
         for entry in document.get("categories") or ()
         if isinstance(entry, dict) and type(entry.get("id")) is int
     }
-    entries: dict[Any, dict[str, Any]] = {}
+    segments: dict[Any, dict[str, Any]] = {}
     for index, entry in enumerate(document["annotations"]):
         if isinstance(entry, dict) and isinstance(entry.get("image_id"), int | str):
-            entries[entry["image_id"]] = entry
+            segments[entry["image_id"]] = entry
         else:
             report.add("dropped", "the annotation belongs to no picture of the file", path=file, index=index)
-    found: list[ImageAnnotation] = []
+    found: list[PictureEntry] = []
     for index, image in enumerate(document["images"]):
         identity = image.get("id") if isinstance(image, dict) else None
         if not isinstance(identity, int | str) or not isinstance(image.get("file_name"), str):
             report.add("dropped", "the entry under images has no id or no file_name", path=file, index=index)
             continue
-        entry = entries.get(identity, {"segments_info": []})
-        try:
-            found.append(_annotation_of(image, entry, names, things, file))
-        except ConverterError as error:
-            report.add("dropped", error.problem, path=image["file_name"])
+        entry = segments.get(identity, {"segments_info": []})
+        decode = partial(_annotation_of, image, entry, names, things, file)
+        found.append(PictureEntry(_path_of(image), decode))
     return found
+
+
+def _path_of(image: dict[str, Any]) -> str:
+    return str(image["file_name"]).replace("\\", "/")
 
 
 def _annotation_of(
@@ -91,10 +93,11 @@ def _annotation_of(
     names: Mapping[int, str],
     things: Mapping[int, bool],
     file: Path,
+    report: Report,
 ) -> ImageAnnotation:
     segments = entry.get("segments_info")
     segments = segments if isinstance(segments, list) else []
-    name = image["file_name"].replace("\\", "/")
+    name = _path_of(image)
     height, width = (
         n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (image.get("height"), image.get("width"))
     )
@@ -154,7 +157,7 @@ def _segment(
 def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str, Any]:
     height, width = known_size(picture)
     annotation = place_for_dataset(picture, options, report)
-    note_rejected(annotation, report)
+    report.add_rejected(annotation)
     kept: list[Instance] = []
     masks: list[Mask] = []
     for index, instance in enumerate(annotation.instances):
@@ -233,16 +236,12 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "panoptic", split), json_text(document))
 
 
-def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
-    return read_coco_panoptic(path, report=report)
-
-
 FORMAT = Format(
     name="coco-panoptic",
     title="COCO panoptic",
     find=files_with(".json"),
-    read=_read,
-    many=True,
+    read=reader_of(_entries),
+    entries=_entries,
     write=_write,
     finish=_finish,
     file_suffix=".json",

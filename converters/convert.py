@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import cv2
+from typing import Any, TypeVar
 
 from converters.annotation import ImageAnnotation, Instance
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import make_folder
-from converters.formats import Format, Picture, PictureFinder, WriteOptions, safe_name
+from converters.formats import Format, Picture, PictureEntry, PictureFinder, WriteOptions, safe_name
 from converters.images import IMAGE_SUFFIXES
 from converters.registry import format_named, sniff
 from converters.report import Report
 from converters.splitting import Split
+from converters.workers import in_worker, work_through
 
-# Seconds until other processes work: they import everything first.
-_START_SECONDS = 0.6
-# After so many seconds alone the work still to do can be estimated.
-_TRIAL_SECONDS = 0.1
-_CHUNK = 8
 # Folders that only say what is in them; they are no part of a picture's name.
 _FOLDERS = frozenset({"images", "labels", "Annotations", "JPEGImages", "annotations"})
 
+T = TypeVar("T")
 Progress = Callable[[int, int, str], None]
 
 
@@ -68,14 +59,14 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What every process needs to know."""
+    """What every process needs to know; each has a finder of its own."""
 
     reader_name: str
     writer_name: str
     source: Path
     options: WriteOptions
-    label_map: Mapping[str, str]
     keep_labels: frozenset[str] | None
+    finder: PictureFinder
 
     # By name, because a plan travels to other processes and functions do not.
     @property
@@ -89,13 +80,12 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One picture to convert: a label file to be read, or a picture read already."""
+    """One picture to convert: a label file, or what a file of many pictures says of one."""
 
     file: Path
     name: str
     split: str = ""
-    annotation: ImageAnnotation | None = None
-    image_file: Path | None = None
+    entry: PictureEntry | None = None
 
 
 @dataclass(slots=True)
@@ -135,7 +125,9 @@ def convert(
         split: write a training and a validation part.
         copy_images: copy pictures into the target. Default: where the target is a folder.
         info: for json-to-dataset, write `info.yaml` too.
-        processes: how many to use. Default: one a core, as soon as that is quicker than one alone.
+        processes: how many to use, this one included. Default: one a core, as soon as that is quicker than
+            one alone. The result is the same. Further ones import the running script again, so it needs
+            the usual `if __name__ == "__main__":`.
         on_progress: called with (done, total, name) in the caller's thread.
         should_stop: asked between pictures.
 
@@ -143,6 +135,11 @@ def convert(
         ConverterError: the source is not there or of no known format, the format cannot be written, or
             the target cannot be.
     """
+    if in_worker():
+        raise ConverterError(
+            "every process of the conversion began with the whole script.",
+            remedy='Put its main part under `if __name__ == "__main__":`, or convert with processes=1.',
+        )
     origin, goal = Path(source), Path(target)
     reader = format_named(source_format) if source_format else sniff(origin)
     writer = format_named(target_format or ("coco" if reader.name == "labelme" else "labelme"))
@@ -156,15 +153,19 @@ def convert(
     if goal.is_file() and not one_file:
         raise ConverterError(f"{writer.title} needs a folder as target, this is a file.", path=goal)
     options = WriteOptions(
-        goal, tuple(labels or ()), not one_file if copy_images is None else copy_images, info
+        goal,
+        tuple(labels or ()),
+        dict(label_map or {}),
+        not one_file if copy_images is None else copy_images,
+        info,
     )
     plan = _Plan(
         reader.name,
         writer.name,
         origin,
         options,
-        dict(label_map or {}),
         frozenset(labels) if labels else None,
+        PictureFinder(origin),
     )
     make_folder(goal.parent if one_file else goal)
 
@@ -174,23 +175,28 @@ def convert(
     if split is not None:
         parts = split.parts([task.name for task in tasks])
         tasks = [replace(task, split=part) for task, part in zip(tasks, parts, strict=True)]
-    run = _Run(plan, tasks, processes, on_progress, should_stop)
+    share = partial(work_through, processes=processes, should_stop=should_stop)
     if writer.needs_labels and not labels:
-        found = frozenset().union(*(outcome.labels for outcome in run.each(_labels_of, quietly=True)))
-        run.plan = replace(plan, options=replace(options, labels=tuple(sorted(found))))
+        found = frozenset().union(*(outcome.labels for _, outcome in share(partial(_labels_of, plan), tasks)))
+        options = replace(options, labels=tuple(sorted(found)))
+        plan = replace(plan, options=options)
     fragments: list[Any] = []
-    skipped = 0
-    for outcome in run.each(_convert_one):
+    done = skipped = 0
+    for index, outcome in share(partial(_convert_one, plan), tasks):
         fragments += outcome.fragments
         report.extend(outcome.report)
+        done += 1
         skipped += outcome.skipped
         if outcome.failure is not None:
             failures.append(outcome.failure)
-    if not tasks or skipped == len(tasks):
+        if on_progress is not None:
+            on_progress(done, len(tasks), tasks[index].name)
+    if skipped == len(tasks):
         raise ConverterError(f"there is nothing of the format {reader.title} here.", path=origin)
-    if writer.finish is not None and not run.stopped:
-        writer.finish(run.plan.options, fragments, report)
-    return Conversion(reader.name, writer.name, report, tuple(failures), run.stopped)
+    stopped = done < len(tasks)
+    if writer.finish is not None and not stopped:
+        writer.finish(options, fragments, report)
+    return Conversion(reader.name, writer.name, report, tuple(failures), stopped)
 
 
 def _tasks(plan: _Plan, report: Report, failures: list[ConverterError]) -> list[_Task]:
@@ -199,13 +205,12 @@ def _tasks(plan: _Plan, report: Report, failures: list[ConverterError]) -> list[
     files = plan.reader.find(plan.source)
     base = plan.source if plan.source.is_dir() else plan.source.parent
     taken: set[str] = set()
-    if not plan.reader.many:
+    if plan.reader.entries is None:
         return [_Task(file, _unique(_relative_name(file, base), taken)) for file in files]
     tasks: list[_Task] = []
-    finder = PictureFinder(plan.source)
     for file in files:
         try:
-            annotations = _read(plan, file, report)
+            entries = _guarded(file, partial(plan.reader.entries, file, plan.source, report))
         except UnknownFormatError as error:
             if len(files) == 1:
                 failures.append(error)
@@ -213,15 +218,9 @@ def _tasks(plan: _Plan, report: Report, failures: list[ConverterError]) -> list[
         except ConverterError as error:
             failures.append(error)
             continue
-        for annotation in annotations:
-            try:
-                sized, image_file = finder.attach(annotation, file)
-            except ConverterError as error:
-                report.add("dropped", error.problem, path=annotation.image_path)
-                continue
-            parts = [part for part in safe_name(annotation.image_path).split("/") if part not in _FOLDERS]
-            name = _unique("/".join(parts) or "picture", taken)
-            tasks.append(_Task(file, name, "", sized, image_file))
+        for entry in entries:
+            parts = [part for part in safe_name(entry.image_path).split("/") if part not in _FOLDERS]
+            tasks.append(_Task(file, _unique("/".join(parts) or "picture", taken), entry=entry))
     if not tasks and failures:
         raise failures[0]
     return tasks
@@ -243,128 +242,32 @@ def _unique(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _read(plan: _Plan, file: Path, report: Report) -> list[ImageAnnotation]:
-    """The reader's work; any exception it lets slip becomes one the caller can tell the user."""
-    assert plan.reader.read is not None
+def _guarded(file: Path, read: Callable[[], T]) -> T:
+    """A reader's work; errors that mean a hostile file become one the caller can tell the user."""
     try:
-        return plan.reader.read(file, plan.source, report)
+        return read()
     except (RecursionError, MemoryError) as error:
         raise ConverterError("the file is nested or grown beyond reason.", path=file) from error
 
 
-class _Run:
-    """Hands tasks to processes and outcomes back in order."""
-
-    def __init__(
-        self,
-        plan: _Plan,
-        tasks: list[_Task],
-        processes: int | None,
-        on_progress: Progress | None,
-        should_stop: Callable[[], bool] | None,
-    ) -> None:
-        self.plan = plan
-        self.tasks = tasks
-        self.stopped = False
-        self._demanded = processes is not None
-        self._processes = processes or _available_cores()
-        self._on_progress = on_progress
-        self._should_stop = should_stop or (lambda: False)
-
-    def each(self, work: Callable[[_Plan, _Task], _Outcome], *, quietly: bool = False) -> Iterator[_Outcome]:
-        """The outcome of every task, in the tasks' order; ends early when stopped."""
-        for done, outcome in enumerate(self._outcomes(work), start=1):
-            yield outcome
-            if self._on_progress is not None and not quietly:
-                self._on_progress(done, len(self.tasks), self.tasks[done - 1].name)
-
-    def _outcomes(self, work: Callable[[_Plan, _Task], _Outcome]) -> Iterator[_Outcome]:
-        """Alone at first; with other processes as soon as that is clearly quicker."""
-        start = time.perf_counter()
-        judged = self._processes == 1
-        if self._demanded and not judged:
-            yield from self._pooled(work, self.tasks)
-            return
-        for done, task in enumerate(self.tasks):
-            if self._should_stop():
-                self.stopped = True
-                return
-            passed = time.perf_counter() - start
-            if not judged and passed > _TRIAL_SECONDS:
-                judged = True
-                ahead = passed / done * (len(self.tasks) - done)
-                if ahead * (1 - 1 / self._processes) > 2 * _START_SECONDS:
-                    yield from self._pooled(work, self.tasks[done:])
-                    return
-            yield work(self.plan, task)
-
-    def _pooled(self, work: Callable[[_Plan, _Task], _Outcome], tasks: list[_Task]) -> Iterator[_Outcome]:
-        chunks = [tasks[start : start + _CHUNK] for start in range(0, len(tasks), _CHUNK)]
-        ahead = 2 * self._processes
-        with ProcessPoolExecutor(
-            min(self._processes, len(chunks)), _context(), initializer=_start_process, initargs=(self.plan,)
-        ) as pool:
-            waiting: list[Future[list[_Outcome]]] = []
-            try:
-                for chunk in chunks:
-                    if self._should_stop():
-                        self.stopped = True
-                        break
-                    waiting.append(pool.submit(_work_through, work, chunk))
-                    if len(waiting) >= ahead:
-                        yield from waiting.pop(0).result()
-                while waiting:
-                    if not self.stopped and self._should_stop():
-                        self.stopped = True
-                    yield from waiting.pop(0).result()
-            except BrokenProcessPool as error:
-                raise ConverterError(
-                    "a process of the conversion was ended from outside, perhaps for want of memory.",
-                    path=self.plan.source,
-                    remedy="Convert again with fewer processes.",
-                ) from error
-            finally:
-                for future in waiting:
-                    future.cancel()
-
-
-def _available_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _context() -> Any:
-    """A clean server process forks the others: forking this one could take over locks of threads that
-    OpenCV, torch or the window have started."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["converters.convert"])
-    return context
-
-
-_plan_of_process: list[_Plan] = []
-
-
-def _start_process(plan: _Plan) -> None:
-    cv2.setNumThreads(1)  # one process a core is enough
-    _plan_of_process[:] = [plan]
-
-
-def _work_through(work: Callable[[_Plan, _Task], _Outcome], tasks: list[_Task]) -> list[_Outcome]:
-    return [work(_plan_of_process[0], task) for task in tasks]
-
-
 def _pictures(plan: _Plan, task: _Task, report: Report) -> list[Picture]:
-    if task.annotation is not None:
-        return [Picture(_relabelled(plan, task.annotation, report), task.name, task.image_file, task.split)]
-    finder = PictureFinder(plan.source)
-    pictures: list[Picture] = []
-    for annotation in _read(plan, task.file, report):
-        sized, image_file = finder.attach(annotation, task.file)
-        pictures.append(Picture(_relabelled(plan, sized, report), task.name, image_file, task.split))
-    return pictures
+    """The task's pictures with their files. What a file of many pictures says of one that does not fit is
+    reported; errors with a file of its own are the caller's."""
+    if task.entry is None:
+        assert plan.reader.read is not None
+        read = partial(plan.reader.read, task.file, plan.source, report)
+        return [_picture(plan, task, annotation, report) for annotation in _guarded(task.file, read)]
+    try:
+        annotation = _guarded(task.file, partial(task.entry.decode, report))
+        return [_picture(plan, task, annotation, report)]
+    except ConverterError as error:
+        report.add("dropped", error.problem, path=task.entry.image_path)
+        return []
+
+
+def _picture(plan: _Plan, task: _Task, annotation: ImageAnnotation, report: Report) -> Picture:
+    sized, image_file = plan.finder.attach(annotation, task.file)
+    return Picture(_relabelled(plan, sized, report), task.name, image_file, task.split)
 
 
 def _labels_of(plan: _Plan, task: _Task) -> _Outcome:
@@ -391,11 +294,11 @@ def _convert_one(plan: _Plan, task: _Task) -> _Outcome:
 
 def _relabelled(plan: _Plan, annotation: ImageAnnotation, report: Report) -> ImageAnnotation:
     """The annotation under the label map and with only the labels to keep."""
-    if not plan.label_map and plan.keep_labels is None:
+    if not plan.options.label_map and plan.keep_labels is None:
         return annotation
     kept: list[Instance] = []
     for index, instance in enumerate(annotation.instances):
-        label = plan.label_map.get(instance.label, instance.label)
+        label = plan.options.label_map.get(instance.label, instance.label)
         if label == "" and instance.label != "":
             reason = "its label is mapped to nothing"
         elif plan.keep_labels is not None and label not in plan.keep_labels:

@@ -31,17 +31,18 @@ from converters.annotation import (
     RejectedShape,
     Vertex,
 )
-from converters.coco import note_rejected
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import write_atomic
 from converters.formats import (
     Format,
     Picture,
+    PictureEntry,
     WriteOptions,
     dataset_file,
     files_with,
     known_size,
     place_for_dataset,
+    reader_of,
 )
 from converters.frozen import FrozenMap
 from converters.geometry import bounding_box, circle_radius
@@ -65,21 +66,27 @@ from converters.xml_files import (
 _MAX_MASK_PIXELS = 1 << 28
 
 
-def read_cvat(path: Path | str, *, report: Report | None = None) -> list[ImageAnnotation]:
+def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
     """The pictures of a CVAT XML; tags become image flags, cuboids and skeletons are set aside.
 
     Raises:
         ConverterError: missing, not XML, no CVAT file, or one of a video.
     """
-    root = read_xml(path)
-    if root.tag != "annotations":
+    document = read_xml(path)
+    if document.tag != "annotations":
         raise UnknownFormatError("this is no CVAT file.", path=path)
-    if root.find("track") is not None:
+    if document.find("track") is not None:
         raise ConverterError("this is CVAT for video.", path=path, remedy="Export it as CVAT for images.")
-    return [_annotation_of(image) for image in root.findall("image")]
+    return [
+        PictureEntry(_path_of(image), partial(_annotation_of, image)) for image in document.findall("image")
+    ]
 
 
-def _annotation_of(image: Element) -> ImageAnnotation:
+def _path_of(image: Element) -> str:
+    return image.get("name", "").replace("\\", "/")
+
+
+def _annotation_of(image: Element, report: Report) -> ImageAnnotation:
     instances: list[Instance] = []
     rejected: list[RejectedShape] = []
     flags: dict[str, bool] = {}
@@ -92,7 +99,7 @@ def _annotation_of(image: Element) -> ImageAnnotation:
         except ConverterError as error:
             rejected.append(RejectedShape(index, error.problem, element_dict(element)))
     return ImageAnnotation(
-        image_path=image.get("name", "").replace("\\", "/"),
+        image_path=_path_of(image),
         height=pixels_of(image.get("height")),
         width=pixels_of(image.get("width")),
         instances=tuple(instances),
@@ -187,7 +194,7 @@ def mask_runs(mask: Mask) -> list[int]:
 def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str, Any]:
     height, width = known_size(picture)
     annotation = place_for_dataset(picture, options, report)
-    note_rejected(annotation, report)
+    report.add_rejected(annotation)
     image = Element("image")
     kept = 0
     for flag, value in annotation.flags.items():
@@ -310,16 +317,12 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "annotations", split, ".xml"), xml_bytes(root))
 
 
-def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
-    return read_cvat(path, report=report)
-
-
 FORMAT = Format(
     name="cvat",
     title="CVAT for images XML",
     find=files_with(".xml"),
-    read=_read,
-    many=True,
+    read=reader_of(_entries),
+    entries=_entries,
     write=_write,
     finish=_finish,
     file_suffix=".xml",

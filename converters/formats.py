@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -57,18 +57,35 @@ class WriteOptions:
     Attributes:
         target: the file or the folder to write.
         labels: all labels in their order, when the format says `needs_labels` or the user gave them.
+        label_map: new labels by old ones, as the pictures have them already.
         copy_images: pictures are copied into the target; otherwise they are referred to.
         info: json-to-dataset also writes `info.yaml`.
     """
 
     target: Path
     labels: tuple[str, ...] = ()
+    label_map: Mapping[str, str] = field(default_factory=dict)
     copy_images: bool = True
     info: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class PictureEntry:
+    """A picture as a file of many lists it, not decoded yet.
+
+    Attributes:
+        image_path: as the file names it.
+        decode: makes the annotation, perhaps in another process: a module's function, or a partial of one.
+            What it raises as ConverterError means that nothing can be made of the entry.
+    """
+
+    image_path: str
+    decode: Callable[[Report], ImageAnnotation]
+
+
 FindFiles: TypeAlias = Callable[[Path], list[Path]]
 ReadFile: TypeAlias = Callable[[Path, Path, Report], list[ImageAnnotation]]
+ListPictures: TypeAlias = Callable[[Path, Path, Report], list[PictureEntry]]
 WritePicture: TypeAlias = Callable[[Picture, WriteOptions, Report], Any]
 Finish: TypeAlias = Callable[[WriteOptions, list[Any], Report], None]
 
@@ -82,7 +99,8 @@ class Format:
         title: as in a dialog.
         find: the label files of a source (a file or a folder, searched with its sub-folders).
         read: (label file, source root, report) to its pictures; what cannot be carried is reported.
-        many: one label file speaks of many pictures, so files are not handed out to processes.
+        entries: the same without decoding them, where one file speaks of many pictures: so the pictures
+            can be handed out to processes.
         write: one picture; may run in another process. What it returns goes to `finish`.
         finish: called once at the end with all that `write` returned, in order.
         needs_labels: `write` must know all labels of the whole source first.
@@ -93,11 +111,31 @@ class Format:
     title: str
     find: FindFiles | None = None
     read: ReadFile | None = None
-    many: bool = False
+    entries: ListPictures | None = None
     write: WritePicture | None = None
     finish: Finish | None = None
     needs_labels: bool = False
     file_suffix: str = ""
+
+
+def decoded(entries: Iterable[PictureEntry], report: Report) -> list[ImageAnnotation]:
+    """The annotations of the entries; those of which nothing can be made are reported."""
+    found: list[ImageAnnotation] = []
+    for entry in entries:
+        try:
+            found.append(entry.decode(report))
+        except ConverterError as error:
+            report.add("dropped", error.problem, path=entry.image_path)
+    return found
+
+
+def reader_of(entries: ListPictures) -> ReadFile:
+    """The `read` of a format that has `entries`."""
+
+    def read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
+        return decoded(entries(path, root, report), report)
+
+    return read
 
 
 def files_with(*suffixes: str, folder: str | None = None) -> FindFiles:

@@ -6,6 +6,7 @@ Positions are percent of the picture; its size stands in every result.
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -28,7 +29,7 @@ from converters.annotation import (
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import read_json, shown
-from converters.formats import Format, files_with
+from converters.formats import Format, PictureEntry, files_with, reader_of
 from converters.frozen import FrozenMap
 from converters.labelme_shapes import content_id
 from converters.report import Report
@@ -45,7 +46,7 @@ _SHAPES = {
 _MAX_PIXELS = 1 << 26
 
 
-def read_label_studio(path: Path | str, *, report: Report | None = None) -> list[ImageAnnotation]:
+def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
     """The tasks of an export, each a picture; of several people's annotations the objects of all.
 
     Results that are no regions (choices, relations) become attributes of the picture in `extra`;
@@ -56,11 +57,11 @@ def read_label_studio(path: Path | str, *, report: Report | None = None) -> list
     """
     document = read_json(path)
     tasks = document if isinstance(document, list) else [document]
-    report = Report() if report is None else report
-    found: list[ImageAnnotation] = []
+    found: list[PictureEntry] = []
     for index, task in enumerate(tasks):
         if isinstance(task, dict) and isinstance(task.get("data"), dict):
-            found.append(_annotation_of(task, report))
+            name = _picture_name(task["data"])
+            found.append(PictureEntry(name, partial(_annotation_of, task, name)))
         else:
             report.add("dropped", "the entry is no task of Label Studio", path=path, index=index)
     if not found:
@@ -68,8 +69,7 @@ def read_label_studio(path: Path | str, *, report: Report | None = None) -> list
     return found
 
 
-def _annotation_of(task: dict[str, Any], report: Report) -> ImageAnnotation:
-    name = _picture_name(task["data"])
+def _annotation_of(task: dict[str, Any], name: str, report: Report) -> ImageAnnotation:
     instances: list[Instance] = []
     rejected: list[RejectedShape] = []
     others: list[Any] = []
@@ -256,14 +256,10 @@ class _Bits:
         return rows[:, -8:] @ (1 << np.arange(min(8, width) - 1, -1, -1)).astype(np.uint8)
 
 
-def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
-    return read_label_studio(path, report=report)
-
-
 FORMAT = Format(
     name="label-studio",
     title="Label Studio JSON",
     find=files_with(".json"),
-    read=_read,
-    many=True,
+    read=reader_of(_entries),
+    entries=_entries,
 )

@@ -7,6 +7,7 @@ their link, so that they can be downloaded and added.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,13 +26,13 @@ from converters.annotation import (
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import parse_json, read_text
-from converters.formats import Format, files_with
+from converters.formats import Format, PictureEntry, files_with, reader_of
 from converters.frozen import FrozenMap
 from converters.labelme_shapes import content_id, read_label, read_points
 from converters.report import Report
 
 
-def read_labelbox(path: Path | str, *, report: Report | None = None) -> list[ImageAnnotation]:
+def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
     """The pictures of an export; a row of which nothing can be made is reported.
 
     Of several labels of one data row (by several people) all objects are taken.
@@ -39,13 +40,14 @@ def read_labelbox(path: Path | str, *, report: Report | None = None) -> list[Ima
     Raises:
         ConverterError: missing, no JSON on any line, or no Labelbox export.
     """
-    report = Report() if report is None else report
-    found: list[ImageAnnotation] = []
+    found: list[PictureEntry] = []
     for index, row in enumerate(_rows(path, report)):
         if isinstance(row, dict) and isinstance(row.get("data_row"), dict):
-            found.append(_of_row(row))
+            name = _name_of(row["data_row"].get("external_id"), row["data_row"].get("row_data"))
+            found.append(PictureEntry(name, partial(_of_row, row, name)))
         elif isinstance(row, dict) and "Label" in row:
-            found.append(_of_old_row(row))
+            name = _name_of(row.get("External ID"), row.get("Labeled Data"))
+            found.append(PictureEntry(name, partial(_of_old_row, row, name)))
         else:
             report.add("dropped", "the row is no data row of Labelbox", path=path, index=index)
     if not found:
@@ -69,14 +71,13 @@ def _rows(path: Path | str, report: Report) -> list[Any]:
     return rows
 
 
-def _of_row(row: dict[str, Any]) -> ImageAnnotation:
+def _of_row(row: dict[str, Any], name: str, report: Report) -> ImageAnnotation:
     media = row.get("media_attributes")
     media = media if isinstance(media, dict) else {}
     height, width = (
         n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (media.get("height"), media.get("width"))
     )
     instances, rejected = _instances_of(_objects_of(row.get("projects")))
-    name = _name_of(row["data_row"].get("external_id"), row["data_row"].get("row_data"))
     return ImageAnnotation(name, height, width, instances, rejected=rejected)
 
 
@@ -153,11 +154,10 @@ def _classifications(listed: Any) -> dict[str, Any]:
     return found
 
 
-def _of_old_row(row: dict[str, Any]) -> ImageAnnotation:
+def _of_old_row(row: dict[str, Any], name: str, report: Report) -> ImageAnnotation:
     label = row["Label"]
     objects = label.get("objects") if isinstance(label, dict) else None
     instances, rejected = _instances_of(objects if isinstance(objects, list) else [])
-    name = _name_of(row.get("External ID"), row.get("Labeled Data"))
     return ImageAnnotation(name, 0, 0, instances, rejected=rejected)
 
 
@@ -171,14 +171,10 @@ def _name_of(external_id: Any, address: Any) -> str:
         return ""
 
 
-def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
-    return read_labelbox(path, report=report)
-
-
 FORMAT = Format(
     name="labelbox",
     title="Labelbox NDJSON",
     find=files_with(".ndjson", ".jsonl", ".json"),
-    read=_read,
-    many=True,
+    read=reader_of(_entries),
+    entries=_entries,
 )

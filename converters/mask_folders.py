@@ -18,10 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.annotation import ImageAnnotation, Instance, Mask, RejectedShape
-from converters.coco import note_rejected
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, make_folder, read_json, read_text, write_atomic
-from converters.formats import Format, Picture, WriteOptions, known_size, place_image, safe_name, walk
+from converters.formats import (
+    Format,
+    Picture,
+    PictureEntry,
+    WriteOptions,
+    known_size,
+    place_image,
+    reader_of,
+    safe_name,
+    walk,
+)
 from converters.geometry import rasterize
 from converters.images import IMAGE_SUFFIXES, encode_png, read_index_image
 from converters.json_to_dataset import paint
@@ -56,29 +65,28 @@ _MAX_CLASSES = 256
 _MAX_RGB_COLORS = 4096
 
 
-def read_mask_folder(folder: Path | str, *, report: Report | None = None) -> list[ImageAnnotation]:
+def _entries(folder: Path, root: Path, report: Report) -> list[PictureEntry]:
     """The pictures of a folder with the masks found for them; masks without a picture stand alone.
 
     Raises:
         ConverterError: there is no mask picture in the folder.
     """
-    root = Path(folder)
-    report = Report() if report is None else report
-    files_here = [root] if root.is_file() else walk(root)
-    pictures, masks = _sorted_files(files_here, root if root.is_dir() else root.parent)
+    files_here = [folder] if folder.is_file() else walk(folder)
+    base = folder if folder.is_dir() else folder.parent
+    pictures, masks = _sorted_files(files_here, base)
     if not masks and not any(file.name == _OBJECTS for file in files_here):
-        raise UnknownFormatError("there is no mask picture here.", path=root)
-    base = root if root.is_dir() else root.parent
+        raise UnknownFormatError("there is no mask picture here.", path=folder)
     names = _class_names(base)
     by_key = {_key(picture, base): picture for picture in pictures}
     found: dict[str, list[Path]] = {key: [] for key in by_key}
     for file in masks:
         found.setdefault(_picture_of(file, base, by_key), []).append(file)
-    annotations: list[ImageAnnotation] = []
+    entries: list[PictureEntry] = []
     for key, files in found.items():
         image_path = by_key[key].relative_to(base).as_posix() if key in by_key else key
-        annotations.append(_annotation_of(key.rpartition("/")[2], image_path, files, names, report))
-    return annotations
+        decode = partial(_annotation_of, key.rpartition("/")[2], image_path, files, names)
+        entries.append(PictureEntry(image_path, decode))
+    return entries
 
 
 def _key(file: Path, base: Path) -> str:
@@ -215,7 +223,7 @@ def _write(
     base = options.target / picture.split
     if options.copy_images:
         place_image(picture, base / "images", report)
-    note_rejected(annotation, report)
+    report.add_rejected(annotation)
     masks: list[Mask] = []
     kept: list[Instance] = []
     for index, instance in enumerate(annotation.instances):
@@ -270,16 +278,12 @@ def _find(source: Path) -> list[Path]:
     return [source]
 
 
-def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
-    return read_mask_folder(path, report=report)
-
-
 EACH = Format(
     name="masks",
     title="Masks, one PNG per object",
     find=_find,
-    read=_read,
-    many=True,
+    read=reader_of(_entries),
+    entries=_entries,
     write=partial(_write, "each"),
 )
 BINARY = Format(

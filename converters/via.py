@@ -24,10 +24,18 @@ from converters.annotation import (
     RejectedShape,
     Vertex,
 )
-from converters.coco import note_rejected
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, read_json, shown, write_atomic
-from converters.formats import Format, Picture, WriteOptions, dataset_file, files_with, place_for_dataset
+from converters.formats import (
+    Format,
+    Picture,
+    PictureEntry,
+    WriteOptions,
+    dataset_file,
+    files_with,
+    place_for_dataset,
+    reader_of,
+)
 from converters.frozen import FrozenMap
 from converters.geometry import bounding_box, circle_radius, join_rings, mask_to_rings
 from converters.labelme_shapes import MAX_COORDINATE, content_id, read_points
@@ -40,7 +48,7 @@ _LABEL_KEYS = ("label", "class", "name", "category", "type", "object", "object_n
 _SIZE_KEYS = ("seedhue_height", "seedhue_width")
 
 
-def read_via(path: Path | str, *, report: Report | None = None) -> list[ImageAnnotation]:
+def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
     """The pictures of a VIA 2 project or of VIA's exported JSON (VIA 1's regions by number, too).
 
     VIA does not prescribe which region attribute is the class: `label`, `class`, `name`, ... are tried,
@@ -55,11 +63,10 @@ def read_via(path: Path | str, *, report: Report | None = None) -> list[ImageAnn
         if not (isinstance(document, dict) and document.get("_via_img_metadata") == {}):
             raise UnknownFormatError("this is no VIA file.", path=path)
         return []
-    report = Report() if report is None else report
-    found: list[ImageAnnotation] = []
+    found: list[PictureEntry] = []
     for index, entry in enumerate(entries.values()):
         if _is_entry(entry):
-            found.append(_annotation_of(entry))
+            found.append(PictureEntry(_path_of(entry), partial(_annotation_of, entry)))
         else:
             report.add("dropped", "the entry describes no picture", path=path, index=index)
     return found
@@ -69,7 +76,11 @@ def _is_entry(entry: Any) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("filename"), str) and "regions" in entry
 
 
-def _annotation_of(entry: dict[str, Any]) -> ImageAnnotation:
+def _path_of(entry: dict[str, Any]) -> str:
+    return str(entry["filename"]).replace("\\", "/")
+
+
+def _annotation_of(entry: dict[str, Any], report: Report) -> ImageAnnotation:
     regions = entry["regions"]
     listed = list(regions.values()) if isinstance(regions, dict) else regions
     instances: list[Instance] = []
@@ -83,7 +94,7 @@ def _annotation_of(entry: dict[str, Any]) -> ImageAnnotation:
     attributes = dict(attributes) if isinstance(attributes, dict) else {}
     height, width = (_pixels(attributes.pop(key, None)) for key in _SIZE_KEYS)
     return ImageAnnotation(
-        image_path=entry["filename"].replace("\\", "/"),
+        image_path=_path_of(entry),
         height=height,
         width=width,
         instances=tuple(instances),
@@ -203,7 +214,7 @@ def _many(kind: str, points: tuple[Vertex, ...]) -> dict[str, Any]:
 
 def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str, Any]:
     annotation = place_for_dataset(picture, options, report)
-    note_rejected(annotation, report)
+    report.add_rejected(annotation)
     regions: list[dict[str, Any]] = []
     for index, instance in enumerate(annotation.instances):
         note_loss = partial(report.add, path=annotation.image_path, instance=instance, index=index)
@@ -258,16 +269,12 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "via", split), json_text(document))
 
 
-def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
-    return read_via(path, report=report)
-
-
 FORMAT = Format(
     name="via",
     title="VGG Image Annotator 2",
     find=files_with(".json"),
-    read=_read,
-    many=True,
+    read=reader_of(_entries),
+    entries=_entries,
     write=_write,
     finish=_finish,
     file_suffix=".json",

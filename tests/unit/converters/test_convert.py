@@ -140,7 +140,12 @@ def test_progress_and_stop(tmp_path):
     assert seen[0][2] == "left/p1"
     calls = iter([False, False, True])
     stopped = convert(
-        source, tmp_path / "half", target_format="voc", labels=["cat"], should_stop=lambda: next(calls)
+        source,
+        tmp_path / "half",
+        target_format="voc",
+        labels=["cat"],
+        processes=1,
+        should_stop=lambda: next(calls),
     )
     assert stopped.stopped
     assert stopped.report.pictures == 2
