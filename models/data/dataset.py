@@ -32,13 +32,19 @@ class AnnotatedObject:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedPicture:
-    """One picture of a data set; pixels are read when asked for."""
+    """One picture of a data set; pixels are read when asked for.
+
+    Attributes:
+        crowds: regions that hold several objects of a category, not told apart. They are neither to be
+            found nor held against what is found there.
+    """
 
     path: Path
     height: int
     width: int
     objects: tuple[AnnotatedObject, ...]
     exhaustive: bool
+    crowds: tuple[AnnotatedObject, ...] = ()
 
     def pixels(self) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB, upright."""
@@ -69,15 +75,19 @@ def _picture(
     path: Path, annotation: ImageAnnotation, categories: Sequence[str], *, exhaustive: bool
 ) -> AnnotatedPicture:
     index = {name: i for i, name in enumerate(categories)}
-    objects = []
+    objects: list[AnnotatedObject] = []
+    crowds: list[AnnotatedObject] = []
     for instance in annotation.instances:
-        if instance.iscrowd or not isinstance(instance.geometry, REGION_GEOMETRY):
+        if not isinstance(instance.geometry, REGION_GEOMETRY):
             continue
         mask = rasterize(instance.geometry, annotation.height, annotation.width)
         if not mask.is_empty:
             has_mask = not isinstance(instance.geometry, Box)
-            objects.append(AnnotatedObject(mask, index[instance.label], has_mask))
-    return AnnotatedPicture(path, annotation.height, annotation.width, tuple(objects), exhaustive)
+            found = crowds if instance.iscrowd else objects
+            found.append(AnnotatedObject(mask, index[instance.label], has_mask))
+    return AnnotatedPicture(
+        path, annotation.height, annotation.width, tuple(objects), exhaustive, tuple(crowds)
+    )
 
 
 def _partial_pictures(document: Path) -> tuple[bool, set[str]]:

@@ -48,5 +48,8 @@ def mix_datasets(
 
 
 def _with_categories(picture: AnnotatedPicture, moved: Sequence[int], exhaustive: bool) -> AnnotatedPicture:
-    objects = tuple(replace(o, category=moved[o.category]) for o in picture.objects)
-    return replace(picture, objects=objects, exhaustive=picture.exhaustive and exhaustive)
+    objects, crowds = (
+        tuple(replace(o, category=moved[o.category]) for o in group)
+        for group in (picture.objects, picture.crowds)
+    )
+    return replace(picture, objects=objects, crowds=crowds, exhaustive=picture.exhaustive and exhaustive)

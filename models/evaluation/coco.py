@@ -69,8 +69,8 @@ def evaluate_coco(
         class_agnostic: count all objects as one category; None does so for a segmenter without categories.
         on_progress: receives pictures done and in all.
 
-    Objects annotated with a box only are ignored regions, like COCO's crowds: neither to be found nor held
-    against what is found there.
+    Crowds, and objects annotated with a box only, are ignored regions: neither to be found nor held against
+    what is found there.
     """
     agnostic = not segmenter.categories if class_agnostic is None else class_agnostic
     found: list[list[Prediction]] = []
@@ -93,9 +93,12 @@ def judge_predictions(
 ) -> CocoReport:
     """The figures for predictions already made, one list per picture."""
     annotations = [
-        _annotation(index, picture, item.mask, 0 if class_agnostic else item.category, not item.has_mask)
+        _annotation(index, picture, item.mask, 0 if class_agnostic else item.category, crowd)
         for index, picture in enumerate(pictures)
-        for item in picture.objects
+        for item, crowd in (
+            *((o, not o.has_mask) for o in picture.objects),
+            *((c, True) for c in picture.crowds),
+        )
     ]
     for number, annotation in enumerate(annotations):
         annotation["id"] = number + 1

@@ -15,28 +15,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.dataset import AnnotatedPicture, Dataset
+from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 from models.errors import SegmenterError
-from models.segmenter import Segmenter
+from models.inference.panoptic_fusion import UNKNOWN, VOID, PanopticMap, fuse_panoptic
+from models.segmenter import Encoding, Segmenter
 
-VOID = 0
-UNKNOWN = -1
 MATCH_IOU = 0.5
-MOSTLY_VOID = 0.5  # a predicted segment with more of itself on unknown ground is not held against anyone
-
-
-@dataclass(frozen=True, slots=True)
-class PanopticMap:
-    """Every pixel of a picture belongs to one segment, or to none.
-
-    Attributes:
-        ids: (H, W) int32; segment i + 1 for the i-th category below, VOID for no segment, UNKNOWN where
-            the truth is not known.
-        categories: category index of each segment.
-    """
-
-    ids: NDArray[np.int32]
-    categories: tuple[int, ...]
+# A predicted segment with more of itself on unknown ground, or in crowds of its category, counts neither way.
+MOSTLY_VOID = 0.5
 
 
 @dataclass(slots=True)
@@ -57,6 +43,7 @@ class PanopticCounts:
         """Match one picture's segments."""
         true_category = np.array(truth.categories, np.int64)
         found_category = np.array(found.categories, np.int64)
+        is_crowd = np.isin(np.arange(len(true_category)), list(truth.crowds))
         overlap = _overlaps(truth.ids, found.ids, len(true_category), len(found_category))
         unknown = overlap[0, 1:]
         common = overlap[2:, 1:]
@@ -65,13 +52,15 @@ class PanopticCounts:
         # Unknown ground counts neither for nor against a predicted segment.
         either = true_area[:, None] + (found_area - unknown)[None, :] - common
         iou = common / np.maximum(either, 1)
-        matched = (iou > MATCH_IOU) & (true_category[:, None] == found_category[None, :])
+        same = true_category[:, None] == found_category[None, :]
+        matched = (iou > MATCH_IOU) & same & ~is_crowd[:, None]
         rows, columns = np.nonzero(matched)
         np.add.at(self.iou, true_category[rows], iou[rows, columns])
         np.add.at(self.hits, true_category[rows], 1)
-        lost = np.setdiff1d(np.arange(len(true_category)), rows)
+        lost = np.setdiff1d(np.flatnonzero(~is_crowd), rows)
         np.add.at(self.missed, true_category[lost], 1)
-        judged = (unknown <= MOSTLY_VOID * found_area) & (found_area > 0)
+        in_crowd = (common * (same & is_crowd[:, None])).sum(axis=0)
+        judged = (unknown + in_crowd <= MOSTLY_VOID * found_area) & (found_area > 0)
         judged[columns] = False
         np.add.at(self.surplus, found_category[judged], 1)
 
@@ -137,25 +126,35 @@ def summarize_panoptic(
 
 
 def true_panoptic_map(picture: AnnotatedPicture, stuff: Sequence[int]) -> PanopticMap:
-    """A picture's annotation: one segment per thing, one per category of stuff.
+    """A picture's annotation: one segment per thing and per crowd, one per category of stuff.
 
-    Where objects overlap the smaller one has the pixel. What is outlined by a box only, and what lies
-    outside of all objects of a picture that is not annotated exhaustively, is unknown.
+    Where objects overlap the smaller one has the pixel; crowds lie below all objects. What is outlined by a
+    box only, and what lies outside of all objects of a picture that is not annotated exhaustively, is
+    unknown.
     """
     outside = VOID if picture.exhaustive else UNKNOWN
     ids = np.full((picture.height, picture.width), outside, np.int32)
     categories: list[int] = []
+    for crowd in picture.crowds:
+        categories.append(crowd.category)
+        _paint(ids, crowd, len(categories))
+    crowds = frozenset(range(len(categories)))
     for item in sorted(picture.objects, key=lambda o: (o.has_mask, -o.mask.area)):
         segment = UNKNOWN
         if item.has_mask:
-            if item.category not in stuff or item.category not in categories:
+            known = categories[len(crowds) :]
+            if item.category not in stuff or item.category not in known:
                 categories.append(item.category)
                 segment = len(categories)
             else:
-                segment = categories.index(item.category) + 1
-        mask = item.mask.clipped(picture.height, picture.width)
-        ids[mask.y0 : mask.y1, mask.x0 : mask.x1][mask.array] = segment
-    return _without_hidden(PanopticMap(ids, tuple(categories)))
+                segment = len(crowds) + known.index(item.category) + 1
+        _paint(ids, item, segment)
+    return _without_hidden(PanopticMap(ids, tuple(categories), crowds))
+
+
+def _paint(ids: NDArray[np.int32], item: AnnotatedObject, segment: int) -> None:
+    mask = item.mask.clipped(*ids.shape)
+    ids[mask.y0 : mask.y1, mask.x0 : mask.x1][mask.array] = segment
 
 
 def _without_hidden(segments: PanopticMap) -> PanopticMap:
@@ -164,7 +163,8 @@ def _without_hidden(segments: PanopticMap) -> PanopticMap:
     renumbered = np.zeros(len(segments.categories) + 2, np.int32)
     renumbered[-1] = UNKNOWN
     renumbered[seen] = np.arange(1, len(seen) + 1)
-    return PanopticMap(renumbered[segments.ids], tuple(segments.categories[i - 1] for i in seen))
+    crowds = frozenset(place for place, i in enumerate(seen) if int(i) - 1 in segments.crowds)
+    return PanopticMap(renumbered[segments.ids], tuple(segments.categories[i - 1] for i in seen), crowds)
 
 
 @runtime_checkable
@@ -191,22 +191,35 @@ def evaluate_panoptic(
 ) -> PanopticReport:
     """Part every picture into segments and judge them.
 
+    A network that finds objects only parts the picture into these, best first, and nothing else.
+    Categories meet by name; one that the network alone knows has no true segments.
+
     Raises:
-        SegmenterError: the network makes no panoptic maps, or has other categories than the data set.
+        SegmenterError: the network names no categories.
     """
-    if not isinstance(segmenter, KnowsStuff):
-        raise SegmenterError(f"{segmenter.name} makes no panoptic maps.")
-    if segmenter.categories != dataset.categories:
-        raise SegmenterError("the network and the data set have different categories.")
-    stuff = [i for i, name in enumerate(dataset.categories) if name in segmenter.stuff]
-    counts = PanopticCounts.empty(len(dataset.categories))
+    if not segmenter.categories:
+        raise SegmenterError(f"{segmenter.name} names no categories, so it makes no panoptic maps.")
+    stuff_names = segmenter.stuff if isinstance(segmenter, KnowsStuff) else ()
+    strange = [name for name in segmenter.categories if name not in dataset.categories]
+    names = (*dataset.categories, *strange)
+    place = [names.index(name) for name in segmenter.categories]
+    stuff = [i for i, name in enumerate(dataset.categories) if name in stuff_names]
+    counts = PanopticCounts.empty(len(names))
     done = 0
     for picture in dataset.pictures:
         if should_stop():
             break
-        encoding = segmenter.encode(picture.pixels())
-        assert isinstance(encoding, PanopticEncodingLike)
-        counts.add(true_panoptic_map(picture, stuff), encoding.panoptic(min_score))
+        found = part_picture(segmenter.encode(picture.pixels()), segmenter.categories, min_score)
+        moved = PanopticMap(found.ids, tuple(place[c] for c in found.categories))
+        counts.add(true_panoptic_map(picture, stuff), moved)
         done += 1
         on_progress(done, len(dataset.pictures))
-    return summarize_panoptic(counts, dataset.categories, segmenter.stuff, done)
+    return summarize_panoptic(counts, names, stuff_names, done)
+
+
+def part_picture(encoding: Encoding, categories: Sequence[str], min_score: float) -> PanopticMap:
+    """The encoding's own segments, or its objects, each on the pixels that better ones leave."""
+    if isinstance(encoding, PanopticEncodingLike):
+        return encoding.panoptic(min_score)
+    nothing = np.zeros((encoding.height, encoding.width), np.int32)
+    return fuse_panoptic(encoding.instances(min_score), nothing, categories, ())[0]

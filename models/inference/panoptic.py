@@ -14,11 +14,11 @@ from torch import Tensor
 from converters.annotation import Mask, Seed
 from models.architectures.panoptic import INSTANCE_NETWORKS, PanopticConfig, PanopticNetwork
 from models.errors import SegmenterError
-from models.evaluation.panoptic import VOID, PanopticMap
 from models.inference.family import NetworkFamily
 from models.inference.fcn import STRIDE, FCNEncoding, pooled_probability
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.instance_networks import MASK_STRIDE
+from models.inference.panoptic_fusion import PanopticMap, fuse_panoptic
 from models.inference.proposals import ProposalEncoding
 from models.inference.raster import GridFrame
 from models.inference.settings import change_sizes
@@ -27,48 +27,6 @@ from models.losses.panoptic import PanopticLoss
 from models.segmenter import Encoding, Prediction, Region
 
 NAME = "panoptic"
-MIN_VISIBLE = 0.5  # a thing with less of itself left beside better ones is dropped
-MIN_STUFF_SHARE = 0.01  # of the picture; smaller patches of stuff are left void (4096 pixels of COCO's)
-
-
-def fuse_panoptic(
-    things: Sequence[Prediction],
-    classes: NDArray[np.int32],
-    categories: Sequence[str],
-    stuff: Sequence[int],
-) -> tuple[PanopticMap, list[Prediction | None]]:
-    """Kirillov et al., arXiv 1801.00868, section 5 (and 1901.02446, section 3): things first, best first,
-    each on the pixels still free; then stuff on what is left.
-
-    Args:
-        things: found objects, best first.
-        classes: (H, W) int32, 0 background, category + 1.
-        stuff: category indices that are stuff.
-
-    Returns:
-        The segments, and for each the thing it came from (None for stuff).
-    """
-    ids = np.full(classes.shape, VOID, np.int32)
-    labels: list[int] = []
-    sources: list[Prediction | None] = []
-    index = {name: i for i, name in enumerate(categories)}
-    for thing in things:
-        mask = thing.mask.clipped(*classes.shape)
-        window = ids[mask.y0 : mask.y1, mask.x0 : mask.x1]
-        free = mask.array & (window == VOID)
-        if thing.label is None or free.sum() < MIN_VISIBLE * max(1, mask.area):
-            continue
-        labels.append(index[thing.label])
-        sources.append(thing)
-        window[free] = len(labels)
-    smallest = MIN_STUFF_SHARE * classes.size
-    for category in stuff:
-        patch = (classes == category + 1) & (ids == VOID)
-        if np.count_nonzero(patch) >= max(1.0, smallest):
-            labels.append(category)
-            sources.append(None)
-            ids[patch] = len(labels)
-    return PanopticMap(ids, tuple(labels)), sources
 
 
 class PanopticEncoding(Encoding):

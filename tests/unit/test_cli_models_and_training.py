@@ -160,7 +160,7 @@ def test_average_precision_of_what_is_found_without_a_click(trained, tmp_path, c
     assert "AR@100" in capsys.readouterr().out
 
 
-def test_a_model_without_stuff_has_no_panoptic_quality(trained, capsys):
+def test_a_model_without_categories_has_no_panoptic_quality(trained, capsys):
     data, weights = trained
     assert main(["evaluate", str(data), "--weights", str(weights), "--protocol", "panoptic"]) == 1
-    assert "seednet makes no panoptic maps" in capsys.readouterr().err
+    assert "seednet names no categories" in capsys.readouterr().err

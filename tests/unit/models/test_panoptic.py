@@ -11,14 +11,8 @@ import torch
 from converters.annotation import Mask, Seed
 from models.architectures.panoptic import INSTANCE_NETWORKS, PanopticConfig, PanopticNetwork
 from models.data.dataset import AnnotatedObject, AnnotatedPicture
-from models.evaluation.panoptic import (
-    UNKNOWN,
-    PanopticCounts,
-    PanopticMap,
-    summarize_panoptic,
-    true_panoptic_map,
-)
-from models.inference.panoptic import fuse_panoptic
+from models.evaluation.panoptic import PanopticCounts, summarize_panoptic, true_panoptic_map
+from models.inference.panoptic_fusion import UNKNOWN, PanopticMap, fuse_panoptic
 from models.losses.panoptic import PanopticLoss, only_things
 from models.registry import load_segmenter
 from models.segmenter import Prediction
@@ -75,45 +69,6 @@ def test_unknown_ground_counts_neither_for_nor_against() -> None:
     counts = counted((truth, found), categories=1)
     assert counts.iou[0] == pytest.approx(1.0)  # the fifth pixel is on unknown ground
     assert (counts.hits[0], counts.surplus[0], counts.missed[0]) == (1, 1, 0)  # segment 3 is surplus
-
-
-def brute_force(truth: PanopticMap, found: PanopticMap, category: int) -> tuple[float, int, int, int]:
-    def segments(segmentation: PanopticMap) -> list[set[int]]:
-        flat = segmentation.ids.ravel()
-        numbers = [i + 1 for i, c in enumerate(segmentation.categories) if c == category]
-        return [set(np.flatnonzero(flat == n).tolist()) for n in numbers]
-
-    total, used, hits = 0.0, set(), 0
-    true_segments, found_segments = segments(truth), segments(found)
-    for segment in true_segments:
-        for index, other in enumerate(found_segments):
-            iou = len(segment & other) / len(segment | other)
-            if iou > 0.5:
-                total, hits = total + iou, hits + 1
-                used.add(index)
-    return total, hits, len(found_segments) - len(used), len(true_segments) - hits
-
-
-def test_counts_are_those_of_sets_of_pixels() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        truth_ids = np.kron(rng.integers(0, 6, (4, 4)), np.ones((6, 6), int)).astype(np.int32)
-        found_ids = np.roll(truth_ids, (int(rng.integers(0, 3)), int(rng.integers(0, 3))), (0, 1))
-        categories = tuple(int(c) for c in rng.integers(0, 3, 5))
-        other = tuple(int(c) if rng.random() < 0.8 else 0 for c in categories)
-        truth, found = (_present(ids, c) for ids, c in ((truth_ids, categories), (found_ids, other)))
-        counts = counted((truth, found))
-        for category in range(3):
-            expected = brute_force(truth, found, category)
-            measured = counts.iou[category], counts.hits[category], counts.surplus[category]
-            assert (*measured, counts.missed[category]) == pytest.approx(expected)
-
-
-def _present(ids: np.ndarray, categories: tuple[int, ...]) -> PanopticMap:
-    seen = [n for n in range(1, 6) if (ids == n).any()]
-    renumbered = np.zeros(6, np.int32)
-    renumbered[seen] = np.arange(1, len(seen) + 1)
-    return PanopticMap(renumbered[ids], tuple(categories[n - 1] for n in seen))
 
 
 def square(x: int, y: int, side: int) -> Mask:
