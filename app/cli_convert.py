@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from converters.convert import Conversion
 
 DONE, FAILED, USAGE = 0, 1, 2
+
+# Fewer are done before a worker has started.
+_PIECES_A_WORKER = 100
+_BYTES_A_PICTURE = 20_000
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -46,9 +52,7 @@ def _add_convert(subparsers: Any) -> None:
         "--group", default="", metavar="REGEX", help="pictures whose names match alike stay in one part"
     )
     parser.add_argument("--no-images", action="store_true", help="leave the pictures where they are")
-    parser.add_argument("--report", metavar="FILE", help="write what was changed or dropped (.json or .txt)")
-    parser.add_argument("--processes", type=int, metavar="N", help="processes to use (default: one a core)")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    _add_common(parser)
     parser.add_argument("--list", action="store_true", help="list the formats")
     parser.set_defaults(handler=run_convert)
 
@@ -64,22 +68,39 @@ def _add_json_to_dataset(subparsers: Any) -> None:
         "-o", "--out", metavar="OUT", help="output folder (default: NAME_json beside each JSON)"
     )
     parser.add_argument("--no-info", action="store_true", help="write no info.yaml, as labelme 4 and later")
-    parser.add_argument("--report", metavar="FILE", help="write what was dropped (.json or .txt)")
-    parser.add_argument("--processes", type=int, metavar="N", help="processes to use (default: one a core)")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    _add_common(parser)
     parser.set_defaults(handler=run_json_to_dataset)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write what was changed, simplified or dropped, and why (.json or .txt)",
+    )
+    parser.add_argument(
+        "--processes", type=_positive, metavar="N", help="processes to use (default: one a core)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes")
+    return int(text)
 
 
 def run_convert(args: argparse.Namespace) -> int:
     """The command `convert`."""
-    from converters.convert import convert, read_label_list, read_label_map
-    from converters.files import read_text
-    from converters.splitting import Split
-
     if args.list:
         return _list_formats(as_json=args.json)
     if args.source is None or args.target is None:
         return _wrong("convert needs SOURCE and TARGET (or --list).")
+    _start_workers(args.source, args.processes)
+    from converters.convert import convert, read_label_list, read_label_map
+    from converters.files import read_text
+    from converters.splitting import Split
+
     try:
         split = None if args.val is None else Split(args.val, args.seed, args.group)
         labels = read_label_list(read_text(args.labels)) if args.labels else None
@@ -106,8 +127,10 @@ def run_convert(args: argparse.Namespace) -> int:
 
 def run_json_to_dataset(args: argparse.Namespace) -> int:
     """The command `json-to-dataset`."""
+    _start_workers(args.source, args.processes)
     from converters.convert import convert
     from converters.json_to_dataset import json_to_dataset
+    from converters.report import Report
 
     source = Path(args.source)
     if source.is_dir():
@@ -123,11 +146,17 @@ def run_json_to_dataset(args: argparse.Namespace) -> int:
                 on_progress=progress,
             ),
         )
+    report = Report()
     try:
-        folder = json_to_dataset(source, args.out, info=not args.no_info)
+        folder = json_to_dataset(source, args.out, info=not args.no_info, report=report)
+        if args.report:
+            report.write(args.report)
     except ConverterError as error:
         return _failed(str(error))
-    print(json.dumps({"folder": str(folder)}) if args.json else f"Saved to: {folder}")
+    if args.json:
+        print(json.dumps({"folder": str(folder), **report.as_dict()}, ensure_ascii=False))
+    else:
+        print("\n".join([f"Saved to: {folder}", *map(str, report)]))
     return DONE
 
 
@@ -153,6 +182,22 @@ def labelme_json_to_dataset(arguments: list[str] | None = None) -> int:
             report=None,
         )
     )
+
+
+def _start_workers(source: str, processes: int | None) -> None:
+    """Let workers import what they need while this process does, if there may be work for them."""
+    from converters.workers import available_cores, start_early
+
+    wanted = min(processes or available_cores(), 1 + _pieces(Path(source)) // _PIECES_A_WORKER) - 1
+    start_early(wanted)
+
+
+def _pieces(source: Path) -> int:
+    """About how many pictures there are, counted no farther than needed."""
+    if source.is_file():
+        return source.stat().st_size // _BYTES_A_PICTURE
+    files = (name for _, _, names in os.walk(source) for name in names)
+    return sum(1 for _ in itertools.islice(files, 10_000))
 
 
 def _check_formats(*names: str | None) -> None:
@@ -198,7 +243,7 @@ def _report(args: argparse.Namespace, work: Callable[[Any], Conversion]) -> int:
         try:
             conversion = work(progress)
             if args.report:
-                conversion.report.write(args.report)
+                conversion.write_report(args.report)
         except ConverterError as error:
             return _failed(str(error))
         except KeyboardInterrupt:

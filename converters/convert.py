@@ -15,7 +15,7 @@ from converters.files import make_folder
 from converters.formats import Format, Picture, PictureEntry, PictureFinder, WriteOptions, safe_name
 from converters.images import IMAGE_SUFFIXES
 from converters.registry import format_named, sniff
-from converters.report import Report
+from converters.report import Report, write_report
 from converters.splitting import Split
 from converters.workers import in_worker, work_through
 
@@ -49,6 +49,15 @@ class Conversion:
         if len(self.failures) > 20:
             lines.append(f"and {len(self.failures) - 20} more files were not converted")
         return "\n".join([*lines, "Stopped."] if self.stopped else lines)
+
+    def write_report(self, path: Path | str) -> None:
+        """Write everything there is to tell: as JSON, or as lines when the name ends in .txt.
+
+        Raises:
+            ConverterError: the file cannot be written.
+        """
+        lines = [self.summary(), "", *map(str, self.report), *map(str, self.failures[20:])]
+        write_report(path, lines, self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON values."""

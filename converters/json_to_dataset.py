@@ -80,11 +80,18 @@ def write_dataset(
         write_atomic(out / name, data, durable=False)
 
 
-def json_to_dataset(json_file: Path | str, out: Path | str | None = None, *, info: bool = True) -> Path:
+def json_to_dataset(
+    json_file: Path | str,
+    out: Path | str | None = None,
+    *,
+    info: bool = True,
+    report: Report | None = None,
+) -> Path:
     """The classic command: one labelme JSON to one folder, which is returned.
 
     Args:
         out: the folder; default `<name>_json` beside the JSON.
+        report: is told what could not be carried over.
 
     Raises:
         ConverterError: the JSON or its picture is missing or damaged, or they do not fit each other.
@@ -92,8 +99,8 @@ def json_to_dataset(json_file: Path | str, out: Path | str | None = None, *, inf
     path = Path(json_file)
     annotation, image_file = PictureFinder(path).attach(read_labelme(path), path)
     folder = path.parent / dataset_folder_name(path.stem) if out is None else Path(out)
-    image = load_pixels(Picture(annotation, path.stem, image_file))
-    write_dataset(folder, annotation, image, info=info)
+    picture = Picture(annotation, path.stem, image_file)
+    _write_noted(folder, picture, info=info, report=Report() if report is None else report)
     return folder
 
 
@@ -235,7 +242,11 @@ def dataset_folder_name(name: str) -> str:
 
 def _write(picture: Picture, options: WriteOptions, report: Report) -> None:
     name = Path(picture.split) / dataset_folder_name(picture.name)
-    write_dataset(options.target / name, picture.annotation, load_pixels(picture), info=options.info)
+    _write_noted(options.target / name, picture, info=options.info, report=report)
+
+
+def _write_noted(folder: Path, picture: Picture, *, info: bool, report: Report) -> None:
+    write_dataset(folder, picture.annotation, load_pixels(picture), info=info)
     report.add_rejected(picture.annotation)
     report.pictures += 1
     report.instances += len(picture.annotation.instances)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from converters.annotation import ImageAnnotation, Instance
-from converters.files import write_atomic
+from converters.files import json_text, write_atomic
 
 Action: TypeAlias = Literal["changed", "simplified", "dropped"]
 
@@ -126,7 +125,16 @@ class Report:
         Raises:
             ConverterError: the file cannot be written.
         """
-        if Path(path).suffix.lower() == ".txt":
-            write_atomic(path, "\n".join([self.summary(), "", *map(str, self.entries)]) + "\n")
-        else:
-            write_atomic(path, json.dumps(self.as_dict(), ensure_ascii=False, indent=2) + "\n")
+        write_report(path, [self.summary(), "", *map(str, self.entries)], self.as_dict())
+
+
+def write_report(path: Path | str, lines: Iterable[str], values: dict[str, Any]) -> None:
+    """Write a report's lines if the name ends in .txt, else its JSON values.
+
+    Raises:
+        ConverterError: the file cannot be written.
+    """
+    if Path(path).suffix.lower() == ".txt":
+        write_atomic(path, "".join(f"{line}\n" for line in lines))
+    else:
+        write_atomic(path, json_text(values, indent=2) + "\n")

@@ -17,6 +17,8 @@ from converters.images import IMAGE_SUFFIXES
 # How many files of a folder are looked into.
 _SAMPLES = 5
 _LARGE_JSON_BYTES = 64_000_000
+_COCO_BYTES = 500_000
+_END_BYTES = 250_000
 _YOLO_LINE = re.compile(r"^\s*\d+(\s+-?\d+(\.\d*)?(e-?\d+)?){4,}\s*$", re.IGNORECASE)
 
 
@@ -50,9 +52,11 @@ def _of_file(path: Path) -> str | None:
     suffix = path.suffix.lower()
     try:
         if suffix == ".json":
-            return (
-                _of_large_json(path) if path.stat().st_size > _LARGE_JSON_BYTES else of_json(read_json(path))
-            )
+            size = path.stat().st_size
+            marked = _of_json_ends(path) if size > _COCO_BYTES else None
+            if size > _LARGE_JSON_BYTES or marked in ("coco", "coco-panoptic"):
+                return marked  # not worth being parsed twice
+            return of_json(read_json(path))
         if suffix in (".ndjson", ".jsonl"):
             return "labelbox"
         if suffix == ".xml":
@@ -101,16 +105,17 @@ def _is_xanylabeling(value: dict[str, Any]) -> bool:
     return any(marks & shape.keys() or shape.get("shape_type") == "rotation" for shape in shapes)
 
 
-def _of_large_json(path: Path) -> str | None:
+def _of_json_ends(path: Path) -> str | None:
+    """The format by what stands at the beginning and at the end."""
     with open_file(path) as stream:
-        head = stream.read(1_000_000)
-        stream.seek(-min(1_000_000, path.stat().st_size), 2)
+        head = stream.read(_END_BYTES)
+        stream.seek(-min(_END_BYTES, path.stat().st_size), 2)
         tail = stream.read()
     both = head + tail
     for mark, name in (
+        (b'"shapes"', "labelme"),
         (b'"segments_info"', "coco-panoptic"),
         (b'"category_id"', "coco"),
-        (b'"shapes"', "labelme"),
         (b'"_via_img_metadata"', "via"),
         (b'"regions"', "via"),
         (b'"result"', "label-studio"),

@@ -12,6 +12,7 @@ window have started. A frozen program has to call `multiprocessing.freeze_suppor
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
@@ -94,6 +95,15 @@ def work_through(
                 following += 1
     finally:
         crew.dismiss()
+
+
+def start_early(count: int) -> None:
+    """Let so many workers start for a run to come, before this process imports what it needs itself."""
+    if multiprocessing.current_process().daemon:
+        return
+    with contextlib.suppress(OSError):
+        for _ in range(min(count, _MOST_WORKERS)):
+            _idle.append(_Worker())
 
 
 class _Crew(Generic[T, R]):
@@ -305,6 +315,7 @@ def _serve(orders: Connection, answers: Connection) -> None:
     inbox = _Inbox(orders)
     importlib.import_module(_PRELOADED)
     importlib.import_module("cv2").setNumThreads(1)
+    gc.freeze()  # nothing imported will ever be garbage
     run, work = 0, None
     with contextlib.suppress(Empty, OSError):  # nobody needs it, or nobody is there any more
         while True:

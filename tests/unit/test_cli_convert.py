@@ -80,11 +80,40 @@ def test_json_to_dataset(tmp_path, capsys):
     assert run("json-to-dataset", file) == 0
     assert (tmp_path / "in" / "a_json" / "info.yaml").is_file()
     assert run("json-to-dataset", file, "-o", tmp_path / "one", "--no-info", "--json") == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"folder": str(tmp_path / "one")}
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (answer["folder"], answer["instances"], answer["entries"]) == (str(tmp_path / "one"), 1, [])
     assert not (tmp_path / "one" / "info.yaml").exists()
     assert run("json-to-dataset", tmp_path / "in", "-o", tmp_path / "all") == 0
     assert (tmp_path / "all" / "a_json" / "label.png").is_file()
     assert run("json-to-dataset", tmp_path / "none.json") == 1
+
+
+def test_one_file_tells_what_it_lost(tmp_path, capsys):
+    file = SAMPLES["labelme"](tmp_path / "in")
+    document = json.loads(file.read_text())
+    document["shapes"].append({"label": "cat", "points": [], "shape_type": "polygon"})
+    file.write_text(json.dumps(document))
+    assert run("json-to-dataset", file, "--report", tmp_path / "report.txt") == 0
+    saved, lost = capsys.readouterr().out.splitlines()
+    assert saved == f"Saved to: {tmp_path / 'in' / 'a_json'}"
+    assert "object 1 dropped: not readable in the source" in lost
+    assert lost in (tmp_path / "report.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_reports_hold_the_failures_too(tmp_path, capsys):
+    SAMPLES["labelme"](tmp_path / "in")
+    (tmp_path / "in" / "cut.json").write_text("{")
+    for name in ("report.json", "report.txt"):
+        assert run("convert", tmp_path / "in", tmp_path / "o", "--report", tmp_path / name) == 1
+        assert "cut.json" in (tmp_path / name).read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "report.json").read_text())["from"] == "labelme"
+
+
+@pytest.mark.parametrize("number", ["0", "-2", "many"])
+def test_a_wrong_number_of_processes_is_refused(tmp_path, number):
+    with pytest.raises(SystemExit) as caught:
+        run("convert", tmp_path, tmp_path / "o", "--processes", number)
+    assert caught.value.code == 2
 
 
 def test_the_old_command_still_runs(tmp_path, capsys):
