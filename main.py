@@ -15,6 +15,10 @@ def guard_environment() -> None:
 
 
 def main() -> int:
+    if getattr(sys, "frozen", False):
+        from multiprocessing import freeze_support
+
+        freeze_support()  # the converter's workers are this program with other arguments
     guard_environment()
     from app.cli import main as run_command
 

@@ -73,7 +73,6 @@ def export_job(request: ExportRequest, should_stop: ShouldStop, on_event: OnEven
         request.target,
         source_format=request.source_format or None,
         target_format=request.target_format,
-        processes=1,  # further processes would each load the window's modules
         on_progress=tell,
         should_stop=should_stop,
     )
