@@ -14,6 +14,7 @@ from app.canvas.mask_preview import MaskPreview
 from app.canvas.picture_layer import PictureLayer
 from app.canvas.recolor_layer import RecolorLayer
 from app.canvas.shapes_layer import ShapesLayer
+from app.canvas.superpixel_layer import SuperpixelLayer
 from app.canvas.viewport import Viewport
 from app.tools.tool import PointerEvent, Tool
 
@@ -44,6 +45,7 @@ class CanvasView(QWidget):
         viewport: where the picture lies, in device pixels.
         annotations: the regions' overlay and the label image behind it.
         recolored: recoloured objects, drawn in place of the picture's own pixels.
+        superpixels: the superpixels of what shows, while a tool works with them.
         preview: the mask that a tool is about to make.
         layers: what is painted, from the bottom up.
 
@@ -73,11 +75,13 @@ class CanvasView(QWidget):
         self.setMinimumSize(160, 120)
         self.annotations = AnnotationLayer(self)
         self.recolored = RecolorLayer(self)  # after the annotations: it reads their label image
+        self.superpixels = SuperpixelLayer(self)
         self.preview = MaskPreview(self)
         self.layers: list[Layer] = [
             PictureLayer(self),
             self.annotations,
             ShapesLayer(self),
+            self.superpixels,
             self.preview,
         ]
         session.image_changed.connect(self._on_image_changed)
@@ -222,6 +226,7 @@ class CanvasView(QWidget):
         for tool in self.findChildren(Tool):
             tool.shutdown()
         self.recolored.shutdown()
+        self.superpixels.shutdown()
 
     # Qt overrides
 

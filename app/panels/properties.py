@@ -1,4 +1,4 @@
-"""What the current tool works with: threshold and level, brush, recolouring; model and overlay."""
+"""What the current tool works with: threshold and level, sizes, recolouring; model and overlay."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.core.superpixels import LARGEST_SIZE, SMALLEST_SIZE
 from app.i18n import phrase, tr
 from app.panels.controls import ColorButton, MarkedSlider, Section, ValueSlider, make_label
 from app.panels.swatches import Swatches
@@ -167,6 +168,32 @@ class BrushSection(Section):
         self._session.set_option("brush_radius", diameter / 2)
 
 
+class SuperpixelSection(Section):
+    """How large the superpixels are."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(tr("Superpixels"))
+        self._session = session
+        self.width_slider = ValueSlider(
+            tr("Size"), low=SMALLEST_SIZE, high=LARGEST_SIZE, step=1, decimals=0, suffix=" px"
+        )
+        self.width_slider.setToolTip(
+            tr("About how wide one is, in picture pixels; the keys [ and ] change it too")
+        )
+        self.width_slider.changed.connect(self._set_size)
+        self.body.addWidget(self.width_slider)
+        session.options_changed.connect(self._refresh)
+        self._refresh()
+
+    @Slot()
+    def _refresh(self) -> None:
+        self.width_slider.set_value(self._session.options.superpixel_size)
+
+    @Slot(float)
+    def _set_size(self, size: float) -> None:
+        self._session.set_option("superpixel_size", size)
+
+
 class RecolorSection(Section):
     """The colour to give and the engine's sliders; the tool applies them to the selected objects too."""
 
@@ -314,6 +341,7 @@ class PropertiesPanel(QScrollArea):
         self._session = session
         self.seed = SeedSection(session)
         self.brush = BrushSection(session)
+        self.superpixels = SuperpixelSection(session)
         self.recolor = RecolorSection(session)
         self.view = ViewSection(session)
         column = QWidget()
@@ -321,7 +349,7 @@ class PropertiesPanel(QScrollArea):
         layout = QVBoxLayout(column)
         layout.setContentsMargins(8, 4, 8, 8)
         layout.setSpacing(12)
-        for section in (self.seed, self.brush, self.recolor, self.view):
+        for section in (self.seed, self.brush, self.superpixels, self.recolor, self.view):
             layout.addWidget(section)
         layout.addStretch(1)
         self.setWidget(column)
@@ -334,5 +362,6 @@ class PropertiesPanel(QScrollArea):
     def _show_sections(self) -> None:
         tool = self._session.tool
         self.brush.setVisible(tool in ("brush", "eraser"))
+        self.superpixels.setVisible(tool == "superpixel")
         self.recolor.setVisible(tool == "recolor")
         self.seed.setVisible(tool == "seed")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QObject, Slot
 
+from app.tools.superpixel import SuperpixelTool
 from converters.geometry import bounding_box
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ BRUSH_RANGE: Final = (0.5, 100.0)
 
 
 class ViewCommands(QObject):
-    """Slots for zooming and for the size of the brush."""
+    """Slots for zooming and for the size of the brush or of the superpixels."""
 
     def __init__(self, session: Session, canvas: CanvasView, parent: QObject) -> None:
         super().__init__(parent)
@@ -52,11 +53,18 @@ class ViewCommands(QObject):
 
     @Slot()
     def smaller_brush(self) -> None:
-        self._scale_brush(1 / BRUSH_STEP)
+        self._resize_brush(-1)
 
     @Slot()
     def larger_brush(self) -> None:
-        self._scale_brush(BRUSH_STEP)
+        self._resize_brush(1)
+
+    def _resize_brush(self, steps: int) -> None:
+        tool = self._canvas.tool
+        if isinstance(tool, SuperpixelTool):
+            tool.resize(steps)
+        else:
+            self._scale_brush(BRUSH_STEP**steps)
 
     def _scale_brush(self, factor: float) -> None:
         radius = self._session.options.brush_radius

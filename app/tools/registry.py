@@ -12,6 +12,7 @@ from app.tools.polygon import PolygonTool
 from app.tools.recolor import RecolorTool
 from app.tools.seed import SeedTool
 from app.tools.select import SelectTool
+from app.tools.superpixel import SuperpixelTool
 
 if TYPE_CHECKING:
     from app.canvas.view import CanvasView
@@ -23,6 +24,7 @@ TOOLS: tuple[type[Tool], ...] = (
     SeedTool,
     BrushTool,
     EraserTool,
+    SuperpixelTool,
     PolygonTool,
     BoxTool,
     RecolorTool,

@@ -110,6 +110,7 @@ class Scene:
         def idle():
             assert not self.tools["seed"].is_busy
             assert self.view.recolored.is_settled
+            assert self.view.superpixels.is_settled
 
         QApplication.processEvents()
         self.qtbot.waitUntil(idle, timeout=20_000)
