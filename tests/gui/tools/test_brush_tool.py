@@ -155,6 +155,22 @@ def test_escape_during_a_stroke_leaves_no_trace(brush):
     assert not brush.document.can_undo
 
 
+def test_undo_and_another_picture_end_a_stroke(brush):
+    brush.open()
+    brush.use("brush")
+    brush.drag((120, 150), (140, 150))
+    brush.press(160, 150)
+    brush.move_held(180, 150)
+    brush.document.undo()
+    brush.release(180, 150)
+    assert brush.instances == ()
+    assert close_to(brush.color_at(170, 150), GREEN)
+    brush.press(160, 150)
+    brush.open()
+    brush.release(180, 150)
+    assert brush.instances == ()
+
+
 def test_locked_and_vector_objects_are_left_alone(brush):
     brush.open(
         instance("locked", box_mask(20, 120, 80, 180), locked=True),
