@@ -197,6 +197,14 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "split_parts", phrase("Split the parts"), "object", (), "mdi6.scissors-cutting", needs="selection"
     ),
     Command(
+        "snap_to_superpixels",
+        phrase("Snap to superpixels"),
+        "object",
+        ("Ctrl+Shift+X",),
+        "mdi6.magnet",
+        needs="selection",
+    ),
+    Command(
         "union", phrase("Union"), "object", ("Ctrl+U",), "mdi6.vector-union", needs="pair", separator=True
     ),
     Command(

@@ -28,6 +28,7 @@ from app.panels.tool_bar import ToolBar
 from app.qt_translation import translate_qt
 from app.services.desk import Desk
 from app.services.enabling import Enabling
+from app.services.snapping import Snapping
 from app.services.view_commands import ViewCommands
 from app.theme import CHOICES, ThemeManager
 from app.tools.registry import TOOLS, ToolBox
@@ -73,6 +74,7 @@ class MainWindow(QMainWindow):
         self.centre.addWidget(self.canvas)
         self.setCentralWidget(self.centre)
         self.view_commands = ViewCommands(desk.session, self.canvas, self)
+        self.snapping = Snapping(desk.session, self.canvas, desk.objects, self)
         self.dialogs = WindowDialogs(self)
         self.actions_by_id: dict[str, QAction] = {}
         self._chrome: list[QWidget] = []
@@ -152,7 +154,8 @@ class MainWindow(QMainWindow):
 
     def _connect_actions(self) -> None:
         """Every command triggers the method of its name on the first handler that has it."""
-        handlers: tuple[Any, ...] = (self.view_commands, self.desk.objects, self.dialogs, self.desk, self)
+        services = (self.view_commands, self.snapping, self.desk.objects)
+        handlers: tuple[Any, ...] = (*services, self.dialogs, self.desk, self)
         for name, action in self.actions_by_id.items():
             if not name.startswith("tool_"):
                 handler = next(h for h in handlers if hasattr(h, name))
@@ -193,6 +196,8 @@ class MainWindow(QMainWindow):
         desk.pictures.list_changed.connect(self._show_list)
         desk.segmentation.objects_found.connect(self._show_candidates)
         desk.segmentation.busy_changed.connect(self.canvas.set_busy)
+        for service in (self.canvas.superpixels, self.snapping):
+            desk.busy.follow(service)
         desk.keys_changed.connect(self.rebuild)
         self.canvas.viewport_changed.connect(desk.segmentation.follow_view)
 
@@ -383,6 +388,7 @@ class MainWindow(QMainWindow):
         self.dialogs.close_all()
         self.hide()
         self.canvas.shutdown()
+        self.snapping.shutdown()
         self.picture_model.runner.shutdown()
         self.desk.shutdown()
         super().closeEvent(event)

@@ -29,7 +29,7 @@ TOP_BAR: Final = (
 CONTEXT_MENU: Final = (
     ("relabel", "lock", "hide", "zoom_selection"),
     ("raise_object", "lower_object"),
-    ("to_polygon", "to_mask", "fill_holes", "keep_largest", "split_parts"),
+    ("to_polygon", "to_mask", "fill_holes", "keep_largest", "split_parts", "snap_to_superpixels"),
     ("union", "subtract", "intersect", "exclude"),
     ("copy", "duplicate", "remove_recolor", "delete"),
 )

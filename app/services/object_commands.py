@@ -100,7 +100,7 @@ class ObjectCommands(QObject):
 
     @Slot()
     def delete(self) -> None:
-        document, chosen = self._unlocked()
+        document, chosen = self.unlocked()
         if document is not None and chosen:
             document.remove([instance.id for instance in chosen])
 
@@ -195,12 +195,12 @@ class ObjectCommands(QObject):
 
     @Slot()
     def remove_recolor(self) -> None:
-        document, chosen = self._unlocked()
+        document, chosen = self.unlocked()
         changed = [replace(i, recolor=None) for i in chosen if i.recolor is not None]
         if document is not None and changed:
             document.replace(*changed, title=Title(phrase("Give back the original colour")))
 
-    def _unlocked(self) -> tuple[Document | None, list[Instance]]:
+    def unlocked(self) -> tuple[Document | None, list[Instance]]:
         """The document and the selected objects that may be changed; tells about locked ones."""
         selected = self._session.selected_instances()
         chosen = [instance for instance in selected if not instance.locked]

@@ -6,7 +6,7 @@ to select afterwards. Locked objects make `Document` raise `LockedError`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from app.core.document import Document
+    from app.core.superpixels import Superpixels
     from converters.annotation import Instance
 
 Ids = tuple[str, ...]
 REGIONS = (Mask, Polygon, Box, OrientedBox, Circle)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapped:
+    """What snapping to superpixels makes of some regions.
+
+    Attributes:
+        changed: those that have other pixels now.
+        too_small: how many cover no superpixel by more than half, and stay as they are.
+    """
+
+    changed: tuple[Instance, ...]
+    too_small: int
 
 
 class NotRegionsError(ValueError):
@@ -85,6 +99,24 @@ def _mend(document: Document, ids: Iterable[str], mend: Callable[[Mask], Mask], 
     if changed:
         document.replace(*changed, title=Title(title))
     return chosen
+
+
+def snapped(regions: Iterable[tuple[Instance, Mask]], superpixels: Superpixels) -> Snapped:
+    """The regions with every pixel of the superpixels that they cover by more than half, and no other.
+
+    Nothing is edited: this may take longer than a frame and runs in a worker's thread.
+
+    Args:
+        regions: objects, each with the pixels it covers.
+    """
+    changed, too_small = [], 0
+    for instance, before in regions:
+        after = superpixels.snapped(before)
+        if after.is_empty:
+            too_small += 1
+        elif after != before:
+            changed.append(_with_mask(instance, after))
+    return Snapped(tuple(changed), too_small)
 
 
 def split_parts(document: Document, ids: Iterable[str]) -> Ids:

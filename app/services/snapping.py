@@ -1,0 +1,142 @@
+"""Snaps the selected objects to superpixels, computed off the GUI thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.canvas.background import Background
+from app.core.superpixels import (
+    Superpixels,
+    SuperpixelsStopped,
+    compute_superpixels,
+    region_to_divide,
+)
+from app.core.title import Title
+from app.i18n import phrase, tr
+from app.tools.convert_selection import Snapped, snapped
+
+if TYPE_CHECKING:
+    from app.canvas.background import Job, ShouldStop
+    from app.canvas.base_image import OpenImage
+    from app.canvas.view import CanvasView
+    from app.canvas.viewport import Region
+    from app.services.object_commands import ObjectCommands
+    from app.session import Session
+    from converters.annotation import Instance, Mask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request:
+    """What to snap.
+
+    Attributes:
+        regions: objects as they were when the command was given, each with the pixels it covers.
+        region: the part of the picture to divide.
+        known: superpixels to take instead of computing some.
+    """
+
+    image: OpenImage
+    regions: tuple[tuple[Instance, Mask], ...]
+    size: float
+    region: Region
+    known: Superpixels | None
+
+
+class Snapping(QObject):
+    """The command that snaps objects to superpixels.
+
+    Signals:
+        busy_changed: what is being worked on, or None.
+    """
+
+    busy_changed = Signal(object)
+
+    def __init__(
+        self, session: Session, canvas: CanvasView, objects: ObjectCommands, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._canvas = canvas
+        self._objects = objects
+        self._newest: _Request | None = None
+        self._background = Background(self)
+        self._background.finished.connect(self._take)
+        self._background.failed.connect(self._fail)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether objects are being snapped."""
+        return self._newest is not None
+
+    @Slot()
+    def snap_to_superpixels(self) -> None:
+        """Snaps the selected regions that are not locked, to the superpixels that show if they suit."""
+        image, labels = self._session.image, self._canvas.annotations.labels
+        _, chosen = self._objects.unlocked()
+        if image is None or labels is None or not chosen:
+            return
+        covered = ((instance, labels.raster_of(instance)) for instance in chosen)
+        regions = tuple((i, mask) for i, mask in covered if mask is not None and not mask.is_empty)
+        if not regions:
+            self._session.message.emit(tr("Nothing changes."))
+            return
+        boxes = np.array([mask.box for _, mask in regions])
+        (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
+        size, box = self._session.options.superpixel_size, (x0, y0, x1, y1)
+        region = region_to_divide(box, image.height, image.width, size)
+        self._newest = _Request(image, regions, size, region, self._canvas.superpixels.suitable(box))
+        self._background.submit("snap", self._newest, _snap(self._newest))
+        self.busy_changed.emit(tr("Snapping to superpixels…"))
+
+    def shutdown(self) -> None:
+        """Stops the background work."""
+        self._background.shutdown()
+
+    @Slot(object, object)
+    def _take(self, request: _Request, result: tuple[Superpixels, Snapped] | None) -> None:
+        if request is not self._newest:
+            return
+        self._finish()
+        document = self._session.document
+        if result is None or document is None or request.image is not self._session.image:
+            return
+        superpixels, found = result
+        self._canvas.superpixels.keep(superpixels)
+        as_asked = {instance.id: instance for instance, _ in request.regions}
+        changed = [i for i in found.changed if self._session.instance(i.id) is as_asked[i.id]]
+        if changed:
+            document.replace(*changed, title=Title(phrase("Snap to superpixels")))
+        if found.too_small:
+            text = tr("Too small for superpixels of this size: {count}", count=found.too_small)
+            self._session.message.emit(text)
+        elif not changed:
+            self._session.message.emit(tr("Nothing changes."))
+
+    @Slot(object, object, str)
+    def _fail(self, request: _Request, problem: Exception, details: str) -> None:
+        if request is self._newest:
+            self._finish()
+            self._session.failed.emit(str(problem), details)
+
+    def _finish(self) -> None:
+        self._newest = None
+        self.busy_changed.emit(None)
+
+
+def _snap(request: _Request) -> Job:
+    image = request.image
+
+    def job(should_stop: ShouldStop) -> tuple[Superpixels, Snapped] | None:
+        try:
+            superpixels = request.known or compute_superpixels(
+                image.array, request.size, request.region, should_stop
+            )
+        except SuperpixelsStopped:
+            return None
+        return superpixels, snapped(request.regions, superpixels)
+
+    return job
