@@ -176,6 +176,41 @@ def test_selecting_and_hovering(bench, unit):
     bench.session.set_hidden(())
 
 
+def test_superpixels(bench, unit):
+    """The GUI thread's share; computing runs beside it."""
+    layer = bench.view.superpixels
+    bench.session.select(())
+    bench.view.fit()
+    QApplication.processEvents()
+    start, gaps = perf_counter(), []
+    bench.session.set_tool("superpixel")
+    while not layer.is_settled:
+        begun = perf_counter()
+        QApplication.processEvents()
+        gaps.append((perf_counter() - begun) * 1000)
+        sleep(0.002)
+    took, lag = perf_counter() - start, np.percentile(gaps, 95)
+    print(f"superpixels of 12 MP: {took:.2f} s, event loop p95 {lag:.1f} ms")
+    report("superpixel hover", timed(lambda k: bench.mouse(QEvent.Type.MouseMove, 500 + 60 * k, 900)), unit)
+    bench.mouse(QEvent.Type.MouseButtonPress, 500, 1500, Qt.MouseButton.LeftButton)
+
+    def move(k):
+        bench.mouse(QEvent.Type.MouseMove, 500 + 60 * k, 1500 + 40 * np.sin(k), Qt.MouseButton.LeftButton)
+
+    report("superpixel stroke move, fitted", timed(move), unit)
+    report(
+        "superpixel stroke release",
+        timed(lambda _: bench.mouse(QEvent.Type.MouseButtonRelease, 2900, 1500), 1) * 2,
+        unit,
+    )
+    report("pan with the net", timed(lambda k: bench.view.pan_by(7 if k % 2 else -7, 0)), unit)
+    disc = objects(1)[0].geometry
+    report("snap one object (worker)", timed(lambda _: layer.current.snapped(disc)), unit)
+    bench.session.document.undo()
+    bench.session.set_tool("select")
+    layer.shutdown()
+
+
 def test_seed_preview(bench, unit):
     """The GUI thread's share of a τ step: asking, and painting the answer (the encoding runs beside)."""
     bench.session.select(())
