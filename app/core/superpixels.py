@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Region: TypeAlias = tuple[int, int, int, int]
 ShouldStop: TypeAlias = Callable[[], bool]
 
-SMALLEST_SIZE, LARGEST_SIZE, DEFAULT_SIZE = 6.0, 200.0, 32.0
+SMALLEST_SIZE, LARGEST_SIZE, DEFAULT_SIZE = 6.0, 200.0, 24.0
 """How wide a superpixel may be wished, in picture pixels."""
 
 WORK_PIXELS: Final = 2**20
