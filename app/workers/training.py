@@ -42,8 +42,8 @@ class TrainRequest:
     Attributes:
         folder: labelme files beside their pictures, with sub-folders.
         minutes: time budget.
-        architecture: what to train; it starts from the weights shipped with SeedHue, so that
-            repeated trainings do not drift away.
+        architecture: what to train; it starts from the weights shipped with SeedHue, or those that were
+            imported, so that repeated trainings do not drift away.
         store: folder of the user's models; the new version goes into it.
         reviewed_only: whether to learn only from pictures that a review approved.
         stop_early: set to end after the current step and keep the best weights.
@@ -166,7 +166,7 @@ def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) ->
     job = FineTuneRequest(
         architecture=request.architecture,
         dataset=dataset,
-        base=_shipped_weights(request.architecture),
+        base=find_base(request.architecture, request.store),
         output=folder,
         version=version,
         minutes=request.minutes,
@@ -194,14 +194,29 @@ def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) ->
     )
 
 
-def _shipped_weights(architecture: str) -> Path:
+def find_base(architecture: str, folder: Path) -> Path:
+    """The weights a fine-tuning starts from: the shipped ones, or, of a network that comes without, those
+    that the active version goes back to.
+
+    Raises:
+        WeightsError: there are none.
+    """
     from models.errors import WeightsError
     from models.registry import find_architecture
+    from models.store import ModelStore
 
     shipped = find_architecture(architecture).default_weights
-    if shipped is None:
-        raise WeightsError(f"no weights are shipped for {architecture}, so there is nothing to start from.")
-    return shipped()
+    if shipped is not None:
+        return shipped()
+    store = ModelStore(folder)
+    model = store.active()
+    known = {stored.version: stored for stored in store.models() if stored.architecture == architecture}
+    if model.version not in known:
+        raise WeightsError(f"no weights of {architecture} are in use, so there is nothing to start from.")
+    while model.info is not None and model.info.facts.get("parent") in known:
+        model = known.pop(model.info.facts["parent"])
+    assert model.weights is not None
+    return model.weights
 
 
 class _EventTranslator:
