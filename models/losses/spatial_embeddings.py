@@ -25,7 +25,9 @@ from models.losses.lovasz import lovasz_hinge
 
 @dataclass(frozen=True, slots=True)
 class SpatialLossSettings:
-    """Weights of the terms; `foreground` is the weight of an object's pixels in the seed term."""
+    """Weights of the terms; `foreground` is the weight of the objects' pixels in the seed term, in the map
+    of their own class and in those of the others alike: if they counted less there, a pixel whose class is
+    unclear would belong to every class."""
 
     instance: float = 1.0
     variance: float = 10.0
@@ -96,9 +98,8 @@ def _seed_term(
         seeds: (C, P); phi and belongs: (N, P); known: (P,).
     """
     is_class = torch.arange(len(seeds), device=seeds.device)[:, None] == categories[None]
-    inside = is_class.float() @ belongs.float()
     target = is_class.float() @ (phi * belongs)
-    weight = torch.where(inside > 0.0, foreground, 1.0) * known
+    weight = torch.where(belongs.any(dim=0), foreground, 1.0) * known
     return ((seeds - target).square() * weight).sum() / seeds.shape[1]
 
 

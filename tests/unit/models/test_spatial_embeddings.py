@@ -75,7 +75,7 @@ def terms_by_loops(embedding, sigma, seeds, labels, categories, *, learned_cente
         instance.append(hinge_by_sets(2 * phi[known] - 1, inside[known].astype(float)))
         variance.append(np.mean((sigma[:, inside] - mean_sigma[:, None]) ** 2))
         target[category][inside] = phi[inside]
-        weight[category][inside] = 10.0
+        weight[:, inside] = 10.0
     seed = ((seeds - target) ** 2 * weight).sum() / labels.size
     return np.mean(instance), np.mean(variance), seed
 
@@ -98,6 +98,28 @@ def test_the_terms_are_those_of_the_paper_object_by_object(sigmas, learned_cente
     expected = terms_by_loops(embedding, sigma, seeds, labels, categories, learned_center=learned_center)
     got = [float(v) for v in (ours.instance, ours.variance, ours.seed)]
     assert got == pytest.approx(expected, rel=2e-3)
+
+
+def test_a_pixel_of_unclear_class_belongs_to_none():
+    """Two objects that look alike, one of each class: the best answer of a map is phi / 2, below the cut."""
+    labels = torch.tensor([[1, 0, 0, 2]])
+    value = torch.full((2,), 0.9, requires_grad=True)
+    optimizer = torch.optim.SGD([value], 0.02)
+    for _ in range(300):
+        seeds = torch.zeros(2, 1, 4)
+        seeds = torch.where(labels > 0, value[:, None, None], seeds)
+        terms = spatial_terms(
+            torch.zeros(2, 1, 4),
+            torch.zeros(1, 1, 4),
+            seeds,
+            labels,
+            torch.tensor([0, 1]),
+            learned_center=True,
+        )
+        optimizer.zero_grad()
+        terms.seed.backward()
+        optimizer.step()
+    torch.testing.assert_close(value.detach(), torch.tensor([0.5, 0.5]), atol=1e-3, rtol=0)
 
 
 def test_who_gets_a_gradient_from_which_term():
