@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import compress, count, takewhile
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -32,6 +33,7 @@ from converters.annotation import (
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, make_folder, read_json, shown, write_atomic
 from converters.formats import Format, Picture, WriteOptions, files_with, known_size, place_image
+from converters.frozen import FrozenMap
 from converters.geometry import join_rings, mask_to_rings, rasterize
 from converters.images import encode_png, read_index_image
 from converters.labelme_shapes import MAX_POINTS, box_of_corners, content_id, read_label, read_points
@@ -43,7 +45,7 @@ from converters.xml_files import (
     decimal,
     element_dict,
     fits_xml,
-    number_of,
+    number,
     pixels_of,
     read_xml,
     text_of,
@@ -96,6 +98,11 @@ def _xml_instance(element: Element, index: int, file: Path) -> Instance:
     instance = voc_object(element, index)
     if not had_box:
         element.remove(stand_in)
+    keypoints = element.find("keypoints")
+    seen = _visibility(keypoints) if keypoints is not None and isinstance(geometry, Point | PointSet) else []
+    if set(seen) - {2}:
+        visibility = [each for each in seen if each]
+        instance = replace(instance, attributes=FrozenMap({"visibility": visibility, **instance.attributes}))
     return replace(instance, geometry=geometry)
 
 
@@ -115,46 +122,55 @@ def _xml_geometry(element: Element, file: Path) -> Geometry | None:
         points = _numbered(found)
         return Line(*points) if len(points) == 2 else LineStrip(points)
     if (found := element.find("cubic_bezier")) is not None:
-        return Polygon(_curve(found))
+        return Polygon(_curve(_numbered(found), _numbered(found, "_c1"), _numbered(found, "_c2")))
     if (found := element.find("keypoints")) is not None:
-        points = _numbered(found)
+        points = tuple(compress(_numbered(found), _visibility(found)))
+        if not points:
+            raise ConverterError("none of its key points is set.")
         return Point(*points[0]) if len(points) == 1 else PointSet(points)
     if (found := element.find("pixels")) is not None:
-        number = text_of(found, "id")
-        if not (number.isascii() and number.isdigit() and len(number) < 9):
+        mask_id = text_of(found, "id")
+        if not (mask_id.isascii() and mask_id.isdigit() and len(mask_id) < 9):
             raise ConverterError("the pixels have no number.")
-        picture = file.with_name(f"{file.stem}_pixels{number}.png")
+        picture = file.with_name(f"{file.stem}_pixels{mask_id}.png")
         if not picture.is_file():
             raise ConverterError(f"the mask {picture.name} is not to be found.")
         return Mask.from_full(read_index_image(picture))
     return None
 
 
-def _numbered(element: Element) -> tuple[Vertex, ...]:
-    """x1, y1, x2, y2, ..."""
+def _numbered(element: Element, ending: str = "") -> tuple[Vertex, ...]:
+    """x1, y1, x2, y2, ..., each tag with the ending."""
+    texts = {child.tag: child.text for child in element}
     points: list[Vertex] = []
-    for index in range(1, MAX_POINTS):
-        if element.find(f"x{index}") is None:
-            break
-        points.append((number_of(element, f"x{index}"), number_of(element, f"y{index}")))
+    for n in takewhile(lambda n: f"x{n}{ending}" in texts, range(1, MAX_POINTS)):
+        x, y = f"x{n}{ending}", f"y{n}{ending}"
+        points.append((number(texts[x], x), number(texts.get(y), y)))
     if not points:
         raise ConverterError(f"the {element.tag} has no points.")
     return tuple(points)
 
 
-def _curve(element: Element) -> tuple[Vertex, ...]:
-    """A closed chain of cubic curves as points on it; c1 is the handle before a point, c2 after it,
-    told apart by which one lies nearer to the neighbour."""
-    anchors = _numbered(element)
-    handles = [
-        tuple((number_of(element, f"x{n}_{c}"), number_of(element, f"y{n}_{c}")) for c in ("c1", "c2"))
-        for n in range(1, len(anchors) + 1)
-    ]
+def _visibility(keypoints: Element) -> list[int]:
+    """v1, v2, ... of the points: 0 not set, 1 occluded, 2 visible, which is also what is not told."""
+    texts = {child.tag: (child.text or "").strip() for child in keypoints}
+    points = takewhile(lambda n: f"x{n}" in texts, count(1))
+    return [{"0": 0, "1": 1}.get(texts.get(f"v{n}", ""), 2) for n in points]
+
+
+def _curve(
+    anchors: tuple[Vertex, ...], before: tuple[Vertex, ...], after: tuple[Vertex, ...]
+) -> tuple[Vertex, ...]:
+    """A closed chain of cubic curves as points on it. Each anchor has two handles; which of them belongs to
+    which neighbour is told by the distances."""
+    handles = list(zip(before, after, strict=True))
+    if len(handles) != len(anchors):
+        raise ConverterError("a point of the curve lacks its handles.")
     points: list[Vertex] = []
     for n, start in enumerate(anchors):
-        end, after, before = anchors[(n + 1) % len(anchors)], handles[n], handles[(n + 1) % len(anchors)]
-        first = min(after, key=lambda h: _square(h, end))
-        second = min(before, key=lambda h: _square(h, start))
+        end, leaving, coming = anchors[(n + 1) % len(anchors)], handles[n], handles[(n + 1) % len(anchors)]
+        first = min(leaving, key=lambda h: _square(h, end))
+        second = min(coming, key=lambda h: _square(h, start))
         for step in range(_CURVE_STEPS):
             points.append(_on_curve((start, first, second, end), step / _CURVE_STEPS))
     return tuple(points)
@@ -206,14 +222,18 @@ def _json_instance(raw: Any, index: int) -> Instance:
 
 
 def _json_geometry(raw: dict[str, Any]) -> Geometry:
-    for key in ("polygon", "line", "keypoints", "rotated_box"):
+    for key in ("polygon", "line", "keypoints", "rotated_box", "cubic_bezier"):
         if key in raw:
             values = raw[key]
+            if key == "keypoints" and isinstance(values, list) and _are_triples(values) and KEY not in raw:
+                values = [v for n, v in enumerate(values) if n % 3 < 2 and values[n - n % 3 + 2]]
             if not isinstance(values, list) or len(values) % 2 or not values:
                 raise ConverterError(f"{key} is no list of x, y pairs.")
             points = read_points([list(pair) for pair in zip(values[0::2], values[1::2], strict=True)])
             if key == "polygon":
                 return Polygon(points)
+            if key == "cubic_bezier":
+                return Polygon(_curve(points[0::3], points[1::3], points[2::3]))
             if key == "rotated_box" and len(points) == 4:
                 return box_of_corners(points)
             if key == "keypoints":
@@ -224,6 +244,11 @@ def _json_geometry(raw: dict[str, Any]) -> Geometry:
         raise ConverterError(f"the object has no shape that is known here: {shown(sorted(map(str, raw)))}.")
     (x, y), (w, h) = read_points([box[:2], box[2:]])
     return Box(x, y, x + w, y + h)
+
+
+def _are_triples(values: list[Any]) -> bool:
+    """Whether every third number is a visibility (0, 1 or 2), as RectLabel writes key points."""
+    return len(values) % 3 == 0 and all(type(v) is int and 0 <= v <= 2 for v in values[2::3])
 
 
 def _write_xml(picture: Picture, options: WriteOptions, report: Report) -> None:
@@ -249,9 +274,9 @@ def _write_xml(picture: Picture, options: WriteOptions, report: Report) -> None:
             case LineStrip(points):
                 _add_points(element, "line", points)
             case Point(x, y):
-                _add_points(element, "keypoints", ((x, y),))
+                _add_points(element, "keypoints", ((x, y),), visible=True)
             case PointSet(points):
-                _add_points(element, "keypoints", points)
+                _add_points(element, "keypoints", points, visible=True)
             case _:
                 if not isinstance(geometry, Mask):
                     note("changed", "a circle becomes a mask")
@@ -309,11 +334,13 @@ def _flat(points: tuple[Vertex, ...]) -> list[float]:
     return [value for point in points for value in point]
 
 
-def _add_points(element: Element, tag: str, points: tuple[Vertex, ...]) -> None:
+def _add_points(element: Element, tag: str, points: tuple[Vertex, ...], *, visible: bool = False) -> None:
     parent = add(element, tag)
     for index, (x, y) in enumerate(points, start=1):
         add(parent, f"x{index}", decimal(x))
         add(parent, f"y{index}", decimal(y))
+        if visible:
+            add(parent, f"v{index}", 2)
 
 
 def _start(picture: Picture, options: WriteOptions, report: Report) -> tuple[ImageAnnotation, Path]:

@@ -36,7 +36,7 @@ from converters.images import read_index_image
 from converters.labelme_shapes import content_id
 from converters.palette import indexed_png
 from converters.report import Report
-from converters.seedhue_facts import all_facts, with_facts
+from converters.seedhue_facts import KEY, all_facts, with_facts
 from converters.xml_files import (
     add,
     add_facts,
@@ -53,6 +53,11 @@ from converters.xml_files import (
 
 MAX_OBJECTS = 254
 _STATES = ("truncated", "difficult", "occluded")
+# What is read of an object; RectLabel's shapes are among it. Anything else is kept as it is.
+_KNOWN = frozenset(
+    {"name", "pose", *_STATES, "bndbox", "attributes", KEY}
+    | {"polygon", "rotated_bndbox", "robndbox", "line", "cubic_bezier", "keypoints", "pixels"}
+)
 
 
 def read_voc(path: Path | str) -> ImageAnnotation:
@@ -102,11 +107,15 @@ def voc_object(element: Element, index: int) -> Instance:
         attributes["pose"] = pose
     for attribute in element.findall("attributes/attribute"):
         attributes[text_of(attribute, "name")] = text_of(attribute, "value")
+    others = [child for child in element if child.tag not in _KNOWN]
+    attributes.update({child.tag: text_of(element, child.tag) for child in others if not len(child)})
+    nested = [element_dict(child) for child in others if len(child)]
     instance = Instance(
         id=content_id(element_dict(element), index),
         label=voc_label(element),
         geometry=_box(element),
         attributes=FrozenMap(attributes),
+        extra=FrozenMap({"voc": nested} if nested else {}),
     )
     return with_facts(instance, facts_in(element))
 

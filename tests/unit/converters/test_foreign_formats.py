@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ from converters.annotation import (
     Mask,
     OrientedBox,
     Point,
+    PointSet,
     Polygon,
 )
 from converters.convert import convert
@@ -23,9 +25,10 @@ from converters.errors import ConverterError
 from converters.geometry import fill_rings, mask_iou
 from converters.label_studio import decode_brush
 from converters.labelme_json import read_labelme
+from converters.rectlabel import read_rectlabel
 from converters.registry import FORMATS, readable_formats, sniff
 from converters.report import Report
-from tests.foreign_files import HEIGHT, SAMPLES, WIDTH, brush_code, ring
+from tests.foreign_files import HEIGHT, SAMPLES, WIDTH, brush_code, picture, ring
 
 TRIANGLE = Polygon(((1, 2), (9, 2), (9, 9)))
 BOX = Box(1, 2, 9, 9)
@@ -207,6 +210,57 @@ def test_rectlabel(tmp_path):
 def test_rectlabel_json(tmp_path):
     annotation, _ = read(tmp_path, "rectlabel-json")
     assert geometries(annotation) == [BOX, TRIANGLE]
+
+
+def test_rectlabel_key_points_that_are_not_set_are_none(tmp_path):
+    picture(tmp_path / "a.png")
+    triples = [3, 4, 2, 0, 0, 0, 5, 6, 1]
+    tags = "".join(
+        f"<x{n}>{x}</x{n}><y{n}>{y}</y{n}><v{n}>{v}</v{n}>"
+        for n, (x, y, v) in enumerate(zip(*[iter(triples)] * 3, strict=True), start=1)
+    )
+    head = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height></size>"
+    (tmp_path / "a.xml").write_text(
+        f"<annotation><filename>a.png</filename>{head}<object><name>dog</name><rating>5</rating>"
+        f"<part><name>head</name></part><keypoints>{tags}</keypoints></object></annotation>"
+    )
+    objects = [
+        {"label": "dog", "keypoints": triples},
+        {"label": "leaf", "cubic_bezier": [v for x, y in TRIANGLE.points for v in (x, y) * 3]},
+    ]
+    document = {"filename": "a.png", "image_w_h": [WIDTH, HEIGHT], "objects": objects}
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    dog = read_rectlabel(tmp_path / "a.xml").instances[0]
+    assert dog.geometry == PointSet(((3, 4), (5, 6)))
+    assert dog.attributes == {"visibility": [2, 1], "rating": "5"}
+    assert dog.extra["voc"][0]["tag"] == "part"
+    same, leaf = read_rectlabel(tmp_path / "a.json").instances
+    assert same.geometry == dog.geometry
+    assert (
+        mask_iou(
+            fill_rings([leaf.geometry.points], HEIGHT, WIDTH), fill_rings([TRIANGLE.points], HEIGHT, WIDTH)
+        )
+        > 0.99
+    )
+
+
+def test_a_rectlabel_outline_of_many_points_is_read_at_once(tmp_path):
+    tags = "".join(f"<x{n}>{n % 50}</x{n}><y{n}>{n % 30}</y{n}>" for n in range(1, 50_001))
+    (tmp_path / "a.xml").write_text(
+        f"<annotation><filename>a.png</filename><object><name>x</name><polygon>{tags}</polygon></object></annotation>"
+    )
+    assert len(read_rectlabel(tmp_path / "a.xml").instances[0].geometry.points) == 50_000
+
+
+def test_panoptic_annotations_without_a_picture_of_their_own_are_reported(tmp_path):
+    file = SAMPLES["coco-panoptic"](tmp_path)
+    document = json.loads(file.read_text())
+    document["annotations"] += [document["annotations"][0], {"image_id": 999, "segments_info": []}, 5]
+    file.write_text(json.dumps({**document, "categories": document["categories"]}))
+    _, report = read_from(tmp_path, "coco-panoptic")
+    assert len(report) == 3
+    file.write_text(json.dumps({**document, "categories": 5}))
+    assert not read_from(tmp_path, "coco-panoptic")[0].instances
 
 
 def test_mit_labelme(tmp_path):
