@@ -26,12 +26,12 @@ from converters.annotation import (
     RejectedShape,
 )
 from converters.coco_dataset import (
-    IMAGE_KEYS,
     Categories,
     category_numbers,
     kept_ids,
     kept_numbers,
     known_categories,
+    known_entry,
     known_header,
     known_id,
     known_object_id,
@@ -154,11 +154,13 @@ def _fragment_of(
 def _numbers_of(
     fragments: Sequence[_Fragment],
     headers: Sequence[dict[str, Any]],
-    label_map: Mapping[str, str] | None = None,
+    options: WriteOptions | None = None,
 ) -> dict[str, int]:
     labels = {label for fragment in fragments for label, _, _ in fragment.objects}
     known = [fragment.known_categories for fragment in fragments]
-    return kept_numbers(labels, known, headers, label_map=label_map)
+    if options is None:
+        return kept_numbers(labels, known, headers)
+    return kept_numbers(labels.union(options.declared), known, headers, label_map=options.label_map)
 
 
 def _document(fragments: Sequence[_Fragment], numbers: Mapping[str, int], header: dict[str, Any]) -> str:
@@ -334,10 +336,7 @@ def _image_entry(annotation: ImageAnnotation, path: Path | str) -> dict[str, Any
             path=path,
             remedy="Put the picture where its annotation file says it is.",
         )
-    known = annotation.extra.get("coco")
-    known = known if isinstance(known, dict) else {}
-    entry: dict[str, Any] = {key: v for key, v in known.items() if key not in (*IMAGE_KEYS, "id")}
-    entry.update(file_name=annotation.image_path, height=annotation.height, width=annotation.width)
+    entry = {**known_entry(annotation), "height": annotation.height, "width": annotation.width}
     ours: dict[str, Any] = {}
     if annotation.flags:
         ours["flags"] = dict(annotation.flags)
@@ -353,10 +352,8 @@ def _write_picture(picture: Picture, options: WriteOptions, report: Report) -> _
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
     headers = [fragment.header for fragment in fragments if fragment.header]
-    if options.labels:
-        numbers = category_numbers(options.labels)
-    else:
-        numbers = _numbers_of(fragments, headers, options.label_map)
+    given = category_numbers(options.labels) if options.labels else None
+    numbers = given or _numbers_of(fragments, headers, options)
     header = written_header(numbers, headers, report)
     for split in sorted({fragment.split for fragment in fragments}) or [""]:
         part = [fragment for fragment in fragments if fragment.split == split]

@@ -18,7 +18,7 @@ Categories: TypeAlias = Sequence[str] | Mapping[str, int]
 # Labels with the ids they had, for each picture.
 KnownIds: TypeAlias = Iterable[Mapping[str, int]]
 
-IMAGE_KEYS = frozenset({"file_name", "height", "width", KEY})
+_IMAGE_KEYS = frozenset({"file_name", "height", "width", KEY})
 _OUR_INFO = {"description": "written by SeedHue", "version": "1.0"}
 _PLAIN = {"supercategory": ""}
 
@@ -50,7 +50,7 @@ def remembered(
 ) -> dict[str, Any]:
     """What a picture keeps of its file: its own entry, the ids of its labels, and, if it is the first one,
     the header. What a writer would write anyway is left out."""
-    kept = {key: value for key, value in image.items() if key not in IMAGE_KEYS}
+    kept = {key: value for key, value in image.items() if key not in _IMAGE_KEYS}
     used = set(labels)
     ids = {name: number for number, name in names.items() if name in used}
     ours: dict[str, Any] = {"category_ids": ids} if ids else {}
@@ -67,6 +67,12 @@ def known_id(annotation: ImageAnnotation) -> int | None:
     """The picture's id in a COCO source."""
     number = _coco(annotation).get("id")
     return number if type(number) is int else None
+
+
+def known_entry(annotation: ImageAnnotation) -> dict[str, Any]:
+    """The picture's entry under images as in a COCO source, without id and size, with its present name."""
+    kept = {key: v for key, v in _coco(annotation).items() if key not in (*_IMAGE_KEYS, "id")}
+    return {**kept, "file_name": annotation.image_path}
 
 
 def known_categories(annotation: ImageAnnotation) -> dict[str, int]:

@@ -6,7 +6,7 @@ one segment at most: of overlapping objects the later one keeps it, and that is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,19 @@ from converters.annotation import (
     Polygon,
     RejectedShape,
 )
-from converters.coco_dataset import read_category_names
+from converters.coco_dataset import (
+    category_numbers,
+    kept_ids,
+    kept_numbers,
+    known_categories,
+    known_entry,
+    known_header,
+    known_id,
+    read_category_names,
+    read_header,
+    remembered,
+    written_header,
+)
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import json_text, make_folder, read_json, safe_join, shown, write_atomic
 from converters.formats import (
@@ -36,7 +48,6 @@ from converters.formats import (
     dataset_file,
     files_with,
     known_size,
-    label_numbers,
     place_for_dataset,
     reader_of,
 )
@@ -60,27 +71,32 @@ def _entries(file: Path, root: Path, report: Report) -> list[PictureEntry]:
     ):
         raise UnknownFormatError("this is no COCO panoptic file.", path=file)
     names = read_category_names(document)
-    things = {
-        entry["id"]: entry.get("isthing") in (1, True)
-        for entry in document.get("categories") or ()
-        if isinstance(entry, dict) and type(entry.get("id")) is int
-    }
+    first: dict[str, Any] | None = (header := read_header(document))
+    things = {entry["id"]: entry.get("isthing") in (1, True) for entry in header["categories"]}
     segments: dict[Any, dict[str, Any]] = {}
+    known = {image.get("id") for image in document["images"] if isinstance(image, dict) and _has_id(image)}
     for index, entry in enumerate(document["annotations"]):
-        if isinstance(entry, dict) and isinstance(entry.get("image_id"), int | str):
-            segments[entry["image_id"]] = entry
-        else:
+        identity = entry.get("image_id") if isinstance(entry, dict) else None
+        if not isinstance(identity, int | str) or identity not in known:
             report.add("dropped", "the annotation belongs to no picture of the file", path=file, index=index)
+        elif identity in segments:
+            report.add("dropped", "the picture has an annotation already", path=file, index=index)
+        else:
+            segments[identity] = entry
     found: list[PictureEntry] = []
     for index, image in enumerate(document["images"]):
-        identity = image.get("id") if isinstance(image, dict) else None
-        if not isinstance(identity, int | str) or not isinstance(image.get("file_name"), str):
+        if not isinstance(image, dict) or not _has_id(image) or not isinstance(image.get("file_name"), str):
             report.add("dropped", "the entry under images has no id or no file_name", path=file, index=index)
             continue
-        entry = segments.get(identity, {"segments_info": []})
-        decode = partial(_annotation_of, image, entry, names, things, file)
+        entry = segments.get(image["id"], {"segments_info": []})
+        decode = partial(_annotation_of, image, entry, names, things, file, first)
         found.append(PictureEntry(_path_of(image), decode))
+        first = None
     return found
+
+
+def _has_id(image: dict[str, Any]) -> bool:
+    return isinstance(image.get("id"), int | str)
 
 
 def _path_of(image: dict[str, Any]) -> str:
@@ -93,6 +109,7 @@ def _annotation_of(
     names: Mapping[int, str],
     things: Mapping[int, bool],
     file: Path,
+    header: dict[str, Any] | None,
     report: Report,
 ) -> ImageAnnotation:
     segments = entry.get("segments_info")
@@ -102,7 +119,7 @@ def _annotation_of(
         n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (image.get("height"), image.get("width"))
     )
     if not segments:
-        return ImageAnnotation(name, height, width)
+        return ImageAnnotation(name, height, width, extra=_extra(image, (), names, header))
     ids = read_index_image(_id_picture(entry.get("file_name"), file))
     if height and width and ids.shape != (height, width):
         raise ConverterError(f"the picture of its segments is {ids.shape[1]} x {ids.shape[0]} pixels.")
@@ -119,7 +136,24 @@ def _annotation_of(
             instance = replace(instance, id=f"{instance.id}-{index}")
         taken.add(instance.id)
         instances.append(instance)
-    return ImageAnnotation(name, ids.shape[0], ids.shape[1], tuple(instances), rejected=tuple(rejected))
+    return ImageAnnotation(
+        image_path=name,
+        height=ids.shape[0],
+        width=ids.shape[1],
+        instances=tuple(instances),
+        rejected=tuple(rejected),
+        extra=_extra(image, instances, names, header),
+    )
+
+
+def _extra(
+    image: dict[str, Any],
+    instances: Iterable[Instance],
+    names: Mapping[int, str],
+    header: dict[str, Any] | None,
+) -> FrozenMap[Any]:
+    labels = {instance.label for instance in instances}
+    return FrozenMap({"coco": remembered(image, labels, dict(names), header)})
 
 
 def _id_picture(name: Any, file: Path) -> Path:
@@ -206,33 +240,42 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str,
     write_atomic(file, encode_png(rgb), durable=False)
     report.pictures += 1
     report.instances += len(segments)
-    size = {"height": height, "width": width}
     return {
         "split": picture.split,
-        "image": {"file_name": annotation.image_path, **size},
+        "image": {**known_entry(annotation), "height": height, "width": width},
         "annotation": {"file_name": f"{picture.name}.png", "segments_info": segments},
+        "known_id": known_id(annotation),
+        "known_categories": known_categories(annotation),
+        "header": known_header(annotation),
     }
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
     every = [s for fragment in fragments for s in fragment["annotation"]["segments_info"]]
-    numbers = label_numbers(options.labels or sorted({s["category_id"] for s in every}), start=1)
+    labels = {s["category_id"] for s in every}
+    headers = [fragment["header"] for fragment in fragments if fragment["header"]]
+    if options.labels:
+        numbers = category_numbers(options.labels)
+    else:
+        known = [fragment["known_categories"] for fragment in fragments]
+        declared = labels.union(options.declared)
+        numbers = kept_numbers(declared, known, headers, label_map=options.label_map)
     stuff = {s["category_id"] for s in every if s[KEY].get("attributes", {}).get("isthing") is False}
+    header = written_header(numbers, headers, report)
+    for category in header["categories"]:
+        if category["name"] in labels or "isthing" not in category:
+            category["isthing"] = int(category["name"] not in stuff)
     for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
         part = [fragment for fragment in fragments if fragment["split"] == split]
         images, annotations = [], []
-        for number, fragment in enumerate(part, start=1):
+        for number, fragment in zip(kept_ids(each["known_id"] for each in part), part, strict=True):
             images.append({"id": number, **fragment["image"]})
             segments = [
                 {**s, "category_id": numbers[s["category_id"]]}
                 for s in fragment["annotation"]["segments_info"]
             ]
             annotations.append({"image_id": number, **fragment["annotation"], "segments_info": segments})
-        categories = [
-            {"id": n, "name": name, "supercategory": "", "isthing": int(name not in stuff)}
-            for name, n in numbers.items()
-        ]
-        document = {"images": images, "annotations": annotations, "categories": categories}
+        document = {**header, "images": images, "annotations": annotations}
         write_atomic(dataset_file(options, "panoptic", split), json_text(document))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from converters.annotation import ImageAnnotation, Instance
+from converters.coco_dataset import kept_numbers, known_categories, known_header
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files import make_folder
 from converters.formats import Format, Picture, PictureEntry, PictureFinder, WriteOptions, safe_name
@@ -103,7 +104,6 @@ class _Outcome:
     report: Report = field(default_factory=Report)
     failure: ConverterError | None = None
     skipped: bool = False
-    labels: frozenset[str] = frozenset()
 
 
 def convert(
@@ -165,6 +165,7 @@ def convert(
         goal,
         tuple(labels or ()),
         dict(label_map or {}),
+        _declared(reader, origin, label_map or {}),
         not one_file if copy_images is None else copy_images,
         info,
     )
@@ -186,8 +187,10 @@ def convert(
         tasks = [replace(task, split=part) for task, part in zip(tasks, parts, strict=True)]
     share = partial(work_through, processes=processes, should_stop=should_stop)
     if writer.needs_labels and not labels:
-        found = frozenset().union(*(outcome.labels for _, outcome in share(partial(_labels_of, plan), tasks)))
-        options = replace(options, labels=tuple(sorted(found)))
+        known = [
+            found for _, outcome in share(partial(_labels_of, plan), tasks) for found in outcome.fragments
+        ]
+        options = replace(options, labels=_ordered(known, options))
         plan = replace(plan, options=options)
     fragments: list[Any] = []
     done = skipped = 0
@@ -206,6 +209,11 @@ def convert(
     if writer.finish is not None and not stopped:
         writer.finish(options, fragments, report)
     return Conversion(reader.name, writer.name, report, tuple(failures), stopped)
+
+
+def _declared(reader: Format, source: Path, label_map: Mapping[str, str]) -> tuple[str, ...]:
+    listed = reader.declared(source) if reader.declared is not None else []
+    return tuple(filter(None, (label_map.get(label, label) for label in listed)))
 
 
 def _tasks(plan: _Plan, report: Report, failures: list[ConverterError]) -> list[_Task]:
@@ -279,12 +287,33 @@ def _picture(plan: _Plan, task: _Task, annotation: ImageAnnotation, report: Repo
     return Picture(_relabelled(plan, sized, report), task.name, image_file, task.split)
 
 
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """What a picture says about the labels: its own, and what coco_dataset.py remembers."""
+
+    own: tuple[str, ...]
+    known: dict[str, int]
+    header: dict[str, Any]
+
+
 def _labels_of(plan: _Plan, task: _Task) -> _Outcome:
     try:
-        pictures = _pictures(plan, task, Report())
+        pictures = [picture.annotation for picture in _pictures(plan, task, Report())]
     except ConverterError:
         return _Outcome()  # the second round tells
-    return _Outcome(labels=frozenset(label for p in pictures for label in p.annotation.labels))
+    return _Outcome([_Labels(each.labels, known_categories(each), known_header(each)) for each in pictures])
+
+
+def _ordered(found: list[_Labels], options: WriteOptions) -> tuple[str, ...]:
+    """Every label: those the source numbers in that order, the others in alphabetical order."""
+    own = {label for each in found for label in each.own}
+    numbers = kept_numbers(
+        own,
+        [each.known for each in found],
+        [each.header for each in found],
+        label_map=options.label_map,
+    )
+    return tuple(dict.fromkeys([*options.declared, *numbers]))
 
 
 def _convert_one(plan: _Plan, task: _Task) -> _Outcome:

@@ -291,7 +291,9 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         add(task, "size", len(part))
         add(task, "mode", "annotation")
         labels = add(task, "labels")
-        for name in options.labels or sorted({label for fragment in part for label in fragment["labels"]}):
+        for name in options.labels or sorted(
+            {label for each in part for label in each["labels"]} | {*options.declared}
+        ):
             label = add(labels, "label")
             add(label, "name", name)
             attribute = add(add(label, "attributes"), "attribute")

@@ -58,6 +58,7 @@ class WriteOptions:
         target: the file or the folder to write.
         labels: all labels in their order, when the format says `needs_labels` or the user gave them.
         label_map: new labels by old ones, as the pictures have them already.
+        declared: labels the source lists, whether an object has them or not, as the label map has them.
         copy_images: pictures are copied into the target; otherwise they are referred to.
         info: json-to-dataset also writes `info.yaml`.
     """
@@ -65,6 +66,7 @@ class WriteOptions:
     target: Path
     labels: tuple[str, ...] = ()
     label_map: Mapping[str, str] = field(default_factory=dict)
+    declared: tuple[str, ...] = ()
     copy_images: bool = True
     info: bool = True
 
@@ -101,6 +103,7 @@ class Format:
         read: (label file, source root, report) to its pictures; what cannot be carried is reported.
         entries: the same without decoding them, where one file speaks of many pictures: so the pictures
             can be handed out to processes.
+        declared: all labels a source lists beside its objects, in the order of their numbers.
         write: one picture; may run in another process. What it returns goes to `finish`.
         finish: called once at the end with all that `write` returned, in order.
         needs_labels: `write` must know all labels of the whole source first.
@@ -112,6 +115,7 @@ class Format:
     find: FindFiles | None = None
     read: ReadFile | None = None
     entries: ListPictures | None = None
+    declared: Callable[[Path], list[str]] | None = None
     write: WritePicture | None = None
     finish: Finish | None = None
     needs_labels: bool = False
@@ -317,9 +321,9 @@ def known_size(picture: Picture) -> tuple[int, int]:
     )
 
 
-def label_numbers(labels: Iterable[str], *, start: int = 0) -> dict[str, int]:
-    """Labels with consecutive numbers in the given order."""
-    return {label: number for number, label in enumerate(dict.fromkeys(labels), start=start)}
+def label_numbers(labels: Iterable[str]) -> dict[str, int]:
+    """Labels with consecutive numbers from 0 in the given order."""
+    return {label: number for number, label in enumerate(dict.fromkeys(labels))}
 
 
 def place_for_dataset(picture: Picture, options: WriteOptions, report: Report) -> ImageAnnotation:

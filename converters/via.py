@@ -252,7 +252,9 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
         part = [fragment for fragment in fragments if fragment["split"] == split]
         entries = {f"{f['entry']['filename']}{f['entry']['size']}": f["entry"] for f in part}
-        labels = options.labels or sorted({label for fragment in part for label in fragment["labels"]})
+        labels = options.labels or sorted(
+            {label for each in part for label in each["labels"]} | {*options.declared}
+        )
         choices = {
             "type": "dropdown",
             "description": "",

@@ -45,6 +45,8 @@ _LIST_FILES = frozenset(
 )
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _MAX_NUMBERS = 400_000
+# More numbers than this are some damage, and no list of names.
+_MAX_CLASSES = 100_000
 
 
 def find_yolo(source: Path) -> list[Path]:
@@ -176,6 +178,17 @@ def _cached_yaml_names(path: Path, _changed: int) -> dict[int, str]:
     return {}
 
 
+def _declared(source: Path) -> list[str]:
+    """The names of all classes there are numbers for."""
+    folder = source if source.is_dir() else source.parent
+    try:
+        names = class_names(folder / "labels.txt", source)
+    except ConverterError:
+        return []  # the reader tells
+    count = max(names, default=-1) + 1
+    return [names.get(n, f"class_{n}") for n in range(count)] if count <= _MAX_CLASSES else []
+
+
 def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
     return [read_yolo(path, class_names(path, root))]
 
@@ -277,6 +290,7 @@ FORMAT = Format(
     title="YOLO segment",
     find=find_yolo,
     read=_read,
+    declared=_declared,
     write=partial(_write, "segment"),
     finish=_finish,
     needs_labels=True,
@@ -286,6 +300,7 @@ DETECT = Format(
     title="YOLO detect",
     find=find_yolo,
     read=_read,
+    declared=_declared,
     write=partial(_write, "detect"),
     finish=_finish,
     needs_labels=True,
