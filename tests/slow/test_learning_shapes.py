@@ -1,0 +1,156 @@
+"""Every network learns: from random weights to finding and naming unseen shapes, in five minutes.
+
+`make test-slow`, or one of them: `python -m pytest tests/slow/test_learning_shapes.py -m slow -s -k yolact`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+
+from models.data.shapes import SHAPE_CATEGORIES
+from models.evaluation.clicks import evaluate_clicks
+from models.evaluation.coco import evaluate_coco
+from models.evaluation.panoptic import evaluate_panoptic
+from models.evaluation.semantic import evaluate_semantic
+from models.inference.deep_metric_learning import DEEP_METRIC_LEARNING
+from models.inference.embedmask import EMBEDMASK
+from models.inference.family import NetworkFamily
+from models.inference.fcn import FCN_FAMILY
+from models.inference.instance_networks import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
+from models.inference.panoptic import PANOPTIC
+from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
+from models.losses.deep_metric_learning import DeepMetricLoss, DeepMetricSettings
+from models.losses.mask_iou import MaskScoringLoss
+from models.losses.panoptic import PanopticLoss
+from models.losses.two_stage import MaskRCNNLoss, TwoStageSettings
+from models.training.trainable import Loss
+from tests.slow.shape_learning import learn_shapes
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
+
+WANTED_AP50 = 0.80
+WANTED_MEAN_IOU = 0.75  # of FCN
+WANTED_PQ = 0.60  # of the panoptic network
+CPU_BUDGET = 600.0  # seconds of one core: five minutes of two
+
+RESNET = {"backbone": "resnet-18", "resnet_width": 24}
+NARROW = {"backbone": "resnet-18", "resnet_width": 16, "width": 32}
+TWO_STAGE = {
+    **NARROW,
+    "hidden": 128,
+    "proposals": 100,
+    "anchor_sizes": (16, 32, 48, 64, 96),
+    "canonical_size": 112.0,
+}
+SAMPLES = TwoStageSettings(anchors=64, regions=64)
+# Rectangles play the stuff: all of a picture's count as one segment.
+STUFF = SHAPE_CATEGORIES.index("rectangle")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One network at a size that five minutes suffice for.
+
+    Attributes:
+        sizes: of its config.
+        loss: instead of the one it has by default.
+        steps: of eight crops; about 450 seconds of one core.
+    """
+
+    family: NetworkFamily
+    sizes: dict[str, Any]
+    steps: int
+    loss: Loss | None = None
+    rate: float = 2e-3
+
+
+def deep_metric_loss() -> DeepMetricLoss:
+    """Naming the shapes counts as much as telling them apart, and from the start: a class depends on the
+    shape alone, which takes more learning than a colour's outline."""
+    return DeepMetricLoss(DeepMetricSettings(pixels=20, classification=1.0, ramp_steps=100))
+
+
+EMBED = {**RESNET, "width": 48, "convolutions": 2}
+ERFNET = {"width": 0.5, "dropout": 0.0, "min_pixels": 32}
+TRIALS = {
+    "deep-metric-learning": Trial(
+        DEEP_METRIC_LEARNING, {**RESNET, "width": 48, "embedding": 16}, 4800, deep_metric_loss()
+    ),
+    "embedmask-arxiv": Trial(EMBEDMASK, EMBED, 4500),
+    "embedmask-ijcai": Trial(
+        EMBEDMASK,
+        {
+            **EMBED,
+            "embedding": 16,
+            "spatial": True,
+            "margin_from_boxes": False,
+            "mean_positives": False,
+            "smooth_weight": 0.0,
+            "box_padding": None,
+            "mask_threshold": 0.53,
+        },
+        4500,
+    ),
+    # Offsets of one pixel are a thousandth of a unit, so the last layer must move in small steps.
+    "spatial-embeddings-circular": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 1}, 2500, rate=1e-3),
+    "spatial-embeddings-elliptical": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 2}, 2500, rate=1e-3),
+    "mask-rcnn": Trial(MASK_RCNN, TWO_STAGE, 3600, MaskRCNNLoss(SAMPLES)),
+    "mask-scoring-rcnn": Trial(MASK_SCORING_RCNN, TWO_STAGE, 3500, MaskScoringLoss(SAMPLES)),
+    "mask-x-rcnn": Trial(MASK_X_RCNN, {**TWO_STAGE, "transfer_hidden": 64}, 2800, MaskRCNNLoss(SAMPLES)),
+    "yolact": Trial(YOLACT, {**NARROW, "prototypes": 16, "anchor_sizes": (24, 40, 64, 96, 128)}, 4800),
+    "fcn": Trial(FCN_FAMILY, {**RESNET, "hidden": 64}, 6000),
+    "panoptic": Trial(
+        PANOPTIC,
+        {
+            "classes": len(SHAPE_CATEGORIES),
+            "stuff": (STUFF,),
+            "instance": "mask-rcnn",
+            "instance_sizes": TWO_STAGE,
+            "hidden": 64,
+        },
+        3200,
+        PanopticLoss("mask-rcnn", instance_loss=MaskRCNNLoss(SAMPLES)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRIALS)
+def test_unseen_shapes_are_found_and_named_after_five_minutes_from_scratch(name, tmp_path):
+    trial = TRIALS[name]
+    torch.manual_seed(0)
+    model = trial.family.trainable(
+        SHAPE_CATEGORIES, pretrained_backbone=False, config=trial.family.config(**trial.sizes)
+    )
+    if trial.loss is not None:
+        model = replace(model, loss=trial.loss)
+    learned = learn_shapes(
+        model,
+        tmp_path,
+        steps=trial.steps,
+        rate=trial.rate,
+        on_terms=lambda step, terms: step % 200 < 5 and print(step, terms, flush=True),
+    )
+    report, segmenter, unseen = learned.report, learned.segmenter, learned.unseen
+    clicks, _ = evaluate_clicks(segmenter, unseen, count_clicks_needed=False)
+    agnostic = evaluate_coco(segmenter, unseen, class_agnostic=True)
+    print(
+        f"\n{name}: {trial.steps} steps in {learned.seconds / 60.0:.1f} min "
+        f"({learned.cpu_seconds / 60.0:.1f} min of one core), AP {report.ap:.3f}, AP50 {report.ap50:.3f}, "
+        f"without classes {agnostic.ap50:.3f}, one click {clicks.iou:.3f}, "
+        f"by class { ({k: round(v, 2) for k, v in report.per_category.items()}) }"
+    )
+    assert learned.cpu_seconds <= CPU_BUDGET
+    if name == "fcn":
+        semantic = evaluate_semantic(segmenter, unseen)
+        print(f"mean IoU {semantic.mean_iou:.3f}, by class {semantic.per_class}")
+        assert semantic.mean_iou >= WANTED_MEAN_IOU
+    elif name == "panoptic":
+        panoptic = evaluate_panoptic(segmenter, unseen)
+        print(f"all {panoptic.all}, things {panoptic.things}, stuff {panoptic.stuff}")
+        assert panoptic.all.pq >= WANTED_PQ
+    else:
+        assert report.ap50 >= WANTED_AP50
