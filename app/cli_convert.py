@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE = 0, 1, 2
 
 # Fewer are done before a worker has started.
-_PIECES_A_WORKER = 100
-_BYTES_A_PICTURE = 20_000
+_FILES_A_WORKER = 100
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -185,19 +184,12 @@ def labelme_json_to_dataset(arguments: list[str] | None = None) -> int:
 
 
 def _start_workers(source: str, processes: int | None) -> None:
-    """Let workers import what they need while this process does, if there may be work for them."""
+    """Let workers import what they need while this process does, if the folder is large enough."""
     from converters.workers import available_cores, start_early
 
-    wanted = min(processes or available_cores(), 1 + _pieces(Path(source)) // _PIECES_A_WORKER) - 1
-    start_early(wanted)
-
-
-def _pieces(source: Path) -> int:
-    """About how many pictures there are, counted no farther than needed."""
-    if source.is_file():
-        return source.stat().st_size // _BYTES_A_PICTURE
     files = (name for _, _, names in os.walk(source) for name in names)
-    return sum(1 for _ in itertools.islice(files, 10_000))
+    count = sum(1 for _ in itertools.islice(files, 10_000))
+    start_early(min(processes or available_cores(), 1 + count // _FILES_A_WORKER) - 1)
 
 
 def _check_formats(*names: str | None) -> None:
