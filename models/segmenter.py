@@ -11,17 +11,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.annotation import Mask, Seed
+from converters.geometry import mask_iou
 from models.errors import SeedOutsideError, SegmenterError, ThresholdError
 
 Region: TypeAlias = tuple[int, int, int, int]
 RgbImage: TypeAlias = NDArray[np.uint8]
+
+LEAST_SIMILARITY = 0.1
+SIMILAR_FROM = 0.5
+SAME_OBJECT_IOU = 0.3
+MOSTLY = 0.5  # share of the smaller of two masks from which one object claims both
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,23 @@ class Prediction:
     seed: Seed
     tau: float
     level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """What some objects look like, to look for others like them in this and in other pictures.
+
+    Attributes:
+        version: of the model that described them; no other can use it.
+        labels: class names, for networks that know classes.
+        vectors: (N, C) float32, one description per object; C is 0 for networks that only know classes.
+        surroundings: (C,) float32, the mean description of their whole picture.
+    """
+
+    version: str
+    labels: frozenset[str | None] = frozenset()
+    vectors: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    surroundings: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 class Encoding(ABC):
@@ -142,6 +165,51 @@ class Encoding(ABC):
     def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
         """Objects found without a click, best first."""
 
+    def appearance(self, objects: Sequence[Mask]) -> Appearance:
+        """Describe objects of this picture, for `find_similar` of this or another one.
+
+        By default: the classes that the network itself sees at their places.
+        """
+        found = self.instances(min_score=LEAST_SIMILARITY)
+        seen = [_overlapping_most(mask, found) for mask in objects]
+        return Appearance(self.version, frozenset(p.label for p in seen if p is not None))
+
+    def find_similar(
+        self,
+        reference: Appearance,
+        *,
+        known: Sequence[Mask] = (),
+        min_similarity: float = LEAST_SIMILARITY,
+        max_count: int = 100,
+    ) -> list[Prediction]:
+        """Other objects that look like the described ones, the most alike first.
+
+        By default: the objects found without a click that have one of their classes, ranked by score.
+
+        Args:
+            reference: what to look for, from `appearance` of any picture by the same model version.
+            known: objects of this picture that are not to be found again, such as the described ones.
+            min_similarity: leave out what is less alike.
+
+        Returns:
+            Predictions whose score is the similarity in [0, 1], at most `max_count` of them; from
+            SIMILAR_FROM on the model itself believes in the likeness.
+
+        Raises:
+            SegmenterError: another model version made the description.
+        """
+        self.check_reference(reference)
+        found = self.instances(min_score=min_similarity)
+        new = (p for p in found if not any(overlaps(p.mask, mask) for mask in known))
+        return [p for p in new if p.label in reference.labels][:max_count]
+
+    def check_reference(self, reference: Appearance) -> None:
+        """Raise unless this model version made the description."""
+        if reference.version != self.version:
+            raise SegmenterError(
+                f"{reference.version} described what to look for, but {self.version} is in use now."
+            )
+
     def check_seeds(self, seeds: Sequence[Seed]) -> None:
         """Raise unless there is a positive seed and every seed lies on the encoded part."""
         if not any(seed.positive for seed in seeds):
@@ -212,6 +280,21 @@ def clip_region(region: Region | None, height: int, width: int) -> Region:
     if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
         raise SegmenterError(f"the region {region} lies outside the picture of {width} x {height} pixels.")
     return clipped
+
+
+def overlaps(a: Mask, b: Mask) -> bool:
+    """Whether two masks show one object, or one a part of the other."""
+    smaller = min(a.area, b.area)
+    if smaller == 0 or a.x0 >= b.x1 or b.x0 >= a.x1 or a.y0 >= b.y1 or b.y0 >= a.y1:
+        return False
+    shared = np.count_nonzero(a.array & b.window(a.box))
+    return bool(shared >= MOSTLY * smaller or shared >= SAME_OBJECT_IOU * (a.area + b.area - shared))
+
+
+def _overlapping_most(mask: Mask, found: Sequence[Prediction]) -> Prediction | None:
+    """The prediction that fits a mask best, None if none lies there."""
+    best = max(found, key=lambda p: mask_iou(p.mask, mask), default=None)
+    return best if best is not None and overlaps(best.mask, mask) else None
 
 
 def check_tau(tau: float) -> None:

@@ -60,6 +60,7 @@ class SeedFeatures:
         seediness: (B, 1, H/4, W/4) logits.
         appearance: (B, scorer_channels, H/8, W/8), pooled by the level scorer.
         global_appearance: (B, scorer_channels).
+        backbone: (B, 112, H/16, W/16), the backbone's own features there: what tells kinds of things apart.
     """
 
     pyramid: tuple[Tensor, ...]
@@ -67,6 +68,7 @@ class SeedFeatures:
     seediness: Tensor
     appearance: Tensor
     global_appearance: Tensor
+    backbone: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +300,8 @@ class SeedNet(nn.Module):
 
     def features(self, images: Tensor) -> SeedFeatures:
         """(B, 3, H, W) RGB in [0, 255], H and W multiples of 32 -> everything a click needs."""
-        pyramid = self.top_down(self.backbone.pyramid(normalize_pixels(images)))
+        backbone = self.backbone.pyramid(normalize_pixels(images))
+        pyramid = self.top_down(backbone)
         embedding = self.embedding(pyramid[0]).float()
         grid = pixel_grid(embedding.shape[2], embedding.shape[3], embedding.device)
         embedding = torch.cat([embedding[:, :2] + grid, embedding[:, 2:]], dim=1)
@@ -309,6 +312,7 @@ class SeedNet(nn.Module):
             seediness=self.seediness(pyramid[0]).float(),
             appearance=appearance,
             global_appearance=appearance.float().mean(dim=(2, 3)),
+            backbone=backbone[2],
         )
 
     def with_appearance(self, features: SeedFeatures) -> SeedFeatures:

@@ -72,7 +72,7 @@ def find_instances(
                 masks.append(inside)
                 facts.append((score, mask_score, chunk[offset], level))
     kept = suppress_duplicates(masks, [f[0] for f in facts])[:max_count]
-    found = (_prediction(encoding, frame, masks[i], facts[i]) for i in kept)
+    found = (predict_point(encoding, frame, masks[i], *facts[i]) for i in kept)
     return [prediction for prediction in found if not prediction.mask.is_empty]
 
 
@@ -103,15 +103,18 @@ def suppress_duplicates(
     return kept
 
 
-def _prediction(
+def predict_point(
     encoding: ClickableEncoding,
     frame: GridFrame,
     cells: NDArray[np.bool_],
-    fact: tuple[float, float, tuple[float, float], int],
+    score: float,
+    mask_score: float,
+    point: tuple[float, float],
+    level: int,
 ) -> Prediction:
-    score, mask_score, (x, y), level = fact
+    """The object at full resolution that a level of a point answered with, given its mask on the grid."""
     region = frame.region_around(cells)
-    seed = Seed(x, y)
+    seed = Seed(*point)
     tau = encoding.suggest_tau([seed], level)
     mask = Mask(region[0], region[1], encoding.mask([seed], tau, level, region)).cropped()
     return Prediction(mask, None, score, mask_score, seed, tau, level)

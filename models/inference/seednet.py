@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from converters.annotation import Seed
+from converters.annotation import Mask, Seed
 from models.architectures.seednet import STRIDE, SeedFeatures, SeedNet, SeedNetConfig, seed_logits
 from models.data.crops import CropSettings
 from models.errors import Cancelled, WeightsError
@@ -22,10 +22,13 @@ from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
 from models.inference.raster import GridFrame, mark_seeds
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
+from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
 from models.losses.seed_loss import ScorerLoss, SeedLoss, SeedLossSettings
 from models.precision import mixed_precision
 from models.segmenter import (
+    LEAST_SIMILARITY,
+    Appearance,
     Encoding,
     Prediction,
     Region,
@@ -60,13 +63,15 @@ class SeedNetEncoding(Encoding):
         rows, columns = frame.grid_size
         self._embedding = features.embedding[0, :, :rows, :columns]
         self._answers: OrderedDict[tuple[float, float], SeedAnswer] = OrderedDict()
+        self._finder: SimilarityFinder | None = None
 
     @property
     def nbytes(self) -> int:
         features = self._features
         tensors = (*features.pyramid, features.embedding, features.seediness, features.appearance)
         answers = sum(a.logits.nbytes for a in self._answers.values())
-        return sum(t.nbytes for t in tensors) + answers
+        candidates = self._finder.nbytes if self._finder is not None else 0
+        return sum(t.nbytes for t in (*tensors, features.backbone)) + answers + candidates
 
     def answer_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
         """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area."""
@@ -154,10 +159,34 @@ class SeedNetEncoding(Encoding):
         mark_seeds(out, [s for s in seeds if s.positive], wanted, 1.0)
         return out
 
-    def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
+    def _seediness(self) -> Grid:
+        """(h, w) in [0, 1]."""
         rows, columns = self._frame.grid_size
-        seediness = self._features.seediness[0, 0, :rows, :columns].sigmoid().cpu().numpy()
-        return find_instances(self, self._frame, seediness, min_score=min_score, max_count=max_count)
+        seediness: Grid = self._features.seediness[0, 0, :rows, :columns].sigmoid().cpu().numpy()
+        return seediness
+
+    def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
+        return find_instances(self, self._frame, self._seediness(), min_score=min_score, max_count=max_count)
+
+    def _similarity_finder(self) -> SimilarityFinder:
+        if self._finder is None:
+            features = self._features.backbone[0].float().cpu().numpy()
+            self._finder = SimilarityFinder(self, AppearanceMap(features, self._frame), self._seediness())
+        return self._finder
+
+    def appearance(self, objects: Sequence[Mask]) -> Appearance:
+        return self._similarity_finder().describe(objects, self.version)
+
+    def find_similar(
+        self,
+        reference: Appearance,
+        *,
+        known: Sequence[Mask] = (),
+        min_similarity: float = LEAST_SIMILARITY,
+        max_count: int = 100,
+    ) -> list[Prediction]:
+        self.check_reference(reference)
+        return self._similarity_finder().find(reference, known, min_similarity, max_count)
 
 
 class SeedNetSegmenter(Segmenter):
