@@ -1,4 +1,4 @@
-"""`evaluate`: how good a model is on annotated pictures, by one of three protocols."""
+"""`evaluate`: how good a model is on annotated pictures, by one of four protocols."""
 
 from __future__ import annotations
 
@@ -64,6 +64,18 @@ def measure_panoptic(
     return evaluate_panoptic(segmenter, dataset, on_progress=on_progress).as_dict()
 
 
+def measure_similar(
+    segmenter: Segmenter, dataset: Dataset, options: argparse.Namespace, on_progress: OnProgress
+) -> dict[str, Any]:
+    """Objects that look like one, found from one click on it."""
+    from models.evaluation.similar import evaluate_similar
+
+    report, _scores = evaluate_similar(
+        segmenter, dataset, from_mask=options.from_masks, on_progress=on_progress
+    )
+    return report.as_dict()
+
+
 PROTOCOLS = {
     "clicks": Protocol(
         "mean IoU of one click on the deepest point of each object, and clicks until IoU 0.85 and 0.90",
@@ -101,6 +113,20 @@ PROTOCOLS = {
         ),
         measure_panoptic,
     ),
+    "similar": Protocol(
+        "objects of the same category found from one click on one of them: precision and recall where the "
+        "similarity slider starts, average precision over the slider",
+        (
+            ("queries", "queries"),
+            ("precision", "precision"),
+            ("recall", "recall"),
+            ("AP", "ap"),
+            ("AP per query", "mean_ap"),
+            ("best F1", "best_f1"),
+            ("at", "best_threshold"),
+        ),
+        measure_similar,
+    ),
 }
 
 
@@ -121,6 +147,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--limit", type=int, help="only so many pictures")
     parser.add_argument(
         "--no-noc", action="store_true", help="clicks: skip counting them, which takes longest"
+    )
+    parser.add_argument(
+        "--from-masks", action="store_true", help="similar: begin with annotated masks instead of one click"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result, '-' prints it")
     parser.set_defaults(handler=run)
