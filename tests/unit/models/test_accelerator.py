@@ -1,0 +1,66 @@
+"""Where there is an accelerator, every network says the same there as on the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.registry import choose_device
+from tests.unit.models.small_networks import SMALL, shake, small_network
+from tests.unit.models.test_batches import LOSSES, crops, picture, terms_of
+
+DEVICE = choose_device()
+
+pytestmark = pytest.mark.skipif(DEVICE.type == "cpu", reason="there is no accelerator here")
+
+
+@pytest.fixture(autouse=True)
+def full_precision():
+    """Without TensorFloat-32, which rounds the factors of products to ten bits."""
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Every tensor of an answer, in the order of its parts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from tensors_in(getattr(value, field.name))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from tensors_in(part)
+
+
+def answer(name: str, network: Any, images: Tensor) -> list[Tensor]:
+    run = getattr(network, "detect_both", None) or getattr(network, "detect", None) or network
+    with torch.inference_mode():
+        return [t.cpu() for t in tensors_in(run(images))]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_answers_are_those_of_the_processor(name):
+    network, _ = small_network(name)
+    shake(network)
+    images = torch.stack([picture(1), picture(2)])
+    expected = answer(name, network, images)
+    found = answer(name, network.to(DEVICE), images.to(DEVICE))
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_losses_are_those_of_the_processor(name):
+    network, _ = small_network(name)
+    shake(network)
+    loss = LOSSES.get(name) or SMALL[name][0].loss(network.config)
+    chosen = crops(SMALL[name][0].mask_stride)
+    expected = terms_of(name, network, loss, chosen)
+    assert terms_of(name, network.to(DEVICE), loss, chosen) == pytest.approx(expected, rel=2e-3, abs=1e-5)
