@@ -97,12 +97,12 @@ def work_through(
         crew.dismiss()
 
 
-def start_early(count: int) -> None:
+def start_early(number: int) -> None:
     """Let so many workers start for a run to come, before this process imports what it needs itself."""
     if multiprocessing.current_process().daemon:
         return
     with contextlib.suppress(OSError):
-        for _ in range(min(count, _MOST_WORKERS)):
+        for _ in range(min(number, _MOST_WORKERS)):
             _idle.append(_Worker())
 
 
@@ -189,7 +189,12 @@ class _Crew(Generic[T, R]):
             while len(worker.chunks) < 2 and (size := self._chunk_size(worker)):
                 chunk = [self._todo.popleft() for _ in range(size)]
                 worker.chunks.append(chunk)
-                if not worker.order("do", [self._items[index] for index in chunk]):
+                try:
+                    told = worker.order("do", [self._items[index] for index in chunk])
+                except Exception:  # it cannot be sent: something nested beyond reason, for example
+                    self._returned.extend(worker.chunks.pop())
+                    continue
+                if not told:
                     self._lose(worker)
                     break
 
@@ -326,7 +331,13 @@ def _serve(orders: Connection, answers: Connection) -> None:
                 run, work = content
                 answers.send((run, None))
             elif work is not None:
-                answers.send((run, _results(work, content[0], run, inbox)))
+                results = _results(work, content[0], run, inbox)
+                try:
+                    answers.send((run, results))
+                except OSError:
+                    return
+                except Exception:  # they cannot be sent; then they are of no use
+                    answers.send((run, []))
 
 
 def _results(work: Callable[[T], R], items: list[T], run: int, inbox: _Inbox) -> list[R]:

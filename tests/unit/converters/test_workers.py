@@ -93,6 +93,20 @@ def test_large_orders_and_answers_do_not_block_each_other():
     assert [result[1] for _, result in work_through(big, range(12), processes=2)] == [*range(12)]
 
 
+def nested(depth: int) -> list:
+    value: list = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_what_cannot_be_sent_is_done_here():
+    items = [nested(100_000), *([1, 2],) * 20]
+    assert [result for _, result in work_through(len, items, processes=2)] == [1, *[2] * 20]
+    depths = [100_000] * 6
+    assert [len(result) for _, result in work_through(nested, depths, processes=2)] == [1] * 6
+
+
 def test_stopped_work_ends_soon_with_what_is_done():
     calls = iter(range(1000))
     start = time.perf_counter()
