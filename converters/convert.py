@@ -207,7 +207,7 @@ def convert(
         raise ConverterError(f"there is nothing of the format {reader.title} here.", path=origin)
     stopped = done < len(tasks)
     if writer.finish is not None and not stopped:
-        writer.finish(options, fragments, report)
+        _guarded(goal, partial(writer.finish, options, fragments, report))
     return Conversion(reader.name, writer.name, report, tuple(failures), stopped)
 
 
@@ -259,10 +259,10 @@ def _unique(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def _guarded(file: Path, read: Callable[[], T]) -> T:
-    """A reader's work; errors that mean a hostile file become one the caller can tell the user."""
+def _guarded(file: Path, work: Callable[[], T]) -> T:
+    """A reader's or writer's work; errors that mean a hostile file become one that can be told."""
     try:
-        return read()
+        return work()
     except (RecursionError, MemoryError) as error:
         raise ConverterError("the file is nested or grown beyond reason.", path=file) from error
 
@@ -321,7 +321,8 @@ def _convert_one(plan: _Plan, task: _Task) -> _Outcome:
     assert plan.writer.write is not None
     try:
         for picture in _pictures(plan, task, outcome.report):
-            outcome.fragments.append(plan.writer.write(picture, plan.options, outcome.report))
+            write = partial(plan.writer.write, picture, plan.options, outcome.report)
+            outcome.fragments.append(_guarded(task.file, write))
     except UnknownFormatError as error:
         outcome.skipped = True
         outcome.failure = error if plan.source.is_file() else None

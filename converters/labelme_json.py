@@ -113,7 +113,7 @@ def write_labelme(
 
     Raises:
         ConverterError: the disk is full, the folder cannot be written, the picture to be embedded
-            is missing, or a shape holds numbers that are not finite.
+            is missing, a shape holds numbers that are not finite, or something is nested beyond reason.
     """
     write_atomic(path, dump_labelme(path, annotation, embed_image=embed_image), durable=durable)
 
@@ -143,6 +143,8 @@ def dump_labelme(path: Path | str, annotation: ImageAnnotation, *, embed_image: 
         document[KEY] = ours
     try:
         return _dump(document, ensure_ascii=False).encode("utf-8")
+    except RecursionError as error:
+        raise ConverterError("it holds something nested beyond reason.", path=path) from error
     except UnicodeEncodeError:  # half a surrogate pair in a foreign label: only escapes can carry it
         return _dump(document, ensure_ascii=True).encode("ascii")
 

@@ -309,6 +309,18 @@ def test_a_broken_file_does_not_stop_the_others(tmp_path):
     assert conversion.as_dict()["failures"][0]["problem"].startswith("the JSON text is cut off")
 
 
+@pytest.mark.parametrize("target", ["labelme", "voc", "coco"])
+def test_a_file_nested_beyond_reason_does_not_stop_the_others(tmp_path, target):
+    source = dataset(tmp_path / "in", 2)
+    file = source / "left" / "p1.json"
+    deep = "[" * 700 + "]" * 700
+    file.write_text(file.read_text().replace('"group_id": null', f'"group_id": null, "odd": {deep}'))
+    for processes in (1, 2):
+        conversion = convert(source, tmp_path / f"{processes}", target_format=target, processes=processes)
+        assert len(conversion.failures) + conversion.report.pictures == 2
+        assert all(failure.path == file or "nested" in failure.problem for failure in conversion.failures)
+
+
 def test_failures_survive_the_way_between_processes(tmp_path):
     source = dataset(tmp_path / "in", 26)
     (source / "cut.json").write_text("{")
