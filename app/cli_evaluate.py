@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli_output import DONE, fail, print_json, progress_bar
+from app.cli_output import DONE, fail, print_json, progress_bar, warn
 from converters.errors import ConverterError
 from converters.files import json_text, write_atomic
 
@@ -163,6 +163,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         segmenter = load_chosen_segmenter(options.model, options.weights)
+        warn(segmenter.notice)
         datasets = load_dataset(options.data)
         results = {d.name: evaluate_dataset(segmenter, d, options) for d in datasets}
     except (ConverterError, SegmenterError) as error:

@@ -20,6 +20,12 @@ def fail(message: str) -> int:
     return FAILED
 
 
+def warn(message: str) -> None:
+    """Say what should be known about a result that comes all the same; nothing for ""."""
+    if message:
+        print(f"seedhue: {message}", file=sys.stderr)
+
+
 def wrong_usage(message: str) -> int:
     """Say how the command was called wrongly and return the exit code for it."""
     print(f"seedhue: {message}", file=sys.stderr)

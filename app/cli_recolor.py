@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cli_output import DONE, FAILED, fail, print_json, progress, wrong_usage
+from app.cli_output import DONE, FAILED, fail, print_json, progress, warn, wrong_usage
 from app.cli_segment import add_seed_arguments, parse_point
 from app.recolor.color_space import parse_color
 from app.recolor.engine import apply_operations, sample_color
@@ -185,6 +185,7 @@ def _by_seeds(options: argparse.Namespace) -> ObjectFinder:
 
     try:
         segmenter = load_chosen_segmenter(options.model, options.weights)
+        warn(segmenter.notice)
     except SegmenterError as error:
         raise ConverterError(str(error)) from error
     seeds = [Seed(x, y) for x, y in options.seed] + [Seed(x, y, False) for x, y in options.negative]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cli_output import DONE, FAILED, fail, print_json, progress, wrong_usage
+from app.cli_output import DONE, FAILED, fail, print_json, progress, warn, wrong_usage
 from app.overlay_picture import draw_overlay
 from converters.annotation import ImageAnnotation, Instance, Mask, Provenance, Seed, new_instance_id
 from converters.coco import write_coco
@@ -110,6 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         segmenter = load_chosen_segmenter(options.model, options.weights)
+        warn(segmenter.notice)
     except SegmenterError as error:
         return fail(str(error))
     results, failures = [], 0

@@ -145,7 +145,9 @@ def read_any_weights(path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
 def _fresh(architecture: Architecture, categories: tuple[str, ...], device: torch.device) -> Segmenter:
     model = architecture.trainable(categories)
     info = replace(model.info, version=f"{architecture.name}-untrained")
-    return architecture.build(info, model.network.state_dict(), source="a fresh network", device=device)
+    segmenter = architecture.build(info, model.network.state_dict(), source="a fresh network", device=device)
+    segmenter.notice = f"{architecture.name} has learnt nothing yet: train it, or import weights for it."
+    return segmenter
 
 
 def _read_for(architecture: Architecture, path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:

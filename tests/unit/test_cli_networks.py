@@ -153,3 +153,9 @@ def test_what_an_imported_file_lacks_is_told(tmp_path, capsys):
     assert "looks like yolact, but its tensors do not fit: 1 missing (protonet.after.bias)" in (
         capsys.readouterr().err
     )
+
+
+def test_a_network_that_learnt_nothing_says_so(shapes, tmp_path, capsys):
+    arguments = ["evaluate", str(shapes), "--model", "fcn", "--no-noc", "--limit", "1"]
+    assert main(arguments) == 0
+    assert "fcn has learnt nothing yet" in capsys.readouterr().err
