@@ -32,7 +32,8 @@ def write_atomic(path: Path | str, data: bytes | str, *, durable: bool = True) -
     target is replaced, and the temporary file is removed if anything fails.
 
     Args:
-        data: bytes, or text to be written as UTF-8.
+        data: bytes, or text to be written as UTF-8; half surrogate pairs, which it cannot carry, become
+            escapes as JSON knows them.
         durable: wait until the disk has it. Off for files that can be made again from others, where
             hundreds of waits would take longer than the work: after a power cut such a file may be gone.
 
@@ -40,7 +41,7 @@ def write_atomic(path: Path | str, data: bytes | str, *, durable: bool = True) -
         ConverterError: the disk is full, or the folder cannot be written.
     """
     target = Path(os.path.realpath(path))
-    payload = data.encode("utf-8") if isinstance(data, str) else data
+    payload = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
     temporary: str | None = None
     try:
         mode = _mode_for(target)

@@ -309,6 +309,14 @@ def test_a_broken_file_does_not_stop_the_others(tmp_path):
     assert conversion.as_dict()["failures"][0]["problem"].startswith("the JSON text is cut off")
 
 
+@pytest.mark.parametrize("target", [name for name, each in FORMATS.items() if each.write])
+def test_labels_that_are_no_unicode_text_are_written_somehow(tmp_path, target):
+    source = dataset(tmp_path / "in", 2, labels=("a\ud800", "人"))
+    conversion = convert(source, tmp_path / "out", target_format=target)
+    assert conversion.report.pictures == 2
+    assert not conversion.failures
+
+
 @pytest.mark.parametrize("target", ["labelme", "voc", "coco"])
 def test_a_file_nested_beyond_reason_does_not_stop_the_others(tmp_path, target):
     source = dataset(tmp_path / "in", 2)
