@@ -2,7 +2,8 @@
 
 One click: the seed is the point of the object farthest from its border. Reported are the mean IoU at
 the suggested threshold and the level the network chooses, at the best threshold of that level, and at the
-best level and threshold (what a perfect chooser would reach).
+best level and threshold (what a perfect chooser would reach); and how well the outline of the suggested
+mask follows the true one (boundary F-score at 2 pixels).
 
 NoC@85 and NoC@90: mean number of clicks until the IoU reaches 0.85 or 0.90, at most 20. The next click
 falls on the deepest point of the larger error, as in the protocol of RITM (Sofiiuk et al., 2021).
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from converters.annotation import Seed
 from models.data.dataset import AnnotatedPicture, Dataset
+from models.evaluation.boundary import boundary_f_score
 from models.segmenter import Encoding, Segmenter
 
 BoolImage = NDArray[np.bool_]
@@ -37,6 +39,7 @@ class ClickScore:
         best_tau_iou: at the best τ of the chosen level.
         best_level_iou: at the best level, its suggested τ.
         best_iou: at the best level and τ.
+        boundary_f: of the mask at the suggested τ and the chosen level, at 2 pixels.
         area_share: size of the object as a share of the picture.
         clicks_85, clicks_90: clicks needed; MAX_CLICKS if never reached; 0 if not measured.
     """
@@ -47,6 +50,7 @@ class ClickScore:
     best_tau_iou: float
     best_level_iou: float
     best_iou: float
+    boundary_f: float = 0.0
     clicks_85: int = 0
     clicks_90: int = 0
 
@@ -61,6 +65,7 @@ class ClickReport:
     best_tau_iou: float
     best_level_iou: float
     best_iou: float
+    boundary_f: float
     noc_85: float | None
     noc_90: float | None
 
@@ -136,14 +141,16 @@ def score_object(encoding: Encoding, truth: BoolImage, label: str, *, count: boo
     ious = [mask_iou(m >= encoding.suggest_tau(seeds, k), truth) for k, m in zip(levels, maps, strict=True)]
     best = [best_threshold_iou(m, truth) for m in maps]
     chosen = int(np.argmax(encoding.level_scores(seeds)))
+    suggested = encoding.mask(seeds)
     clicks = count_clicks(encoding, truth, (0.85, 0.90)) if count else (0, 0)
     return ClickScore(
         label=label,
         area_share=float(truth.mean()),
-        iou=mask_iou(encoding.mask(seeds), truth),
+        iou=mask_iou(suggested, truth),
         best_tau_iou=best[chosen],
         best_level_iou=max(ious),
         best_iou=max(best),
+        boundary_f=boundary_f_score(suggested, truth),
         clicks_85=clicks[0],
         clicks_90=clicks[1],
     )
@@ -200,6 +207,7 @@ def summarize(scores: Sequence[ClickScore], pictures: int, *, counted: bool) -> 
         best_tau_iou=mean("best_tau_iou"),
         best_level_iou=mean("best_level_iou"),
         best_iou=mean("best_iou"),
+        boundary_f=mean("boundary_f"),
         noc_85=mean("clicks_85") if counted else None,
         noc_90=mean("clicks_90") if counted else None,
     )
