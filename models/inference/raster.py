@@ -106,7 +106,15 @@ class GridFrame:
             size: (rows, columns) of the result.
             outside: value where the picture was not encoded.
         """
-        rows, columns = size
+        out = self.sample(grid, wanted, size)
+        _fill_outside(out, wanted, self.region, outside)
+        return out
+
+    def sample(
+        self, grid: NDArray[np.float32], wanted: tuple[float, float, float, float], size: tuple[int, ...]
+    ) -> NDArray[np.float32]:
+        """`resample` of (rows, columns) or (rows, columns, up to 4 channels), the border continued."""
+        rows, columns = size[0], size[1]
         step_x, step_y = (wanted[2] - wanted[0]) / columns, (wanted[3] - wanted[1]) / rows
         per_x, per_y = self.cells_per_pixel
         first_column, first_row = self.to_grid(wanted[0] + 0.5 * step_x, wanted[1] + 0.5 * step_y)
@@ -118,9 +126,7 @@ class GridFrame:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        out = np.asarray(sampled, np.float32)
-        _fill_outside(out, wanted, self.region, outside)
-        return out
+        return np.asarray(sampled, np.float32)
 
 
 def _fill_outside(out: NDArray[np.float32], wanted: Region, known: Region, value: float) -> None:

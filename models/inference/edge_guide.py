@@ -1,0 +1,138 @@
+"""A mask on the network's coarse grid is pulled to the edges of the photograph.
+
+The guided filter (He, Sun & Tang, TPAMI 2013, eqs. 19-21, colour guide) explains a soft mask, window by
+window, as a linear function of the colours: mask = a . colour + b. As in the fast guided filter (He & Sun,
+arXiv 1505.00996), a and b are found on the coarse grid and applied to the full picture, so the mask gets
+edges finer than the grid's cells for the price of a few small box filters.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.inference.raster import GridFrame
+from models.segmenter import Region, RgbImage
+
+FloatMap = NDArray[np.float32]
+
+RADIUS = 2  # cells of a window to each side
+SMOOTHNESS = 1e-3  # squared contrast, of colours in [0, 1], that counts as an edge
+SOFT = 0.2  # similarity over which the guided mask goes from 0 to 1
+PULL = 0.25  # by which similarity may change at most
+THIN, THICK = 2.0, 6.0  # cells from the middle to the border: not guided, fully guided
+SHARPEN = 0.3  # second pass: width over which the first one's result goes from 0 to 1
+
+
+class EdgeGuide:
+    """The colours of one encoded picture, ready to guide any number of masks."""
+
+    def __init__(self, image: RgbImage, frame: GridFrame) -> None:
+        rows, columns = frame.grid_size
+        prepared = frame.prepare(image)[: rows * frame.stride, : columns * frame.stride]
+        coarse = cv2.resize(prepared, (columns, rows), interpolation=cv2.INTER_AREA)
+        self._image, self._frame = image, frame
+        self._colors = coarse.astype(np.float32) / 255.0
+        self._mean = _box(self._colors)
+        products = (self._colors[..., :, None] * self._colors[..., None, :]).reshape(rows, columns, 9)
+        mean_products = np.dstack([_box(np.ascontiguousarray(products[..., i : i + 3])) for i in (0, 3, 6)])
+        covariance = (
+            mean_products.reshape(rows, columns, 3, 3) - self._mean[..., :, None] * self._mean[..., None, :]
+        )
+        self._inverse = np.linalg.inv(covariance + SMOOTHNESS * np.eye(3, dtype=np.float32))
+        self._shown: tuple[Region, tuple[int, int], NDArray[np.uint8]] | None = None
+
+    def pull(self, similarity: FloatMap, grid: FloatMap, tau: float, wanted: Region) -> FloatMap:
+        """Move the border at `tau` to the picture's edges; values far from it stay.
+
+        Args:
+            similarity: (rows, columns) in [0, 1], sampled evenly over `wanted`; changed in place.
+            grid: the same map on the encoding's grid.
+            tau: the threshold that the mask is suggested with.
+            wanted: the part of the picture.
+        """
+        soft = _step(grid, tau, SOFT)
+        strength = PULL * _trust(grid >= tau)
+        box = self._border_box(soft, wanted, similarity.shape)
+        if box is None:
+            return similarity
+        top, bottom, left, right = box
+        coefficients = self._coefficients(soft)
+        part = similarity[top:bottom, left:right]
+        per_row = (wanted[3] - wanted[1]) / similarity.shape[0]
+        per_column = (wanted[2] - wanted[0]) / similarity.shape[1]
+        here = (
+            wanted[0] + left * per_column,
+            wanted[1] + top * per_row,
+            wanted[0] + right * per_column,
+            wanted[1] + bottom * per_row,
+        )
+        fine = self._frame.sample(coefficients, here, part.shape)
+        colors = self._colors_of(wanted, similarity.shape)[top:bottom, left:right]
+        guided = fine[..., 3] + (fine[..., :3] * colors).sum(axis=2) * np.float32(1 / 255.0)
+        part += np.float32(strength) * (np.clip(guided, 0.0, 1.0) - _step(part, tau, SOFT))
+        np.clip(part, 0.0, 1.0, out=part)
+        return similarity
+
+    def _coefficients(self, soft: FloatMap) -> FloatMap:
+        """(rows, columns, 4): a and b of a soft mask, after one pass to sharpen it."""
+        first = self._fit(soft)
+        guided = (first[..., :3] * self._colors).sum(axis=2) + first[..., 3]
+        return self._fit(_step(guided, 0.5, SHARPEN))
+
+    def _fit(self, soft: FloatMap) -> FloatMap:
+        mean = _box(soft)
+        covariance = _box(self._colors * soft[..., None]) - self._mean * mean[..., None]
+        a = (self._inverse * covariance[..., None, :]).sum(axis=3)
+        b = mean - (a * self._mean).sum(axis=2)
+        return _box(np.dstack([a, b]))
+
+    def _border_box(
+        self, soft: FloatMap, wanted: Region, size: tuple[int, ...]
+    ) -> tuple[int, int, int, int] | None:
+        """Rows and columns of the result (top, bottom, left, right) that the border can touch."""
+        reach = np.ones((4 * RADIUS + 3, 4 * RADIUS + 3), np.uint8)
+        near = (cv2.dilate(soft, reach) > 0.0) & (cv2.erode(soft, reach) < 1.0)
+        if not near.any():
+            return None
+        x0, y0, x1, y1 = self._frame.region_around(near)
+        rows, columns = size[0] / (wanted[3] - wanted[1]), size[1] / (wanted[2] - wanted[0])
+        top, bottom = int((y0 - wanted[1]) * rows), int(np.ceil((y1 - wanted[1]) * rows))
+        left, right = int((x0 - wanted[0]) * columns), int(np.ceil((x1 - wanted[0]) * columns))
+        top, left = max(0, top), max(0, left)
+        bottom, right = min(size[0], bottom), min(size[1], right)
+        return (top, bottom, left, right) if top < bottom and left < right else None
+
+    def _colors_of(self, wanted: Region, size: tuple[int, ...]) -> NDArray[np.uint8]:
+        """The picture at the result's size; the last one is kept, as a preview asks again and again."""
+        rows, columns = size[0], size[1]
+        if self._shown is None or self._shown[:2] != (wanted, (rows, columns)):
+            x0, y0, x1, y1 = wanted
+            part: NDArray[np.uint8] = self._image[y0:y1, x0:x1]
+            if part.shape[:2] != (rows, columns):
+                shrinks = columns < x1 - x0
+                interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+                resized = cv2.resize(np.ascontiguousarray(part), (columns, rows), interpolation=interpolation)
+                part = np.asarray(resized, np.uint8)
+            self._shown = (wanted, (rows, columns), part)
+        return self._shown[2]
+
+
+def _trust(mask: NDArray[np.bool_]) -> float:
+    """In [0, 1]: a mask hardly wider than a window is too thin for its colours to be told apart."""
+    depth = float(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3).max())
+    return min(max((depth - THIN) / (THICK - THIN), 0.0), 1.0)
+
+
+def _box(values: FloatMap) -> FloatMap:
+    """Mean over a window, which at the picture's border is cut off."""
+    return np.asarray(
+        cv2.blur(values, (2 * RADIUS + 1, 2 * RADIUS + 1), borderType=cv2.BORDER_REFLECT), np.float32
+    )
+
+
+def _step(values: FloatMap, middle: float, width: float) -> FloatMap:
+    """A ramp from 0 to 1 around `middle`."""
+    ramp = (values - np.float32(middle)) * np.float32(1.0 / width) + np.float32(0.5)
+    return np.asarray(np.clip(ramp, 0.0, 1.0), np.float32)
