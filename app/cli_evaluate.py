@@ -1,4 +1,4 @@
-"""`evaluate`: how good a model is on annotated pictures, by one of four protocols."""
+"""`evaluate`: how good a model is on annotated pictures, by one of several protocols."""
 
 from __future__ import annotations
 
@@ -64,6 +64,15 @@ def measure_panoptic(
     return evaluate_panoptic(segmenter, dataset, on_progress=on_progress).as_dict()
 
 
+def measure_zoom(
+    segmenter: Segmenter, dataset: Dataset, _options: argparse.Namespace, on_progress: OnProgress
+) -> dict[str, Any]:
+    """Small objects of large pictures, with the whole picture and with the visible part encoded."""
+    from models.evaluation.zoom import evaluate_zoom
+
+    return evaluate_zoom(segmenter, dataset, on_progress=on_progress).as_dict()
+
+
 def measure_similar(
     segmenter: Segmenter, dataset: Dataset, options: argparse.Namespace, on_progress: OnProgress
 ) -> dict[str, Any]:
@@ -85,6 +94,7 @@ PROTOCOLS = {
             ("best τ", "best_tau_iou"),
             ("best level", "best_level_iou"),
             ("best both", "best_iou"),
+            ("boundary F", "boundary_f"),
             ("NoC@85", "noc_85"),
             ("NoC@90", "noc_90"),
         ),
@@ -112,6 +122,16 @@ PROTOCOLS = {
             ("PQ stuff", "stuff.pq"),
         ),
         measure_panoptic,
+    ),
+    "zoom": Protocol(
+        "one-click IoU of objects under 0.5 % of a 12-megapixel canvas of four pictures, with the canvas and "
+        "with only the visible 1000 x 750 pixels encoded",
+        (
+            ("objects", "objects"),
+            ("whole canvas", "whole_iou"),
+            ("visible part", "view_iou"),
+        ),
+        measure_zoom,
     ),
     "similar": Protocol(
         "objects of the same category found from one click on one of them: precision and recall where the "
