@@ -18,6 +18,7 @@ MIN_SEEDINESS = 0.25
 PEAK_DISTANCE = 5  # cells; a seed is the maximum of the square of this width around it
 MAX_SEEDS = 256
 CHUNK = 64
+SAME_IOU = 0.7  # nearly the same mask, reached from several seeds or as several levels of one
 DUPLICATE_IOU = 0.5
 DUPLICATE_CONTAINED = 0.85  # a mask that lies so far inside a better one is a part of it
 MIN_CELLS = 4
@@ -57,7 +58,10 @@ def find_instances(
     min_score: float,
     max_count: int,
 ) -> list[Prediction]:
-    """Objects without a click, best first; see `Encoding.instances`."""
+    """Objects without a click, best first; see `Encoding.instances`.
+
+    Every level of every seed is a candidate: a person and the shirt are both objects.
+    """
     peaks = seed_peaks(seediness)
     points = [frame.cell_center(row, column) for row, column in peaks]
     masks: list[NDArray[np.bool_]] = []
@@ -65,24 +69,33 @@ def find_instances(
     for start in range(0, len(points), CHUNK):
         chunk = points[start : start + CHUNK]
         for offset, answer in enumerate(encoding.answer_points(chunk)):
-            best = max(answer.best_per_level(), key=lambda h: h.score)
-            inside, mask_score, level = answer.mask(best), best.score, best.level
-            score = mask_score * float(np.sqrt(seediness[peaks[start + offset]]))
-            if score >= min_score and np.count_nonzero(inside) >= MIN_CELLS:
-                masks.append(inside)
-                facts.append((score, mask_score, chunk[offset], level))
-    kept = suppress_duplicates(masks, [f[0] for f in facts])[:max_count]
+            trust = float(np.sqrt(seediness[peaks[start + offset]]))
+            for guess in answer.best_per_level():
+                inside, score = answer.mask(guess), guess.score * trust
+                if score >= min_score and np.count_nonzero(inside) >= MIN_CELLS:
+                    masks.append(inside)
+                    facts.append((score, guess.score, chunk[offset], guess.level))
+    scores = [f[0] for f in facts]
+    kept = suppress_duplicates(masks, scores, iou=SAME_IOU, contained=None)[:max_count]
     found = (predict_point(encoding, frame, masks[i], *facts[i]) for i in kept)
     return [prediction for prediction in found if not prediction.mask.is_empty]
 
 
 def suppress_duplicates(
-    masks: Sequence[NDArray[np.bool_]], scores: Sequence[float], groups: Sequence[int] | None = None
+    masks: Sequence[NDArray[np.bool_]],
+    scores: Sequence[float],
+    groups: Sequence[int] | None = None,
+    *,
+    iou: float = DUPLICATE_IOU,
+    contained: float | None = DUPLICATE_CONTAINED,
 ) -> list[int]:
     """Greedy suppression by IoU and containment; returns the survivors' indices, best first.
 
     Args:
         groups: only masks of the same group, for example a class, suppress each other.
+        iou: above it two masks are one object.
+        contained: share of the smaller of two masks above which it is a part of the other, not an object
+            of its own; None lets parts stand beside wholes.
     """
     if not masks:
         return []
@@ -91,7 +104,9 @@ def suppress_duplicates(
     common = flat @ flat.T
     either = area[:, None] + area[None, :] - common
     smaller = np.minimum(area[:, None], area[None, :])
-    clash = (common / either > DUPLICATE_IOU) | (common / smaller > DUPLICATE_CONTAINED)
+    clash = common / either > iou
+    if contained is not None:
+        clash |= common / smaller > contained
     if groups is not None:
         clash &= np.equal.outer(np.asarray(groups), np.asarray(groups))
     alive = np.ones(len(masks), np.bool_)
