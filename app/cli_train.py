@@ -88,7 +88,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=int,
         choices=(1, 2),
         default=1,
-        help="2: teach only SeedNet's level scorer, on finished masks (with --start)",
+        help="2: teach only SeedNet's refiner and level scorer, on finished masks (with --start)",
     )
     parser.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
     parser.set_defaults(handler=run)

@@ -16,7 +16,8 @@ For a seed s, level k and pixel i, with per-dimension bandwidth m > 0 and bias b
 
     logit(i | s, k) = MARGIN + b_sk - 1/2 * sum_d m_skd (q_skd - p_id)^2
 
-The mask is logit > 0. Nothing but this sum runs per click.
+The mask is logit > 0. Per click run this sum and, on frames of 48 x 48 cells around what it finds, the few
+convolutions of `mask_refiner.py`; never the network that reads the picture.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.architectures.mask_refiner import MaskRefiner
 from models.backbones.efficientnet_lite import efficientnet_lite0, normalize_pixels
 from models.layers.convolution import SeparableConv
 from models.layers.top_down import TopDownPath
+from models.precision import full_precision
 
 MARGIN = 4.0
 COORDINATE_UNIT = 64.0  # pixels of the network's input per unit of the two spatial dimensions
@@ -40,7 +43,11 @@ THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's ow
 
 @dataclass(frozen=True, slots=True)
 class SeedNetConfig:
-    """Sizes of the network; stored beside its weights."""
+    """Sizes of the network; stored beside its weights.
+
+    Attributes:
+        refiner: channels of the mask refiner; 0 leaves it out.
+    """
 
     width: int = 96
     embedding: int = 32
@@ -48,6 +55,7 @@ class SeedNetConfig:
     query_hidden: int = 256
     scorer_channels: int = 48
     scorer_hidden: int = 192
+    refiner: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class SeedFeatures:
         appearance: (B, scorer_channels, H/8, W/8), pooled by the level scorer.
         global_appearance: (B, scorer_channels).
         backbone: (B, 112, H/16, W/16), the backbone's own features there: what tells kinds of things apart.
+        detail: (B, refiner, H/s, W/s) for s = 4, 8, 16, looked at by the mask refiner; empty without one.
     """
 
     pyramid: tuple[Tensor, ...]
@@ -69,6 +78,21 @@ class SeedFeatures:
     appearance: Tensor
     global_appearance: Tensor
     backbone: Tensor
+    detail: tuple[Tensor, ...] = ()
+
+    def cropped(self, rows: int, columns: int) -> SeedFeatures:
+        """Without what lies beyond so many cells of stride 4; the pyramid, read at points only, stays."""
+
+        def cut(maps: Tensor, step: int) -> Tensor:
+            return maps[:, :, : -(-rows // step), : -(-columns // step)]
+
+        return replace(
+            self,
+            embedding=cut(self.embedding, 1),
+            seediness=cut(self.seediness, 1),
+            appearance=cut(self.appearance, 2),
+            detail=tuple(cut(maps, 2**i) for i, maps in enumerate(self.detail)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +110,10 @@ class SeedQuery:
     bandwidth: Tensor
     bias: Tensor
     descriptor: Tensor
+
+    def take(self, seeds: Tensor) -> SeedQuery:
+        """Some of the seeds, by index."""
+        return SeedQuery(self.center[seeds], self.bandwidth[seeds], self.bias[seeds], self.descriptor[seeds])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +136,19 @@ class LevelScores:
         """(S, K) best threshold in logits, between THRESHOLDS: the learned margin."""
         weight = (self.ious * THRESHOLD_SHARPNESS).softmax(dim=2)
         return weight @ weight.new_tensor(THRESHOLDS)
+
+
+@dataclass(frozen=True, slots=True)
+class SeedMasks:
+    """What S seeds of one picture are answered with.
+
+    Attributes:
+        logits: (S, K, h, w) float32, the levels' masks.
+        scores: what the network thinks of them.
+    """
+
+    logits: Tensor
+    scores: LevelScores
 
 
 def sample_at(features: Tensor, points: Tensor) -> Tensor:
@@ -208,11 +249,20 @@ class LevelScorer(nn.Module):
         self.own = nn.Linear(inputs, hidden)
         self.together = nn.Linear(3 * hidden, hidden)
         self.ious = nn.Linear(hidden, len(THRESHOLDS))
+        self.context = nn.Linear(3 * config.refiner, hidden, bias=False) if config.refiner else None
+        if self.context is not None:
+            nn.init.zeros_(self.context.weight)
 
     def forward(
-        self, logits: Tensor, query: SeedQuery, appearance: Tensor, global_appearance: Tensor
+        self,
+        logits: Tensor,
+        query: SeedQuery,
+        appearance: Tensor,
+        global_appearance: Tensor,
+        context: Tensor | None = None,
     ) -> LevelScores:
-        """One picture: logits (S, K, h, w) at stride 4, appearance (C, h', w') at stride 8."""
+        """One picture: logits (S, K, h, w) at stride 4, appearance (C, h', w') at stride 8, context
+        (S, K, C'') of the refiner."""
         logits = logits.detach()
         seeds, levels = logits.shape[:2]
         inside = F.interpolate(
@@ -223,17 +273,20 @@ class LevelScorer(nn.Module):
         mean = self._pooled(inside, features)
         parts = [
             mean,
-            (self._pooled(inside, features.square()) - mean.square()).clamp(min=0.0).sqrt(),
+            (self._pooled(inside, features.square()) - mean.square()).clamp(min=1e-8).sqrt(),
             self._pooled(ring, features),
             global_appearance.float().expand(seeds, levels, -1),
             self._statistics(logits, query),
             self._relations(inside),
-            self.seed(query.descriptor)[:, None].expand(-1, levels, -1),
+            self.seed(query.descriptor.float())[:, None].expand(-1, levels, -1),
         ]
-        own = F.relu(self.own(torch.cat(parts, dim=2)))
+        own = self.own(torch.cat(parts, dim=2))
+        if self.context is not None and context is not None:
+            own = own + self.context(context)
+        own = F.relu(own)
         others = (own.mean(dim=1, keepdim=True), own.amax(dim=1, keepdim=True))
-        context = [own, *(o.expand_as(own) for o in others)]
-        together = F.relu(self.together(torch.cat(context, dim=2)))
+        all_levels = [own, *(o.expand_as(own) for o in others)]
+        together = F.relu(self.together(torch.cat(all_levels, dim=2)))
         return LevelScores(self.ious(together).sigmoid())
 
     @staticmethod
@@ -295,6 +348,16 @@ class SeedNet(nn.Module):
         self.appearance = nn.Sequential(SeparableConv(width, scorer), nn.Conv2d(scorer, scorer, 1))
         self.seed_head = SeedHead(self.config)
         self.level_scorer = LevelScorer(self.config)
+        self.refiner = (
+            MaskRefiner(
+                width=width,
+                descriptor=self.config.query_hidden,
+                levels=self.config.levels,
+                channels=self.config.refiner,
+            )
+            if self.config.refiner
+            else None
+        )
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.zeros_(self.embedding.bias)  # type: ignore[arg-type]
 
@@ -305,27 +368,36 @@ class SeedNet(nn.Module):
         embedding = self.embedding(pyramid[0]).float()
         grid = pixel_grid(embedding.shape[2], embedding.shape[3], embedding.device)
         embedding = torch.cat([embedding[:, :2] + grid, embedding[:, 2:]], dim=1)
-        appearance = self.appearance(pyramid[1])
-        return SeedFeatures(
-            pyramid=tuple(pyramid),
-            embedding=embedding,
-            seediness=self.seediness(pyramid[0]).float(),
-            appearance=appearance,
-            global_appearance=appearance.float().mean(dim=(2, 3)),
-            backbone=backbone[2],
-        )
+        seediness = self.seediness(pyramid[0]).float()
+        return self._heads(tuple(pyramid), embedding, seediness, backbone[2])
 
-    def with_appearance(self, features: SeedFeatures) -> SeedFeatures:
-        """The same features with the scorer's part computed again, so that it gets gradients."""
-        appearance = self.appearance(features.pyramid[1])
+    def with_heads(self, features: SeedFeatures) -> SeedFeatures:
+        """The same features with what the scorer and the refiner read computed again, so that these parts
+        get gradients."""
+        return self._heads(features.pyramid, features.embedding, features.seediness, features.backbone)
+
+    def _heads(
+        self, pyramid: tuple[Tensor, ...], embedding: Tensor, seediness: Tensor, backbone: Tensor
+    ) -> SeedFeatures:
+        appearance = self.appearance(pyramid[1])
         whole = appearance.float().mean(dim=(2, 3))
-        return replace(features, appearance=appearance, global_appearance=whole)
+        detail = self.refiner.detail_maps(pyramid) if self.refiner is not None else ()
+        return SeedFeatures(pyramid, embedding, seediness, appearance, whole, backbone, detail)
+
+    def with_refiner(self, channels: int) -> SeedNet:
+        """This network, or if it has no refiner a copy with a fresh one."""
+        if self.refiner is not None:
+            return self
+        grown = SeedNet(replace(self.config, refiner=channels), pretrained_backbone=False)
+        grown.load_state_dict(self.state_dict(), strict=False)
+        return grown
 
     def freeze_masks(self) -> None:
-        """Let only the level scorer and the features it pools learn."""
+        """Let only what comes after the seeds' own masks learn: the refiner and the level scorer."""
         self.requires_grad_(False)
-        self.appearance.requires_grad_(True)
-        self.level_scorer.requires_grad_(True)
+        for part in (self.appearance, self.level_scorer, self.refiner):
+            if part is not None:
+                part.requires_grad_(True)
 
     def query(self, features: SeedFeatures, index: int, points: Tensor) -> SeedQuery:
         """Seeds of picture `index`; points (S, 2) are x, y as shares of the picture's width, height."""
@@ -333,10 +405,20 @@ class SeedNet(nn.Module):
         query: SeedQuery = self.seed_head(pyramid, features.embedding[index], points)
         return query
 
-    def score_levels(
-        self, features: SeedFeatures, index: int, query: SeedQuery, logits: Tensor
-    ) -> LevelScores:
-        """Predicted IoU and threshold of the S seeds' level masks."""
+    def judge(
+        self, features: SeedFeatures, index: int, query: SeedQuery, logits: Tensor, clicks: Tensor
+    ) -> SeedMasks:
+        """Refine the masks that the seeds ask for, if the network has a refiner, and score them.
+
+        Args:
+            logits: (S, K, h, w), of `seed_logits`.
+            clicks: (S, P, 3), see `MaskRefiner.forward`.
+        """
+        context = None
+        if self.refiner is not None:
+            detail = [maps[index] for maps in features.detail]
+            refined = self.refiner(logits, query.descriptor, detail, clicks)
+            logits, context = refined.logits, refined.context
         appearance, whole = features.appearance[index], features.global_appearance[index]
-        scores: LevelScores = self.level_scorer(logits, query, appearance, whole)
-        return scores
+        with full_precision(logits.device):  # IoUs that are close to each other are compared
+            return SeedMasks(logits, self.level_scorer(logits, query, appearance, whole, context))

@@ -18,14 +18,15 @@ from models.architectures.seednet import STRIDE, SeedFeatures, SeedNet, SeedNetC
 from models.data.crops import CropSettings
 from models.errors import Cancelled, WeightsError
 from models.inference.automatic import find_instances
+from models.inference.edge_guide import EdgeGuide
 from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
 from models.inference.raster import GridFrame, mark_seeds
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
 from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
-from models.losses.seed_loss import ScorerLoss, SeedLoss, SeedLossSettings
-from models.precision import mixed_precision
+from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
+from models.precision import full_precision, mixed_precision
 from models.segmenter import (
     LEAST_SIMILARITY,
     Appearance,
@@ -44,43 +45,55 @@ logger = logging.getLogger(__name__)
 
 LONG_SIDE = 768
 CACHED_SEEDS = 64
-SCORER_SETTINGS = SeedLossSettings(objects=12, central=0.6, choice=1.0)
+SECOND_LOOK = SeedLossSettings(objects=8, central=0.6, choice=1.0)
+REFINER_CHANNELS = 32
 
 
 class SeedNetEncoding(Encoding):
     """The features of one picture; see `Encoding` for the face."""
 
     def __init__(
-        self, network: SeedNet, features: SeedFeatures, frame: GridFrame, size: tuple[int, int], version: str
+        self, network: SeedNet, features: SeedFeatures, frame: GridFrame, image: RgbImage, version: str
     ) -> None:
-        self.height, self.width = size
+        self.height, self.width = image.shape[:2]
         self.region = frame.region
         self.version = version
         self.level_count = network.config.levels
         self._network = network
-        self._features = features
+        self._features = features.cropped(*frame.grid_size)
         self._frame = frame
-        rows, columns = frame.grid_size
-        self._embedding = features.embedding[0, :, :rows, :columns]
-        self._answers: OrderedDict[tuple[float, float], SeedAnswer] = OrderedDict()
+        self._guide = EdgeGuide(image, frame)
+        self._answers: OrderedDict[tuple[Seed, frozenset[Seed]], SeedAnswer] = OrderedDict()
         self._finder: SimilarityFinder | None = None
 
     @property
     def nbytes(self) -> int:
         features = self._features
-        tensors = (*features.pyramid, features.embedding, features.seediness, features.appearance)
+        tensors = (*features.pyramid, *features.detail, features.embedding, features.seediness)
         answers = sum(a.logits.nbytes for a in self._answers.values())
         candidates = self._finder.nbytes if self._finder is not None else 0
         return sum(t.nbytes for t in (*tensors, features.backbone)) + answers + candidates
 
-    def answer_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
-        """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area."""
-        device = self._embedding.device
+    def answer_points(
+        self, points: Sequence[tuple[float, float]], others: Sequence[Seed] = ()
+    ) -> list[SeedAnswer]:
+        """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area.
+
+        Args:
+            others: further clicks that all of the points are answered in the light of.
+        """
+        device = self._features.embedding.device
         shares = torch.tensor([self._frame.to_share(x, y) for x, y in points], device=device)
-        with torch.inference_mode():
+        clicks = torch.tensor(
+            [[self._click(Seed(x, y)), *(self._click(s) for s in others)] for x, y in points], device=device
+        )
+        # Many points at once, as the automatic search asks for, are worth the coarser numbers.
+        precision = mixed_precision(device) if len(points) > 1 else full_precision(device)
+        with torch.inference_mode(), precision:
             query = self._network.query(self._features, 0, shares)
-            logits = seed_logits(query, self._embedding)
-            scores = self._network.score_levels(self._features, 0, query, logits)
+            logits = seed_logits(query, self._features.embedding[0])
+            answer = self._network.judge(self._features, 0, query, logits, clicks)
+            logits, scores = answer.logits, answer.scores
             area = (logits > scores.threshold[:, :, None, None]).sum(dim=(2, 3))
             order = area.argsort(dim=1, stable=True)
             logits = logits.gather(1, order[:, :, None, None].expand_as(logits))
@@ -92,16 +105,26 @@ class SeedNetEncoding(Encoding):
             for i, (row, column) in enumerate(cells)
         ]
 
+    def _click(self, seed: Seed) -> tuple[float, float, float]:
+        """x and y in cells, and the sign."""
+        return (*self._frame.to_grid(seed.x, seed.y), 1.0 if seed.positive else -1.0)
+
     def _cell(self, x: float, y: float) -> tuple[int, int]:
         """(row, column) of the grid cell that shows picture coordinates."""
         column, row = self._frame.to_grid(x, y)
         rows, columns = self._frame.grid_size
         return min(int(row), rows - 1), min(int(column), columns - 1)
 
-    def _answer(self, seed: Seed) -> SeedAnswer:
-        key = (seed.x, seed.y)
+    def _answer(self, seed: Seed, seeds: Sequence[Seed]) -> SeedAnswer:
+        """The seed's answer; that of the first positive one is refined in the light of all clicks, the
+        others' say what the picture is like at each of them."""
+        first = next(s for s in seeds if s.positive)
+        others = (
+            [s for s in seeds if s != seed] if seed == first and self._network.refiner is not None else []
+        )
+        key = (seed, frozenset(others))
         if key not in self._answers:
-            self._answers[key] = self.answer_points([key])[0]
+            self._answers[key] = self.answer_points([(seed.x, seed.y)], others)[0]
             if len(self._answers) > CACHED_SEEDS:
                 self._answers.popitem(last=False)
         self._answers.move_to_end(key)
@@ -110,7 +133,7 @@ class SeedNetEncoding(Encoding):
     def _hypotheses(self, seed: Seed, seeds: Sequence[Seed]) -> list[Hypothesis]:
         """The best threshold of each of the seed's levels, in the light of the other clicks."""
         cells = [(s.positive == seed.positive, self._cell(s.x, s.y)) for s in seeds if s != seed]
-        answer = self._answer(seed)
+        answer = self._answer(seed, seeds)
         evidence = answer.evidence([c for same, c in cells if same], [c for same, c in cells if not same])
         return answer.best_per_level(evidence)
 
@@ -128,21 +151,22 @@ class SeedNetEncoding(Encoding):
     def suggest_tau(self, seeds: Sequence[Seed], level: int | None = None) -> float:
         self.check_seeds(seeds)
         first = next(s for s in seeds if s.positive)
-        return self._answer(first).tau(self._hypothesis(first, seeds, level))
+        return self._answer(first, seeds).tau(self._hypothesis(first, seeds, level))
 
-    def _similarity_on_grid(self, seeds: Sequence[Seed], level: int | None) -> Grid:
-        """(h, w): the first positive seed's similarity, mended by the other clicks, without specks."""
+    def _similarity_on_grid(self, seeds: Sequence[Seed], level: int | None) -> tuple[Grid, float]:
+        """(h, w): the first positive seed's similarity, mended by the other clicks, without specks; and
+        the threshold it is suggested with."""
         first = next(s for s in seeds if s.positive)
-        answer, hypothesis = self._answer(first), self._hypothesis(first, seeds, level)
+        answer, hypothesis = self._answer(first, seeds), self._hypothesis(first, seeds, level)
         cells = [self._cell(s.x, s.y) for s in seeds]
         field = answer.logits[hypothesis.level] - np.float32(hypothesis.threshold)
         if len(seeds) > 1:
             kernels = [
-                kernel(self._answer(s), self._hypothesis(s, seeds, None), cell)
+                kernel(self._answer(s, seeds), self._hypothesis(s, seeds, None), cell)
                 for s, cell in zip(seeds, cells, strict=True)
             ]
             field = mend(field, kernels, cells, [s.positive for s in seeds])
-        return answer.similarity(hypothesis, remove_specks(field, cells))
+        return answer.similarity(hypothesis, remove_specks(field, cells)), answer.tau(hypothesis)
 
     def similarity(
         self,
@@ -154,7 +178,8 @@ class SeedNetEncoding(Encoding):
         self.check_seeds(seeds)
         wanted = clip_region(region, self.height, self.width)
         size = size or (wanted[3] - wanted[1], wanted[2] - wanted[0])
-        out = self._frame.resample(self._similarity_on_grid(seeds, level), wanted, size, outside=0.0)
+        grid, tau = self._similarity_on_grid(seeds, level)
+        out = self._guide.pull(self._frame.resample(grid, wanted, size, outside=0.0), grid, tau, wanted)
         mark_seeds(out, [s for s in seeds if not s.positive], wanted, 0.0)
         mark_seeds(out, [s for s in seeds if s.positive], wanted, 1.0)
         return out
@@ -217,7 +242,7 @@ class SeedNetSegmenter(Segmenter):
         features = self._run(pixels)
         if should_stop is not None and should_stop():
             raise Cancelled
-        return SeedNetEncoding(self._network, features, frame, (height, width), self.version)
+        return SeedNetEncoding(self._network, features, frame, image, self.version)
 
     def _run(self, pixels: Tensor) -> SeedFeatures:
         try:
@@ -259,7 +284,8 @@ def trainable_seednet(
 ) -> TrainableModel:
     """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header.
 
-    Stage 2 teaches the level scorer alone, on crops as large as the pictures are encoded.
+    Stage 2 teaches the refiner, which it adds where there is none yet, and the level scorer, on crops as
+    large as the pictures are encoded.
     """
     if start and start[0].architecture != "seednet":
         raise WeightsError(f"these are weights of {start[0].architecture}, no start for seednet.")
@@ -267,13 +293,15 @@ def trainable_seednet(
     network = SeedNet(config, pretrained_backbone=pretrained_backbone and start is None)
     if start:
         load_into(network, start[1], source="starting weights")
-    info = WeightsInfo("seednet", "seednet-1", asdict(config), facts={"categories": list(categories)})
+    crops = CropSettings(size=512, long_side=(448, 1000), mask_stride=STRIDE)
+    loss = SeedLoss()
     if stage == 2:
+        network = network.with_refiner(REFINER_CHANNELS)
         network.freeze_masks()
         crops = CropSettings(size=640, long_side=(560, 900), mask_stride=STRIDE)
-        return TrainableModel(network, ScorerLoss(SCORER_SETTINGS), info, crops)
-    crops = CropSettings(size=512, long_side=(448, 1000), mask_stride=STRIDE)
-    return TrainableModel(network, SeedLoss(), info, crops)
+        loss = SecondLookLoss(SECOND_LOOK)
+    info = WeightsInfo("seednet", "seednet-1", asdict(network.config), facts={"categories": list(categories)})
+    return TrainableModel(network, loss, info, crops)
 
 
 def shipped_weights() -> Path:

@@ -1,4 +1,4 @@
-"""SeedNet's training objective: which seeds, which level learns from which object, and every term."""
+"""SeedNet's training objective: which level learns from which object, and every term."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.architectures.seednet import STRIDE, THRESHOLDS, SeedFeatures, SeedNet, SeedQuery, seed_logits
+from models.architectures.seednet import (
+    STRIDE,
+    THRESHOLDS,
+    LevelScores,
+    SeedFeatures,
+    SeedMasks,
+    SeedNet,
+    SeedQuery,
+    seed_logits,
+)
 from models.data.sample import Batch, CropTarget
 from models.losses.region import area_bce, dice_loss, threshold_ious
+from models.losses.seed_drawing import DrawnSeeds, draw_corrections, draw_seeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,9 @@ class SeedLossSettings:
         score, choice: predicted IoU of every level at every threshold by squared error; IoU lost by taking
             the best predicted one.
         choice_sharpness: inverse temperature of that choice.
+        corrected: share of the seeds that are answered once more with further clicks, if the network has a
+            refiner; corrections: at most so many of them.
+        all_corrected: `all_levels` of those: with more clicks less is left to guess.
     """
 
     objects: int = 8
@@ -38,39 +51,9 @@ class SeedLossSettings:
     choice: float = 0.7
     choice_sharpness: float = 20.0
     seediness: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnSeeds:
-    """Seeds of one crop: points (S, 2) as shares of width and height, and the object of each, (S,)."""
-
-    points: Tensor
-    owner: Tensor
-
-
-def draw_seeds(target: CropTarget, settings: SeedLossSettings, generator: torch.Generator) -> DrawnSeeds:
-    """Draw objects, then seeds inside them: anywhere, or by preference where the object is thick."""
-    masks = target.masks
-    usable = torch.nonzero(((masks >= 0.5).sum(dim=(1, 2)) >= 4) & target.has_mask).flatten()
-    order = torch.randperm(len(usable), generator=generator)[: settings.objects]
-    height, width = masks.shape[1:]
-    points: list[Tensor] = []
-    owners: list[int] = []
-    for owner in usable[order].tolist():
-        inside = (masks[owner] >= 0.5).to(torch.uint8).numpy()
-        depth = torch.from_numpy(cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1])
-        for _ in range(settings.seeds):
-            central = float(torch.rand(1, generator=generator)) < settings.central
-            weight = depth.pow(4.0 if central else 0.0) * torch.from_numpy(inside)
-            pick = int(torch.multinomial(weight.flatten(), 1, generator=generator))
-            jitter = torch.rand(2, generator=generator)
-            points.append(
-                torch.stack([(pick % width + jitter[0]) / width, (pick // width + jitter[1]) / height])
-            )
-            owners.append(owner)
-    if not points:
-        return DrawnSeeds(torch.zeros((0, 2)), torch.zeros((0,), dtype=torch.int64))
-    return DrawnSeeds(torch.stack(points), torch.tensor(owners))
+    corrected: float = 0.5
+    corrections: int = 4
+    all_corrected: float = 0.3
 
 
 def seediness_target(target: CropTarget) -> tuple[Tensor, Tensor]:
@@ -93,6 +76,17 @@ def seediness_target(target: CropTarget) -> tuple[Tensor, Tensor]:
     return value, known
 
 
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """Scalars of one picture; `iou` is a measurement without gradient, `corrected` the same after clicks."""
+
+    region: Tensor
+    score: Tensor
+    choice: Tensor
+    iou: Tensor
+    corrected: Tensor | None = None
+
+
 class SeedLoss:
     """Sum of the terms over a batch."""
 
@@ -100,124 +94,177 @@ class SeedLoss:
         self.settings = settings or SeedLossSettings()
 
     def __call__(self, network: SeedNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Terms, each a scalar; "loss" is their weighted sum. "iou" is a measurement without gradient."""
-        device = next(network.parameters()).device
-        features = network.features(batch.images.to(device))
+        """Terms, each a scalar; "loss" is their weighted sum. "iou" and "corrected" are measurements."""
+        features = self._features(network, batch.images.to(next(network.parameters()).device))
         rows = []
         for index, target in enumerate(batch.targets):
-            seeds = draw_seeds(target, self.settings, generator)
+            s = self.settings
+            seeds = draw_seeds(target, generator, objects=s.objects, seeds=s.seeds, central=s.central)
             if len(seeds.owner):
-                rows.append(self._one_picture(network, features, index, target, seeds))
+                rows.append(self._one_picture(network, features, index, target, seeds, generator))
+        return self._summed(features, batch, rows)
+
+    def _features(self, network: SeedNet, images: Tensor) -> SeedFeatures:
+        return network.features(images)
+
+    def _summed(self, features: SeedFeatures, batch: Batch, rows: list[_Terms]) -> dict[str, Tensor]:
+        terms = self._means(rows, features.embedding)
+        terms["seediness"] = _seediness(features, batch)
         settings = self.settings
-        region, score, choice, iou = (
-            torch.stack([row[i] for row in rows]).mean() if rows else features.embedding.sum() * 0.0
-            for i in range(4)
-        )
-        seediness = self._seediness(features, batch)
-        loss = region + settings.score * score + settings.choice * choice + settings.seediness * seediness
-        return {
-            "loss": loss,
-            "region": region.detach(),
-            "score": score.detach(),
-            "choice": choice.detach(),
-            "seediness": seediness.detach(),
-            "iou": iou.detach(),
-        }
+        loss = terms["region"] + settings.score * terms["score"] + settings.choice * terms["choice"]
+        loss = loss + settings.seediness * terms["seediness"]
+        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+
+    @staticmethod
+    def _means(rows: list[_Terms], nothing: Tensor) -> dict[str, Tensor]:
+        """Mean over pictures of each term; zeros, still with a gradient path, where there is none."""
+        means = {}
+        for name in ("region", "score", "choice", "iou", "corrected"):
+            values = [value for row in rows if (value := getattr(row, name)) is not None]
+            if values or name != "corrected":
+                means[name] = torch.stack(values).mean() if values else nothing.sum() * 0.0
+        return means
 
     def _one_picture(
-        self, network: SeedNet, features: SeedFeatures, index: int, target: CropTarget, seeds: DrawnSeeds
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Region, score and choice terms of one picture, and the measured IoU."""
-        settings = self.settings
-        device = features.embedding.device
-        points = seeds.points.to(device)
-        query = network.query(features, index, points)
-        logits = seed_logits(query, features.embedding[index])
-        masks = target.masks.to(device)
-        own = masks[seeds.owner.to(device)][:, None]
-        cost = area_bce(logits, own) + dice_loss(logits, own)
-        best = cost.detach().argmin(dim=1)
-        taught = cost.gather(1, best[:, None]).squeeze(1) + settings.all_levels * cost.mean(dim=1)
-        others = self._other_object_cost(logits, masks, seeds, best)
-        region = (taught + settings.other_objects * others).mean()
-        score, choice, measured = self._scorer_terms(network, features, index, query, logits, own)
-        return region, score, choice, measured
-
-    def _scorer_terms(
         self,
         network: SeedNet,
         features: SeedFeatures,
         index: int,
-        query: SeedQuery,
-        logits: Tensor,
-        own: Tensor,
+        target: CropTarget,
+        seeds: DrawnSeeds,
+        generator: torch.Generator,
+    ) -> _Terms:
+        masks = target.masks.to(features.embedding.device)
+        points = seeds.points.to(masks.device)
+        query, logits, region = self._asked(network, features, index, points, masks, seeds)
+        own = masks[seeds.owner.to(masks.device)][:, None]
+        clicks = seeds.clicks(*masks.shape[1:]).to(masks.device)
+        answer = network.judge(features, index, query, logits, clicks)
+        score, choice, measured = self._scorer_terms(answer.scores, answer.logits, own)
+        if network.refiner is None:
+            return _Terms(region, score, choice, measured)
+        region = region + self._region(answer.logits, own, masks, seeds)
+        taken = torch.randperm(len(own), generator=generator)[: round(self.settings.corrected * len(own))]
+        taken = taken.to(masks.device)
+        if len(taken) == 0:
+            return _Terms(region, score, choice, measured)
+        more = draw_corrections(
+            chosen_masks(answer)[taken], own[taken, 0] >= 0.5, self.settings.corrections, generator
+        )
+        clicks = torch.cat([clicks[taken], more], dim=1)
+        mended = network.judge(features, index, query.take(taken), logits[taken], clicks)
+        again = self._scorer_terms(mended.scores, mended.logits, own[taken])
+        cost = area_bce(mended.logits, own[taken]) + dice_loss(mended.logits, own[taken])
+        after = (cost.amin(dim=1) + self.settings.all_corrected * cost.mean(dim=1)).mean()
+        share = self.settings.corrected
+        return _Terms(
+            region + share * after, score + share * again[0], choice + share * again[1], measured, again[2]
+        )
+
+    def _asked(
+        self,
+        network: SeedNet,
+        features: SeedFeatures,
+        index: int,
+        points: Tensor,
+        masks: Tensor,
+        seeds: DrawnSeeds,
+    ) -> tuple[SeedQuery, Tensor, Tensor]:
+        """The seeds' query, the masks it asks for, and the region term of these."""
+        query = network.query(features, index, points)
+        logits = seed_logits(query, features.embedding[index])
+        own = masks[seeds.owner.to(masks.device)][:, None]
+        return query, logits, self._region(logits, own, masks, seeds)
+
+    def _region(self, logits: Tensor, own: Tensor, masks: Tensor, seeds: DrawnSeeds) -> Tensor:
+        """The best level learns the seed's object, a second one the next object around it."""
+        settings = self.settings
+        cost = area_bce(logits, own) + dice_loss(logits, own)
+        best = cost.detach().argmin(dim=1)
+        taught = cost.gather(1, best[:, None]).squeeze(1) + settings.all_levels * cost.mean(dim=1)
+        others = _other_object_cost(logits, masks, seeds, best)
+        return (taught + settings.other_objects * others).mean()
+
+    def _scorer_terms(
+        self, scores: LevelScores, logits: Tensor, own: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Squared error of the predicted IoUs, IoU lost by the choice they imply, IoU of the choice."""
         truth = threshold_ious(logits, own, THRESHOLDS).flatten(1)
-        predicted = network.score_levels(features, index, query, logits).ious.flatten(1)
+        predicted = scores.ious.flatten(1)
         score = (predicted - truth).square().mean()
         chosen = (predicted * self.settings.choice_sharpness).softmax(dim=1)
         choice = (truth.amax(dim=1) - (chosen * truth).sum(dim=1)).mean()
         measured = truth.gather(1, predicted.argmax(dim=1, keepdim=True)).mean()
         return score, choice, measured
 
-    @staticmethod
-    def _other_object_cost(logits: Tensor, masks: Tensor, seeds: DrawnSeeds, taken: Tensor) -> Tensor:
-        """(S,) cost of one further object that contains the seed, taught to the best level still free."""
-        side_y, side_x = masks.shape[1:]
-        columns = (seeds.points[:, 0] * side_x).long().clamp(max=side_x - 1)
-        rows = (seeds.points[:, 1] * side_y).long().clamp(max=side_y - 1)
-        around = masks[:, rows.to(masks.device), columns.to(masks.device)].T >= 0.5
-        around[torch.arange(len(around)), seeds.owner.to(masks.device)] = False
-        with_other = torch.nonzero(around.any(dim=1)).flatten()
-        cost = torch.zeros(len(logits), device=logits.device)
-        if len(with_other) == 0 or logits.shape[1] < 2:
-            return cost
-        other = masks[around[with_other].float().argmax(dim=1)][:, None]
-        free = logits[with_other]
-        every = area_bce(free, other) + dice_loss(free, other)
-        blocked = torch.zeros_like(every).scatter(1, taken[with_other][:, None], 1e3)
-        return cost.index_put((with_other,), (every + blocked).amin(dim=1))
 
-    @staticmethod
-    def _seediness(features: SeedFeatures, batch: Batch) -> Tensor:
-        pairs = [seediness_target(target) for target in batch.targets]
-        device = features.seediness.device
-        value = torch.stack([p[0] for p in pairs]).to(device)
-        known = torch.stack([p[1] for p in pairs]).to(device).float()
-        expected = (value.shape[1] * STRIDE, value.shape[2] * STRIDE)
-        if tuple(batch.images.shape[2:]) != expected:
-            raise ValueError(f"masks must be at stride {STRIDE}; crops are {tuple(batch.images.shape[2:])}")
-        loss = F.binary_cross_entropy_with_logits(features.seediness[:, 0], value, reduction="none")
-        return (loss * known).sum() / known.sum().clamp(min=1.0)
+class SecondLookLoss(SeedLoss):
+    """The second stage: the refiner and the level scorer learn, the seeds' own masks stay as they are.
 
-
-class ScorerLoss(SeedLoss):
-    """The second stage: only the level scorer and what it reads learn, the masks stay as they are.
-
-    The scorer judges masks, so it learns best from those of the finished network, on whole pictures at
-    the size they are encoded at.
+    They judge masks, so they learn best from those of the finished network, on pictures at the size they
+    are encoded at. Nothing flows into the encoder, so a step is quick.
     """
 
-    def __call__(self, network: SeedNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Terms as in `SeedLoss`, without region and seediness."""
-        device = next(network.parameters()).device
+    def _features(self, network: SeedNet, images: Tensor) -> SeedFeatures:
         with torch.no_grad():
-            frozen = network.features(batch.images.to(device))
-        features = network.with_appearance(frozen)
-        rows = []
-        for index, target in enumerate(batch.targets):
-            seeds = draw_seeds(target, self.settings, generator)
-            if len(seeds.owner) == 0:
-                continue
-            with torch.no_grad():
-                query = network.query(features, index, seeds.points.to(device))
-                logits = seed_logits(query, features.embedding[index])
-            own = target.masks[seeds.owner].to(device)[:, None]
-            rows.append(self._scorer_terms(network, features, index, query, logits, own))
-        score, choice, iou = (
-            torch.stack([row[i] for row in rows]).mean() if rows else features.appearance.sum() * 0.0
-            for i in range(3)
-        )
-        loss = self.settings.score * score + self.settings.choice * choice
-        return {"loss": loss, "score": score.detach(), "choice": choice.detach(), "iou": iou.detach()}
+            frozen = network.features(images)
+        return network.with_heads(frozen)
+
+    def _asked(
+        self,
+        network: SeedNet,
+        features: SeedFeatures,
+        index: int,
+        points: Tensor,
+        masks: Tensor,
+        seeds: DrawnSeeds,
+    ) -> tuple[SeedQuery, Tensor, Tensor]:
+        with torch.no_grad():
+            query = network.query(features, index, points)
+            logits = seed_logits(query, features.embedding[index])
+        return query, logits, logits.new_zeros(())
+
+    def _summed(self, features: SeedFeatures, batch: Batch, rows: list[_Terms]) -> dict[str, Tensor]:
+        terms = self._means(rows, features.appearance)
+        loss = terms["region"] + self.settings.score * terms["score"] + self.settings.choice * terms["choice"]
+        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+
+
+def chosen_masks(answer: SeedMasks) -> Tensor:
+    """(S, h, w) bool: the level and threshold the network would choose."""
+    best = answer.scores.ious.flatten(1).argmax(dim=1)
+    level, threshold = best // len(THRESHOLDS), best % len(THRESHOLDS)
+    rows = torch.arange(len(best), device=best.device)
+    cut = answer.logits.new_tensor(THRESHOLDS)[threshold]
+    return answer.logits[rows, level].detach() > cut[:, None, None]
+
+
+def _other_object_cost(logits: Tensor, masks: Tensor, seeds: DrawnSeeds, taken: Tensor) -> Tensor:
+    """(S,) cost of one further object that contains the seed, taught to the best level still free."""
+    side_y, side_x = masks.shape[1:]
+    columns = (seeds.points[:, 0] * side_x).long().clamp(max=side_x - 1)
+    rows = (seeds.points[:, 1] * side_y).long().clamp(max=side_y - 1)
+    around = masks[:, rows.to(masks.device), columns.to(masks.device)].T >= 0.5
+    around[torch.arange(len(around)), seeds.owner.to(masks.device)] = False
+    with_other = torch.nonzero(around.any(dim=1)).flatten()
+    cost = torch.zeros(len(logits), device=logits.device)
+    if len(with_other) == 0 or logits.shape[1] < 2:
+        return cost
+    other = masks[around[with_other].float().argmax(dim=1)][:, None]
+    free = logits[with_other]
+    every = area_bce(free, other) + dice_loss(free, other)
+    blocked = torch.zeros_like(every).scatter(1, taken[with_other][:, None], 1e3)
+    return cost.index_put((with_other,), (every + blocked).amin(dim=1))
+
+
+def _seediness(features: SeedFeatures, batch: Batch) -> Tensor:
+    """Binary cross-entropy of the seediness map where its target is known."""
+    pairs = [seediness_target(target) for target in batch.targets]
+    device = features.seediness.device
+    value = torch.stack([p[0] for p in pairs]).to(device)
+    known = torch.stack([p[1] for p in pairs]).to(device).float()
+    expected = (value.shape[1] * STRIDE, value.shape[2] * STRIDE)
+    if tuple(batch.images.shape[2:]) != expected:
+        raise ValueError(f"masks must be at stride {STRIDE}; crops are {tuple(batch.images.shape[2:])}")
+    loss = F.binary_cross_entropy_with_logits(features.seediness[:, 0], value, reduction="none")
+    return (loss * known).sum() / known.sum().clamp(min=1.0)

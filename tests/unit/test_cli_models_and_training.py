@@ -66,18 +66,26 @@ def test_training_continues_from_given_weights(trained, tmp_path):
     assert (out / "seednet.safetensors").is_file()
 
 
-def test_the_second_stage_changes_only_the_scorer(trained, tmp_path):
+def test_the_second_stage_adds_a_refiner_and_leaves_the_masks(trained, tmp_path):
     from models.weights import read_weights
 
     data, weights = trained
-    out = tmp_path / "scorer"
-    arguments = ["train", str(data), "--epochs", "0.5", "--batch", "1", "--start", str(weights)]
-    assert main([*arguments, "--stage", "2", "-o", str(out)]) == 0
+    second, third = tmp_path / "second", tmp_path / "third"
+    arguments = ["train", str(data), "--epochs", "0.5", "--batch", "1"]
+    assert main([*arguments, "--start", str(weights), "--stage", "2", "-o", str(second)]) == 0
     _, before = read_weights(weights)
-    _, after = read_weights(out / "seednet.safetensors")
+    info, after = read_weights(second / "seednet.safetensors")
     changed = {k.split(".")[0] for k in before if not before[k].float().equal(after[k].float())}
     assert changed <= {"appearance", "level_scorer"}
     assert changed
+    assert info.config["refiner"] > 0
+    assert any(k.startswith("refiner.") for k in after)
+    # From there on everything learns together.
+    start = str(second / "seednet.safetensors")
+    assert main([*arguments, "--crop", "64", "--start", start, "-o", str(third)]) == 0
+    _, further = read_weights(third / "seednet.safetensors")
+    changed = {k.split(".")[0] for k in after if not after[k].float().equal(further[k].float())}
+    assert {"refiner", "embedding", "level_scorer"} <= changed
 
 
 def test_wrong_training_arguments_are_explained(trained, tmp_path, capsys):

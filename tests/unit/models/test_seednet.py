@@ -1,5 +1,7 @@
 """SeedNet's equation, heads and gradients, against brute force in numpy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,13 @@ SMALL = SeedNetConfig(width=16, embedding=6, levels=3, query_hidden=24, scorer_c
 def network():
     torch.manual_seed(0)
     return SeedNet(SMALL, pretrained_backbone=False).eval()
+
+
+def clicks_at(points, features):
+    """The seeds as positive clicks in cells."""
+    height, width = features.embedding.shape[2:]
+    cells = points * torch.tensor([width, height])
+    return torch.cat([cells, torch.ones(len(points), 1)], dim=1)[:, None]
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +90,11 @@ def test_one_by_one_equals_a_batch(network, images):
         points = torch.tensor([[0.2, 0.7], [0.6, 0.1]])
         a, b = network.query(together, index, points), network.query(alone, 0, points)
         assert torch.allclose(a.center, b.center, atol=1e-4)
-        scores = network.score_levels(together, index, a, seed_logits(a, together.embedding[index]))
-        again = network.score_levels(alone, 0, b, seed_logits(b, alone.embedding[0]))
-        assert torch.allclose(scores.ious, again.ious, atol=1e-4)
+        clicks = clicks_at(points, together)
+        one = network.judge(together, index, a, seed_logits(a, together.embedding[index]), clicks)
+        other = network.judge(alone, 0, b, seed_logits(b, alone.embedding[0]), clicks)
+        assert torch.allclose(one.scores.ious, other.scores.ious, atol=1e-4)
+        assert torch.allclose(one.logits, other.logits, atol=1e-3)
 
 
 def test_bandwidths_are_positive(network, images):
@@ -93,10 +104,11 @@ def test_bandwidths_are_positive(network, images):
 
 def test_the_scorer_judges_masks_but_does_not_move_them(network, images):
     features = network.features(images)
-    query = network.query(features, 0, torch.tensor([[0.5, 0.5]]))
+    points = torch.tensor([[0.5, 0.5]])
+    query = network.query(features, 0, points)
     logits = seed_logits(query, features.embedding[0])
     network.zero_grad()
-    network.score_levels(features, 0, query, logits).ious.sum().backward()
+    network.judge(features, 0, query, logits, clicks_at(points, features)).scores.ious.sum().backward()
     answer = network.seed_head.answer.weight.grad
     assert answer is None or not answer.any()
     assert network.appearance[1].weight.grad.any()
@@ -111,8 +123,32 @@ def test_a_level_takes_its_best_threshold_and_the_iou_there():
     assert scores.threshold.item() == pytest.approx(THRESHOLDS[3], abs=0.05)
 
 
-def test_freezing_the_masks_leaves_only_the_scorer(images):
-    network = SeedNet(SMALL, pretrained_backbone=False)
+@pytest.mark.parametrize("refiner", [0, 8])
+def test_freezing_the_masks_leaves_what_comes_after_them(refiner):
+    network = SeedNet(replace(SMALL, refiner=refiner), pretrained_backbone=False)
     network.freeze_masks()
     learning = {name.split(".")[0] for name, p in network.named_parameters() if p.requires_grad}
-    assert learning == {"appearance", "level_scorer"}
+    assert learning == {"appearance", "level_scorer"} | ({"refiner"} if refiner else set())
+
+
+def test_a_fresh_refiner_changes_neither_masks_nor_scores(network, images):
+    grown = network.with_refiner(8).eval()
+    assert grown.config.refiner == 8
+    assert grown.with_refiner(16) is grown
+    points = torch.tensor([[0.3, 0.4], [0.9, 0.2]])
+    answers = []
+    for one in (network, grown):
+        features = one.features(images)
+        query = one.query(features, 1, points)
+        logits = seed_logits(query, features.embedding[1])
+        answers.append(one.judge(features, 1, query, logits, clicks_at(points, features)))
+    assert torch.allclose(answers[0].logits, answers[1].logits, atol=1e-5)
+    assert torch.allclose(answers[0].scores.ious, answers[1].scores.ious, atol=1e-5)
+
+
+def test_features_without_padding_lose_whole_cells_only(images):
+    network = SeedNet(replace(SMALL, refiner=8), pretrained_backbone=False).eval()
+    cut = network.features(images).cropped(13, 21)
+    assert cut.embedding.shape[2:] == cut.seediness.shape[2:] == (13, 21)
+    assert cut.appearance.shape[2:] == (7, 11)
+    assert [tuple(d.shape[2:]) for d in cut.detail] == [(13, 21), (7, 11), (4, 6)]

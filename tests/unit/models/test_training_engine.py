@@ -12,7 +12,8 @@ from models.data.crops import CropSettings
 from models.data.dataset import load_dataset
 from models.data.sample import collate
 from models.errors import Cancelled
-from models.losses.seed_loss import SeedLoss, draw_seeds, seediness_target
+from models.losses.seed_drawing import draw_corrections, draw_seeds
+from models.losses.seed_loss import SeedLoss, seediness_target
 from models.training.averaging import WeightAverage
 from models.training.engine import TrainingRequest, run_training
 from models.training.events import Finished, StepDone, Validated
@@ -115,14 +116,12 @@ def test_seeds_fall_inside_their_objects_and_central_ones_deeper(datasets, tmp_p
     from models.data.crops import draw_crop
 
     _, target = draw_crop(datasets, CROPS, np.random.default_rng(3))
-    settings = SeedLoss().settings
     depths = {}
     for central in (0.0, 1.0):
         values = []
         for seed in range(20):
-            drawn = draw_seeds(
-                target, replace(settings, central=central), torch.Generator().manual_seed(seed)
-            )
+            generator = torch.Generator().manual_seed(seed)
+            drawn = draw_seeds(target, generator, objects=8, seeds=2, central=central)
             side = target.masks.shape[1]
             value, _ = seediness_target(target)
             for (x, y), owner in zip(drawn.points.tolist(), drawn.owner.tolist(), strict=True):
@@ -244,3 +243,21 @@ def test_fine_tuning_from_weights_of_another_network_is_refused(datasets, networ
     save_weights(path, network, WeightsInfo("seednet", "odd", {**asdict(SMALL), "width": 20}))
     with pytest.raises(WeightsError, match="its sizes fit no SeedNet"):
         fine_tune(fine_tune_request(datasets, network, tmp_path, base=path))
+
+
+def test_corrections_fall_into_what_is_wrong_with_the_right_sign():
+    truth = torch.zeros((3, 20, 30), dtype=torch.bool)
+    truth[:, 5:15, 5:15] = True
+    predicted = truth.clone()
+    predicted[0, 5:15, 10:15] = False  # a part is missing
+    predicted[1, 5:15, 15:22] = True  # a part is too much
+    clicks = draw_corrections(predicted, truth, 4, torch.Generator().manual_seed(0))
+    assert clicks.shape == (3, 4, 3)
+    x, y, sign = clicks.unbind(dim=2)
+    assert set(sign[0].tolist()) <= {0.0, 1.0}
+    assert (sign[0] > 0).any()
+    assert set(sign[1].tolist()) <= {0.0, -1.0}
+    assert (sign[1] < 0).any()
+    assert not sign[2].any()
+    for s in range(2):
+        assert (predicted ^ truth)[s, y[s].long(), x[s].long()].all()

@@ -1,0 +1,86 @@
+"""Which seeds a crop is asked for in training, and which further clicks would correct the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.data.sample import CropTarget
+
+ERROR_WINDOW = 7  # cells; a correction falls where most of so wide a square is wrong
+ERROR_POWER = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSeeds:
+    """Seeds of one crop: points (S, 2) as shares of width and height, and the object of each, (S,)."""
+
+    points: Tensor
+    owner: Tensor
+
+    def clicks(self, height: int, width: int) -> Tensor:
+        """(S, 1, 3): the seeds as positive clicks, x and y in cells of a (height, width) grid."""
+        cells = self.points * self.points.new_tensor([width, height])
+        return torch.cat([cells, torch.ones_like(cells[:, :1])], dim=1)[:, None]
+
+
+def draw_seeds(
+    target: CropTarget, generator: torch.Generator, *, objects: int, seeds: int, central: float
+) -> DrawnSeeds:
+    """Draw objects, then seeds inside them: anywhere, or by preference where the object is thick.
+
+    Args:
+        objects, seeds: at most so many objects and so many seeds in each.
+        central: share of seeds drawn near the middle of the object rather than anywhere in it.
+    """
+    masks = target.masks
+    usable = torch.nonzero(((masks >= 0.5).sum(dim=(1, 2)) >= 4) & target.has_mask).flatten()
+    order = torch.randperm(len(usable), generator=generator)[:objects]
+    height, width = masks.shape[1:]
+    points: list[Tensor] = []
+    owners: list[int] = []
+    for owner in usable[order].tolist():
+        inside = (masks[owner] >= 0.5).to(torch.uint8).numpy()
+        depth = torch.from_numpy(cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1])
+        for _ in range(seeds):
+            deep = float(torch.rand(1, generator=generator)) < central
+            weight = depth.pow(4.0 if deep else 0.0) * torch.from_numpy(inside)
+            pick = int(torch.multinomial(weight.flatten(), 1, generator=generator))
+            jitter = torch.rand(2, generator=generator)
+            points.append(
+                torch.stack([(pick % width + jitter[0]) / width, (pick // width + jitter[1]) / height])
+            )
+            owners.append(owner)
+    if not points:
+        return DrawnSeeds(torch.zeros((0, 2)), torch.zeros((0,), dtype=torch.int64))
+    return DrawnSeeds(torch.stack(points), torch.tensor(owners))
+
+
+def draw_corrections(predicted: Tensor, truth: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Clicks that a user would add: deep inside what is wrong; positive where something is missing.
+
+    Args:
+        predicted, truth: (S, h, w) bool.
+        count: clicks per seed; each seed gets between one and so many.
+
+    Returns:
+        (S, count, 3) float32: x and y in cells, and the sign; 0 where a seed gets fewer clicks or where
+        nothing is wrong.
+    """
+    seeds, _, width = truth.shape
+    wrong = (predicted ^ truth).float()
+    depth = F.avg_pool2d(wrong[:, None], ERROR_WINDOW, stride=1, padding=ERROR_WINDOW // 2)[:, 0]
+    weight = (depth.pow(ERROR_POWER) * wrong).flatten(1).cpu()
+    some = weight.sum(dim=1) > 0
+    weight[~some] = 1.0
+    pick = torch.multinomial(weight, count, replacement=True, generator=generator)
+    jitter = torch.rand((seeds, count, 2), generator=generator)
+    given = torch.arange(count) < torch.randint(1, count + 1, (seeds, 1), generator=generator)
+    sign = torch.where(truth.flatten(1).cpu().gather(1, pick), 1.0, -1.0) * (given & some[:, None])
+    x, y = pick % width + jitter[..., 0], pick // width + jitter[..., 1]
+    return torch.stack([x, y, sign], dim=2).to(truth.device)
