@@ -107,7 +107,8 @@ class EdgeGuide:
     def _colors_of(self, wanted: Region, size: tuple[int, ...]) -> NDArray[np.uint8]:
         """The picture at the result's size; the last one is kept, as a preview asks again and again."""
         rows, columns = size[0], size[1]
-        if self._shown is None or self._shown[:2] != (wanted, (rows, columns)):
+        shown = self._shown
+        if shown is None or shown[:2] != (wanted, (rows, columns)):
             x0, y0, x1, y1 = wanted
             part: NDArray[np.uint8] = self._image[y0:y1, x0:x1]
             if part.shape[:2] != (rows, columns):
@@ -115,8 +116,8 @@ class EdgeGuide:
                 interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
                 resized = cv2.resize(np.ascontiguousarray(part), (columns, rows), interpolation=interpolation)
                 part = np.asarray(resized, np.uint8)
-            self._shown = (wanted, (rows, columns), part)
-        return self._shown[2]
+            shown = self._shown = (wanted, (rows, columns), part)
+        return shown[2]
 
 
 def _trust(mask: NDArray[np.bool_]) -> float:

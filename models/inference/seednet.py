@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -64,13 +65,15 @@ class SeedNetEncoding(Encoding):
         self._frame = frame
         self._guide = EdgeGuide(image, frame)
         self._answers: OrderedDict[tuple[Seed, frozenset[Seed]], SeedAnswer] = OrderedDict()
+        self._lock = Lock()
         self._finder: SimilarityFinder | None = None
 
     @property
     def nbytes(self) -> int:
         features = self._features
         tensors = (*features.pyramid, *features.detail, features.embedding, features.seediness)
-        answers = sum(a.logits.nbytes for a in self._answers.values())
+        with self._lock:
+            answers = sum(a.logits.nbytes for a in self._answers.values())
         candidates = self._finder.nbytes if self._finder is not None else 0
         return sum(t.nbytes for t in (*tensors, features.backbone)) + answers + candidates
 
@@ -123,12 +126,17 @@ class SeedNetEncoding(Encoding):
             [s for s in seeds if s != seed] if seed == first and self._network.refiner is not None else []
         )
         key = (seed, frozenset(others))
-        if key not in self._answers:
-            self._answers[key] = self.answer_points([(seed.x, seed.y)], others)[0]
+        with self._lock:  # a search may run beside the clicks
+            known = self._answers.get(key)
+            if known is not None:
+                self._answers.move_to_end(key)
+                return known
+        answer = self.answer_points([(seed.x, seed.y)], others)[0]
+        with self._lock:
+            self._answers[key] = answer
             if len(self._answers) > CACHED_SEEDS:
                 self._answers.popitem(last=False)
-        self._answers.move_to_end(key)
-        return self._answers[key]
+        return answer
 
     def _hypotheses(self, seed: Seed, seeds: Sequence[Seed]) -> list[Hypothesis]:
         """The best threshold of each of the seed's levels, in the light of the other clicks."""
