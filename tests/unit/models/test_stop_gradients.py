@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from models.data.sample import Batch
 from models.losses.deep_metric_learning import DeepMetricLoss, DeepMetricSettings
 from models.losses.detection_targets import object_targets
 from models.losses.two_stage import region_loss, sample_masks, sample_regions
-from tests.unit.models.crop_targets import coloured_batch
+from tests.unit.models.crop_targets import coloured_batch, crop_target, rectangles
 from tests.unit.models.mask_rcnn_cases import small_batch, two_squares
 from tests.unit.models.small_networks import SMALL, shake, small_network
+from tests.unit.models.test_batches import LOSSES, picture
 
 
 def prepared(name: str, **changes: Any) -> tuple[Any, Any]:
@@ -32,6 +35,26 @@ def taught_by(network: nn.Module, term: Tensor) -> set[str]:
 
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_parameter_learns(name):
+    """Also behind layers that begin at zero, once these have moved."""
+    network, _ = small_network(name)
+    shake(network)
+    loss = LOSSES.get(name) or SMALL[name][0].loss(network.config)
+    if isinstance(loss, DeepMetricLoss):
+        loss.steps = 1  # at the first step lambda is 0
+    stride = SMALL[name][0].mask_stride
+    objects = ((6, 4, 34, 28), (32, 36, 56, 60)), ((1, 1, 63, 63),)  # the last one for the coarsest anchors
+    masks = [F.avg_pool2d(rectangles(64, *boxes), stride) for boxes in objects]
+    targets = crop_target(masks[0], [0, 1]), crop_target(masks[1], [2])
+    batch = Batch(torch.stack([picture(1), picture(2)]), targets)
+    loss(network, batch, generator())["loss"].backward()
+    silent = {n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()}
+    # No object of 64 pixels belongs to FCOS's levels P4 to P7, whose factors nothing else teaches.
+    levels = {f"head.scales.{level}.factor" for level in range(1, 5)} if name == "embedmask" else set()
+    assert silent == levels
 
 
 def test_proposals_are_boxes_given_not_boxes_to_be_learnt():
