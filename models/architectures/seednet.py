@@ -117,6 +117,19 @@ class SeedQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """Where a batch holds a picture's mirror image.
+
+    Attributes:
+        index: in the batch.
+        width: share of the padded width that was mirrored; the padding stays to the right of it.
+    """
+
+    index: int
+    width: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class LevelScores:
     """What the network thinks of S seeds' masks.
 
@@ -404,6 +417,29 @@ class SeedNet(nn.Module):
         pyramid = tuple(level[index] for level in features.pyramid)
         query: SeedQuery = self.seed_head(pyramid, features.embedding[index], points)
         return query
+
+    def ask(
+        self, features: SeedFeatures, index: int, points: Tensor, mirror: Mirror | None = None
+    ) -> tuple[SeedQuery, Tensor]:
+        """What S seeds of picture `index` ask for, and the (S, K, h, w) logits of `seed_logits`.
+
+        Args:
+            points: as in `query`.
+            mirror: the same picture seen in a mirror. The seeds are asked there too, and the logits of the
+                levels that have the same rank by area are averaged.
+        """
+        query = self.query(features, index, points)
+        logits = seed_logits(query, features.embedding[index])
+        if mirror is None:
+            return query, logits
+        there = torch.stack([mirror.width - points[:, 0], points[:, 1]], dim=1)
+        seen = seed_logits(self.query(features, mirror.index, there), features.embedding[mirror.index]).flip(
+            3
+        )
+        order = (logits > 0).sum(dim=(2, 3)).argsort(dim=1, stable=True)
+        order_there = (seen > 0).sum(dim=(2, 3)).argsort(dim=1, stable=True)
+        partner = order_there.gather(1, order.argsort(dim=1))
+        return query, 0.5 * (logits + seen.gather(1, partner[:, :, None, None].expand_as(seen)))
 
     def judge(
         self, features: SeedFeatures, index: int, query: SeedQuery, logits: Tensor, clicks: Tensor

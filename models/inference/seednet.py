@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from converters.annotation import Mask, Seed
-from models.architectures.seednet import STRIDE, SeedFeatures, SeedNet, SeedNetConfig, seed_logits
+from models.architectures.seednet import STRIDE, Mirror, SeedFeatures, SeedNet, SeedNetConfig
 from models.data.crops import CropSettings
 from models.errors import Cancelled, WeightsError
 from models.inference.automatic import find_instances
@@ -63,6 +63,7 @@ class SeedNetEncoding(Encoding):
         self._network = network
         self._features = features.cropped(*frame.grid_size)
         self._frame = frame
+        self._mirror = Mirror(1, frame.grid_size[1] * frame.stride / frame.padded_width)
         self._guide = EdgeGuide(image, frame)
         self._answers: OrderedDict[tuple[Seed, frozenset[Seed]], SeedAnswer] = OrderedDict()
         self._lock = Lock()
@@ -93,8 +94,7 @@ class SeedNetEncoding(Encoding):
         # Many points at once, as the automatic search asks for, are worth the coarser numbers.
         precision = mixed_precision(device) if len(points) > 1 else full_precision(device)
         with torch.inference_mode(), precision:
-            query = self._network.query(self._features, 0, shares)
-            logits = seed_logits(query, self._features.embedding[0])
+            query, logits = self._network.ask(self._features, 0, shares, self._mirror)
             answer = self._network.judge(self._features, 0, query, logits, clicks)
             logits, scores = answer.logits, answer.scores
             area = (logits > scores.threshold[:, :, None, None]).sum(dim=(2, 3))
@@ -244,7 +244,7 @@ class SeedNetSegmenter(Segmenter):
         check_image(image)
         height, width = image.shape[:2]
         frame = GridFrame.fit(clip_region(region, height, width), long_side=LONG_SIDE, stride=STRIDE)
-        pixels = torch.from_numpy(frame.prepare(image)).permute(2, 0, 1)[None]
+        pixels = torch.from_numpy(with_mirror_image(frame, image)).permute(0, 3, 1, 2)
         if should_stop is not None and should_stop():
             raise Cancelled
         features = self._run(pixels)
@@ -265,6 +265,15 @@ class SeedNetSegmenter(Segmenter):
             self._device, self.device = torch.device("cpu"), "cpu"
             self._network.to(self._device)
             return self._run(pixels)
+
+
+def with_mirror_image(frame: GridFrame, image: RgbImage) -> RgbImage:
+    """(2, padded_height, padded_width, 3): the network's input, and it again with the cells mirrored."""
+    pixels = frame.prepare(image)
+    columns = frame.grid_size[1] * frame.stride
+    mirrored = pixels.copy()
+    mirrored[:, :columns] = pixels[:, :columns][:, ::-1]
+    return np.stack([pixels, mirrored])
 
 
 def build_seednet(

@@ -14,11 +14,11 @@ from models.architectures.seednet import (
     STRIDE,
     THRESHOLDS,
     LevelScores,
+    Mirror,
     SeedFeatures,
     SeedMasks,
     SeedNet,
     SeedQuery,
-    seed_logits,
 )
 from models.data.sample import Batch, CropTarget
 from models.losses.region import area_bce, dice_loss, threshold_ious
@@ -171,8 +171,7 @@ class SeedLoss:
         seeds: DrawnSeeds,
     ) -> tuple[SeedQuery, Tensor, Tensor]:
         """The seeds' query, the masks it asks for, and the region term of these."""
-        query = network.query(features, index, points)
-        logits = seed_logits(query, features.embedding[index])
+        query, logits = network.ask(features, index, points)
         own = masks[seeds.owner.to(masks.device)][:, None]
         return query, logits, self._region(logits, own, masks, seeds)
 
@@ -202,12 +201,14 @@ class SecondLookLoss(SeedLoss):
     """The second stage: the refiner and the level scorer learn, the seeds' own masks stay as they are.
 
     They judge masks, so they learn best from those of the finished network, on pictures at the size they
-    are encoded at. Nothing flows into the encoder, so a step is quick.
+    are encoded at, averaged over the picture and its mirror image as a click averages them. Nothing flows
+    into the encoder, so a step is quick.
     """
 
     def _features(self, network: SeedNet, images: Tensor) -> SeedFeatures:
+        """Of every picture, followed by those of every picture in a mirror."""
         with torch.no_grad():
-            frozen = network.features(images)
+            frozen = network.features(torch.cat([images, images.flip(3)]))
         return network.with_heads(frozen)
 
     def _asked(
@@ -220,8 +221,8 @@ class SecondLookLoss(SeedLoss):
         seeds: DrawnSeeds,
     ) -> tuple[SeedQuery, Tensor, Tensor]:
         with torch.no_grad():
-            query = network.query(features, index, points)
-            logits = seed_logits(query, features.embedding[index])
+            mirror = Mirror(index + len(features.embedding) // 2)
+            query, logits = network.ask(features, index, points, mirror)
         return query, logits, logits.new_zeros(())
 
     def _summed(self, features: SeedFeatures, batch: Batch, rows: list[_Terms]) -> dict[str, Tensor]:

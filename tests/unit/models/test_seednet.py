@@ -12,6 +12,7 @@ from models.architectures.seednet import (
     MARGIN,
     THRESHOLDS,
     LevelScores,
+    Mirror,
     SeedNet,
     SeedNetConfig,
     SeedQuery,
@@ -95,6 +96,38 @@ def test_one_by_one_equals_a_batch(network, images):
         other = network.judge(alone, 0, b, seed_logits(b, alone.embedding[0]), clicks)
         assert torch.allclose(one.scores.ious, other.scores.ious, atol=1e-4)
         assert torch.allclose(one.logits, other.logits, atol=1e-3)
+
+
+def test_with_its_mirror_image_a_picture_is_answered_as_the_mirror_image_is(network, images):
+    features = network.features(torch.cat([images, images.flip(3)]))
+    points = torch.tensor([[0.2, 0.7], [0.6, 0.1]])
+    mirrored = torch.stack([1.0 - points[:, 0], points[:, 1]], dim=1)
+    _, here = network.ask(features, 0, points, Mirror(2))
+    _, there = network.ask(features, 2, mirrored, Mirror(0))
+    _, alone = network.ask(features, 0, points)
+    assert not torch.allclose(here, alone, atol=1e-3)
+    # The levels keep the order of the picture that was asked first.
+    by_mean = [maps.gather(1, _order(maps)[:, :, None, None].expand_as(maps)) for maps in (here, there)]
+    assert torch.allclose(by_mean[0], by_mean[1].flip(3), atol=1e-3)
+
+
+def _order(maps):
+    return maps.mean(dim=(2, 3)).argsort(dim=1)
+
+
+def test_a_mirror_image_may_leave_padding_to_its_right(network, images):
+    padded = torch.full((1, 3, 64, 128), 127, dtype=torch.uint8)
+    padded[..., :96] = images[:1]
+    mirrored = padded.clone()
+    mirrored[..., :96] = padded[..., :96].flip(3)
+    features = network.features(torch.cat([padded, mirrored])).cropped(16, 24)
+    points = torch.tensor([[0.3, 0.4]])
+    _, logits = network.ask(features, 0, points, Mirror(1, 96 / 128))
+    there = torch.tensor([[96 / 128 - 0.3, 0.4]])
+    _, seen = network.ask(features, 1, there)
+    _, own = network.ask(features, 0, points)
+    assert logits.shape == (1, 3, 16, 24)
+    assert torch.allclose(logits.sum(dim=1), 0.5 * (own + seen.flip(3)).sum(dim=1), atol=1e-3)
 
 
 def test_bandwidths_are_positive(network, images):
