@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import re
 
 import pytest
 
+from converters.convert import convert
 from converters.errors import ConverterError
 from converters.formats import PictureFinder, walk
 from converters.geometry import rasterize
 from converters.labelme_json import write_labelme
-from converters.registry import FORMATS
+from converters.registry import FORMATS, writable_formats
 from converters.report import Report
 from tests.foreign_files import SAMPLES
 from tests.labelme_rules import check_labelme
@@ -100,6 +102,21 @@ def test_damaged_files_are_read_or_refused(tmp_path, name):
                 continue
             for annotation in found:
                 _use(annotation, file, tmp_path, next(numbers))
+        victim.write_text(texts[victim], encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_damaged_files_are_converted_or_refused(tmp_path, name):
+    """The same through the whole converter and every writer."""
+    SAMPLES[name](tmp_path / "in")
+    files = [f for f in walk(tmp_path / "in") if f.suffix in (".json", ".ndjson", ".xml", ".txt", ".yaml")]
+    texts = {file: file.read_text(encoding="utf-8") for file in files}
+    rng = random.Random(f"convert {name}")
+    for number, target in enumerate(each.name for each in writable_formats()):
+        victim = rng.choice(sorted(texts))
+        victim.write_text(damaged(texts[victim], rng), encoding="utf-8", errors="surrogatepass")
+        with contextlib.suppress(ConverterError):
+            convert(tmp_path / "in", tmp_path / f"out{number}", source_format=name, target_format=target)
         victim.write_text(texts[victim], encoding="utf-8")
 
 
