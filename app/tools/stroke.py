@@ -101,8 +101,10 @@ class StrokeTool(Tool):
 
     @Slot(object)
     def _on_document_changed(self, _: object) -> None:
-        if self._stroke is not None:  # undone while painting: what it paints on may be gone
-            self.cancel()
+        stroke = self._stroke
+        if stroke is None or stroke.is_new or self.session.instance(stroke.target.id) is stroke.target:
+            return
+        self.cancel()  # undone while painting: what it paints on is gone or looks different
 
     def pointer_press(self, event: PointerEvent) -> None:
         if not (event.left or event.right) or self._stroke is not None:

@@ -171,6 +171,18 @@ def test_undo_and_another_picture_end_a_stroke(brush):
     assert brush.instances == ()
 
 
+def test_another_object_that_appears_meanwhile_leaves_the_stroke_alone(brush):
+    brush.open(instance("a", box_mask(20, 120, 80, 180)))
+    brush.session.select(("a",))
+    brush.use("brush")
+    brush.press(90, 150)
+    brush.document.add(instance("late", box_mask(200, 120, 240, 160)))
+    brush.move_held(110, 150)
+    brush.release(110, 150)
+    assert brush.get("a").geometry.contains(100, 150)
+    assert len(brush.instances) == 2
+
+
 def test_locked_and_vector_objects_are_left_alone(brush):
     brush.open(
         instance("locked", box_mask(20, 120, 80, 180), locked=True),
