@@ -1,0 +1,119 @@
+"""How fast SeedNet reads a picture, in every way of running it that was considered, and how fast a click is.
+
+Run `python -m pytest tests/benchmarks/bench_encode.py -m benchmark -o python_files='bench_*.py' -s`.
+Medians in one run, on a picture of 768 x 576 and its mirror image. torch.compile needs a C++ compiler, ONNX
+Runtime the packages onnxruntime, onnx and onnxscript, which SeedHue does not depend on; a way that is not
+installed is left out.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from converters.annotation import Seed
+from models.architectures.seednet import SeedNet, SeedNetConfig
+from models.inference.fusion import fuse_batch_norms
+from models.inference.seednet import shipped_weights
+from models.precision import has_fast_bfloat16
+from models.registry import load_segmenter
+from models.weights import load_into, read_weights
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
+
+HEIGHT, WIDTH = 576, 768
+
+
+class Features(nn.Module):
+    """The tensors that a click reads, as a plain tuple."""
+
+    def __init__(self, network: SeedNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        found = self.network.features(images)
+        return (*found.pyramid, found.embedding, found.seediness, found.appearance, *found.detail)
+
+
+def network() -> SeedNet:
+    info, tensors = read_weights(shipped_weights())
+    net = SeedNet(SeedNetConfig(**info.config), pretrained_backbone=False)
+    load_into(net, tensors, source="shipped weights")
+    return fuse_batch_norms(net.eval()).requires_grad_(False)
+
+
+def milliseconds(act: Callable[[], object], *, repeats: int = 9) -> float:
+    """Median after two runs that warm up."""
+    act()
+    act()
+    times = []
+    for _ in range(repeats):
+        begin = perf_counter()
+        act()
+        times.append(perf_counter() - begin)
+    return 1000.0 * median(times)
+
+
+def onnx_session(model: nn.Module, images: Tensor, path: Path) -> Callable[[], object]:
+    import onnxruntime
+
+    torch.onnx.export(model, (images.float(),), path, dynamo=True, verbose=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    array = images.float().numpy()
+    return lambda: session.run(None, {name: array})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ways_to_encode(tmp_path):
+    images = torch.randint(0, 256, (2, 3, HEIGHT, WIDTH), generator=torch.Generator().manual_seed(0))
+    images = images.to(torch.uint8)
+    plain = Features(network()).eval()
+    last = Features(network()).eval().to(memory_format=torch.channels_last)
+    bfloat = torch.autocast("cpu", torch.bfloat16)
+    ways: dict[str, tuple[nn.Module, object]] = {
+        "eager float32": (plain, nullcontext()),
+        "channels-last float32": (last, nullcontext()),
+    }
+    if has_fast_bfloat16(torch.device("cpu")):
+        ways["eager bfloat16"] = (plain, bfloat)
+        ways["channels-last bfloat16 (shipped)"] = (last, bfloat)
+        ways["compiled bfloat16"] = (torch.compile(last), bfloat)
+    ways["compiled float32"] = (torch.compile(last), nullcontext())
+    print(f"\n{torch.get_num_threads()} threads, {WIDTH} x {HEIGHT} and its mirror image")
+    with torch.inference_mode():
+        for name, (model, precision) in ways.items():
+            with precision:
+                print(f"{name:34} {milliseconds(lambda model=model: model(images)):7.0f} ms")
+    if all(importlib.util.find_spec(package) for package in ("onnxruntime", "onnx", "onnxscript")):
+        run = onnx_session(plain, images, tmp_path / "features.onnx")
+        print(f"{'ONNX Runtime float32':34} {milliseconds(run):7.0f} ms")
+
+
+def test_a_click_on_twelve_megapixels():
+    image = np.random.default_rng(0).integers(0, 256, (3000, 4000, 3)).astype(np.uint8)
+    image = np.ascontiguousarray(np.repeat(np.repeat(image[::50, ::50], 50, 0), 50, 1))
+    segmenter = load_segmenter("seednet")
+    encode = milliseconds(lambda: segmenter.encode(image), repeats=5)
+    encoding = segmenter.encode(image)
+    points = iter(np.random.default_rng(1).uniform(200, 2800, (1000, 2)).tolist())
+
+    def preview(*more: Seed) -> None:
+        encoding.mask([Seed(*next(points)), *more], size=(750, 1000))
+
+    first = milliseconds(preview, repeats=15)
+    further = milliseconds(lambda: preview(Seed(1500.0, 1500.0, positive=False)), repeats=15)
+    print(f"\nencode 4000 x 3000: {encode:.0f} ms; preview of 1000 x 750 after one click {first:.1f} ms,")
+    print(f"after one positive and one negative click {further:.1f} ms")
