@@ -59,13 +59,11 @@ class Appearance:
         version: of the model that described them; no other can use it.
         labels: class names, for networks that know classes.
         vectors: (N, C) float32, one description per object; C is 0 for networks that only know classes.
-        surroundings: (C,) float32, the mean description of their whole picture.
     """
 
     version: str
     labels: frozenset[str | None] = frozenset()
     vectors: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    surroundings: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 class Encoding(ABC):

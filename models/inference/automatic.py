@@ -131,5 +131,17 @@ def predict_point(
     region = frame.region_around(cells)
     seed = Seed(*point)
     tau = encoding.suggest_tau([seed], level)
-    mask = Mask(region[0], region[1], encoding.mask([seed], tau, level, region)).cropped()
+    inside = encoding.mask([seed], tau, level, region)
+    if _goes_on(inside, region, frame.region):  # answers of many points at once differ in the last digits
+        region = frame.region
+        inside = encoding.mask([seed], tau, level, region)
+    mask = Mask(region[0], region[1], inside).cropped()
     return Prediction(mask, None, score, mask_score, seed, tau, level)
+
+
+def _goes_on(inside: NDArray[np.bool_], region: Region, whole: Region) -> bool:
+    """Whether a mask reaches a side of its region that is no side of the whole."""
+    sides = inside[:, 0], inside[0], inside[:, -1], inside[-1]
+    return any(
+        ours != theirs and bool(side.any()) for side, ours, theirs in zip(sides, region, whole, strict=True)
+    )

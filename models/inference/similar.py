@@ -2,21 +2,20 @@
 
 Clicks are asked all over the picture: at the peaks of the seediness map, on a coarse grid, and wherever a
 cell looks like the objects in question. Every level of every answer is a candidate. A mask is described by
-the mean of the backbone's features inside it (stride 16); two descriptions are compared by their cosine,
-seen from the picture's mean description, so that what all of a picture has in common does not count:
+the mean of the backbone's features inside it (stride 16); two descriptions are compared by their cosine:
 
-    similarity = logistic(a cos(r - m, c - m) + b log(IoU) + d log(seediness) + e)
+    similarity = logistic(a cos(r, c) + b log(IoU) + d log(seediness) + e)
 
-r and c describe the reference and the candidate, m is the mean of the two pictures' descriptions, IoU is
-what the network predicts for the candidate's mask, seediness its value at the candidate's seed. The four
-numbers are a logistic regression over training pictures (docs/seednet.md); 0.5 is where F1 was best.
+r and c describe the reference and the candidate, IoU is what the network predicts for the candidate's mask,
+seediness its value at the candidate's seed. Where candidates overlap, the better mask wins: there the
+cosine weighs less. The weights gave the best average precision on training pictures, and the best F1 there
+lies at a similarity of 0.5 (docs/seednet.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import cv2
@@ -41,9 +40,11 @@ BoolGrid = NDArray[np.bool_]
 STRIDE = 16  # of the features that describe
 GRID_STEP = 12  # cells of the fine grid between the clicks of the coarse one
 LOOK_ALIKE_SEEDS = 48
-LOOK_ALIKE_COSINE = 0.2
+LOOK_ALIKE_COSINE = 0.4
 RANKED = 400  # candidates that are compared with each other
-COSINE_WEIGHT, IOU_WEIGHT, SEEDINESS_WEIGHT, OFFSET = 3.1, 1.6, 0.55, 0.0
+COSINE_WEIGHT, IOU_WEIGHT, SEEDINESS_WEIGHT, OFFSET = 3.0, 3.0, 0.5, -0.3
+OVERLAP_COSINE, OVERLAP_IOU, OVERLAP_SEEDINESS = 1.0, 2.0, 0.5
+CONTAINED = 0.95  # share of a candidate inside a better one from which it is left out
 LEAST = 0.02  # of predicted IoU and seediness, before the logarithm
 
 
@@ -100,12 +101,6 @@ class AppearanceMap:
         self.features = features
         self.frame = frame
 
-    @cached_property
-    def mean(self) -> Grid:
-        """(C,), over what shows picture rather than padding."""
-        rows, columns = self.frame.grid_size
-        return np.asarray(self.pool(np.ones((1, rows, columns), np.bool_))[0])
-
     def pool(self, masks: BoolGrid) -> Grid:
         """Mean features inside (N, h, w) masks of the fine grid: (N, C)."""
         fine = STRIDE // self.frame.stride
@@ -130,9 +125,9 @@ class AppearanceMap:
         return np.asarray((shares >= min(0.5, float(shares.max()))) & (shares > 0))
 
 
-def cosines(references: Grid, vectors: Grid, origin: Grid) -> Grid:
-    """(N,) the largest cosine of each of (N, C) vectors with any of (M, C) references, seen from (C,)."""
-    return np.asarray((_unit(vectors - origin) @ _unit(references - origin).T).max(axis=1), np.float32)
+def cosines(references: Grid, vectors: Grid) -> Grid:
+    """(N,) the largest cosine of each of (N, C) vectors with any of (M, C) references."""
+    return np.asarray((_unit(vectors) @ _unit(references).T).max(axis=1), np.float32)
 
 
 def _unit(vectors: Grid) -> Grid:
@@ -141,10 +136,18 @@ def _unit(vectors: Grid) -> Grid:
 
 def similarity_scores(cosine: Grid, ious: Grid, seediness: Grid) -> Grid:
     """The formula above: (N,) in (0, 1)."""
-    logit = COSINE_WEIGHT * cosine + OFFSET
-    logit += IOU_WEIGHT * np.log(np.maximum(ious, LEAST))
-    logit += SEEDINESS_WEIGHT * np.log(np.maximum(seediness, LEAST))
+    logit = COSINE_WEIGHT * cosine + IOU_WEIGHT * _log(ious) + SEEDINESS_WEIGHT * _log(seediness) + OFFSET
     return np.asarray(1.0 / (1.0 + np.exp(-logit)), np.float32)
+
+
+def overlap_scores(cosine: Grid, ious: Grid, seediness: Grid) -> Grid:
+    """(N,) which of two overlapping candidates goes first."""
+    score = OVERLAP_COSINE * cosine + OVERLAP_IOU * _log(ious) + OVERLAP_SEEDINESS * _log(seediness)
+    return np.asarray(score, np.float32)
+
+
+def _log(share: Grid) -> Grid:
+    return np.asarray(np.log(np.maximum(share, LEAST)), np.float32)
 
 
 class SimilarEncoding(ClickableEncoding, Protocol):
@@ -175,8 +178,8 @@ class SimilarityFinder:
         """See `Encoding.appearance`."""
         cells = [self._cells(mask) for mask in objects]
         seen = np.array([c for c in cells if c.any()], np.bool_)
-        vectors = self._map.pool(seen) if len(seen) else np.zeros((0, len(self._map.mean)), np.float32)
-        return Appearance(version, frozenset({None}), vectors, self._map.mean)
+        vectors = self._map.pool(seen) if len(seen) else np.zeros((0, len(self._map.features)), np.float32)
+        return Appearance(version, frozenset({None}), vectors)
 
     def find(
         self, reference: Appearance, known: Sequence[Mask], min_similarity: float, max_count: int
@@ -184,24 +187,25 @@ class SimilarityFinder:
         """See `Encoding.find_similar`."""
         if not len(reference.vectors):
             return []
-        origin = (reference.surroundings + self._map.mean) / 2.0
-        candidates = self._everywhere().with_others(self._look_alikes(reference, origin))
-        cosine = cosines(reference.vectors, candidates.vectors, origin)
-        scores = similarity_scores(cosine, candidates.ious, candidates.seediness)
+        candidates = self._everywhere().with_others(self._look_alikes(reference))
+        facts = candidates.ious, candidates.seediness
+        cosine = cosines(reference.vectors, candidates.vectors)
+        scores, order = similarity_scores(cosine, *facts), overlap_scores(cosine, *facts)
         ranked = np.argsort(-scores, kind="stable")[:RANKED]
         ranked = ranked[scores[ranked] >= min_similarity]
         masks = candidates.masks(ranked)
         new = _not_known(masks, [self._cells(mask) for mask in known])
         ranked, masks = ranked[new], masks[new]
-        found = []
-        for place in suppress_duplicates(list(masks), scores[ranked].tolist())[:max_count]:
-            index = ranked[place]
-            x, y = candidates.points[index].tolist()
-            numbers = float(scores[index]), float(candidates.ious[index])
-            level = int(candidates.levels[index])
-            cells = masks[place]
-            found.append(predict_point(self._encoding, self._map.frame, cells, *numbers, (x, y), level))
+        kept = suppress_duplicates(list(masks), order[ranked].tolist(), contained=CONTAINED)
+        kept.sort()  # by similarity again
+        found = [self._predict(candidates, ranked[place], masks[place], scores) for place in kept[:max_count]]
         return [prediction for prediction in found if not prediction.mask.is_empty]
+
+    def _predict(self, candidates: Candidates, index: int, cells: BoolGrid, scores: Grid) -> Prediction:
+        x, y = candidates.points[index].tolist()
+        numbers = float(scores[index]), float(candidates.ious[index])
+        level = int(candidates.levels[index])
+        return predict_point(self._encoding, self._map.frame, cells, *numbers, (x, y), level)
 
     def _cells(self, mask: Mask) -> BoolGrid:
         return self._map.cells_of(mask, self._encoding.height, self._encoding.width)
@@ -215,11 +219,11 @@ class SimilarityFinder:
             self._candidates = self._ask([*seed_peaks(self._seediness), *grid])
         return self._candidates
 
-    def _look_alikes(self, reference: Appearance, origin: Grid) -> Candidates:
+    def _look_alikes(self, reference: Appearance) -> Candidates:
         """What clicks answer at the places that look most like the reference."""
         channels, height, width = self._map.features.shape
         cells = self._map.features.reshape(channels, -1).T
-        alike = cosines(reference.vectors, cells, origin).reshape(height, width)
+        alike = cosines(reference.vectors, cells).reshape(height, width)
         fine = STRIDE // self._map.frame.stride
         rows, columns = self._seediness.shape
         places = ((r * fine + fine // 2, c * fine + fine // 2) for r, c in look_alike_peaks(alike))
