@@ -46,7 +46,8 @@ class Command:
         icon: qtawesome name or "".
         checkable: shown with a check mark.
         needs: what must be there for the command to be enabled: "" (always), "picture",
-            "selection", "pair" (two objects or more), "undo", "redo", "unlocked", "folder", "model".
+            "selection", "pair" (two objects or more), "undo", "redo", "clipboard", "folder", "encoding",
+            "similar" (an object to begin with, and an encoding).
         separator: a line is drawn above it in its menu.
         held: acts only while its key is down; a key without modifiers.
     """
@@ -277,6 +278,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("smaller_brush", phrase("Smaller brush"), "tools", ("[",), "mdi6.circle-small", separator=True),
     Command("larger_brush", phrase("Larger brush"), "tools", ("]",), "mdi6.circle-medium"),
     Command("auto", phrase("Find objects…"), "model", ("Ctrl+A",), "mdi6.auto-fix", needs="encoding"),
+    Command(
+        "select_similar", phrase("Select similar…"), "model", ("M",), "mdi6.select-multiple", needs="similar"
+    ),
     Command(
         "train", phrase("Train on your objects…"), "model", ("Ctrl+T",), "mdi6.school-outline", separator=True
     ),

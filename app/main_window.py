@@ -10,17 +10,19 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QWidget
 
 from app.actions import build_actions, effective_keys, key_of
+from app.canvas.candidate_layer import CandidateLayer
 from app.canvas.view import CanvasView
 from app.dialogs.window_dialogs import WindowDialogs
 from app.i18n import set_language, tr
 from app.menus import LANGUAGE_CHOICES, add_choice_menu, context_actions, fill_menu_bar, make_top_bar
-from app.panels.candidates import CandidateLayer, CandidatesPanel
+from app.panels.candidates import CandidatesPanel
 from app.panels.docks import DOCKS, make_dock
 from app.panels.labels import LabelsPanel
 from app.panels.objects import ObjectsPanel
 from app.panels.picture_model import PictureModel
 from app.panels.pictures import PicturesPanel
 from app.panels.properties import PropertiesPanel
+from app.panels.similar import SimilarPanel
 from app.panels.start_page import StartPage
 from app.panels.status_bar import StatusBar
 from app.panels.toast import Toast
@@ -31,6 +33,7 @@ from app.services.enabling import Enabling
 from app.services.snapping import Snapping
 from app.services.view_commands import ViewCommands
 from app.theme import CHOICES, ThemeManager
+from app.tools.pick import PickTool
 from app.tools.registry import TOOLS, ToolBox
 
 if TYPE_CHECKING:
@@ -38,12 +41,16 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QPaintEvent
 
+    from app.services.similar import SimilarObjects
+
 MINIMUM_SIZE: Final = (960, 600)
 LAYOUT_VERSION: Final = 1
 FIRST_SIZE: Final = (1280, 800)
 LEFT_WIDTH: Final = 216
 RIGHT_WIDTH: Final = 304
 PEEK_MS: Final = 1500
+WAITING: Final = ("candidates", "similar")
+"""Docks that show only while something waits for acceptance."""
 
 
 class MainWindow(QMainWindow):
@@ -70,6 +77,8 @@ class MainWindow(QMainWindow):
         self.picture_model = PictureModel(self)
         desk.pictures.show_in(self.picture_model)
         self.candidate_layer = CandidateLayer(self.canvas)
+        self.similar_layer = CandidateLayer(self.canvas)
+        self.pick_tool = PickTool(desk.session, self.canvas)
         self.centre = QStackedWidget()
         self.centre.addWidget(self.canvas)
         self.setCentralWidget(self.centre)
@@ -128,19 +137,22 @@ class MainWindow(QMainWindow):
         self.labels = LabelsPanel(session, desk.known_labels)
         self.objects = ObjectsPanel(session)
         self.candidates = CandidatesPanel(session, self.candidate_layer)
+        self.similar = SimilarPanel(session, desk.similar, self.similar_layer)
         self.properties = PropertiesPanel(session)
         contents: dict[str, tuple[QWidget, QWidget | None]] = {
             "pictures": (self.pictures, None),
             "labels": (self.labels, None),
             "objects": (self.objects, self.objects.count),
             "candidates": (self.candidates, None),
+            "similar": (self.similar, None),
             "properties": (self.properties, None),
         }
         self.docks = {key: make_dock(key, *contents[key], self) for key in DOCKS}
-        self.docks["candidates"].hide()
+        for key in WAITING:
+            self.docks[key].hide()
         panels = self.menus["view"].addMenu(tr("Panels"))
         for key, dock in self.docks.items():
-            if key != "candidates":
+            if key not in WAITING:
                 panels.addAction(dock.toggleViewAction())
 
     def _add_choices(self) -> None:
@@ -178,7 +190,14 @@ class MainWindow(QMainWindow):
         self.labels.label_added.connect(desk.remember_label)
         self.labels.label_added.connect(self._work_on)
         self.objects.table.menu_wanted.connect(self.object_menu.popup)
-        self.candidates.closed.connect(self._hide_candidates)
+        self.tool_box.select.menu_wanted.connect(self.object_menu.popup)
+        self.candidates.closed.connect(self._end_acceptance)
+        self.similar.closed.connect(self._end_similar)
+        self.similar.picture_wanted.connect(desk.pictures.open_picture)
+        self.pick_tool.picked.connect(self.similar.toggle_at)
+        self.pick_tool.turned.connect(self.similar.turn)
+        self.pick_tool.accepted.connect(self.similar.accept)
+        self.pick_tool.dismissed.connect(self.similar.dismiss)
         self.properties.view.model_chosen.connect(desk.segmentation.choose_version)
         desk.segmentation.models_listed.connect(self.properties.view.show_models)
         (compare,) = self.top_bar.findChildren(QToolButton, "show_original")
@@ -195,6 +214,7 @@ class MainWindow(QMainWindow):
         session.tool_changed.connect(self._show_hint)
         desk.pictures.list_changed.connect(self._show_list)
         desk.segmentation.objects_found.connect(self._show_candidates)
+        desk.similar.found.connect(self._show_similar)
         desk.segmentation.busy_changed.connect(self.canvas.set_busy)
         for service in (self.canvas.superpixels, self.snapping):
             desk.busy.follow(service)
@@ -204,6 +224,8 @@ class MainWindow(QMainWindow):
     @Slot()
     def rebuild(self) -> None:
         """Makes everything anew that carries words, icons or keys; canvas and work stay."""
+        self.candidates.dismiss()
+        self.similar.dismiss()
         layout = self.saveState(LAYOUT_VERSION)
         for dock in self.docks.values():
             self.removeDockWidget(dock)
@@ -260,25 +282,45 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _show_hint(self) -> None:
-        tool = self.tool_box.tools.get(self.desk.session.tool)
+        tool = self.canvas.tool
         shown = tool is not None and self.desk.session.document is not None
         self.status.show_hint(tr(tool.hint) if shown and tool is not None else "")
 
     @Slot(object)
     def _show_candidates(self, predictions: Sequence[Any]) -> None:
+        self.similar.dismiss()
         model = self.desk.segmentation.model
         self.candidates.show_candidates(predictions, model.version if model is not None else "")
-        # They take the place of the properties, which mean nothing to them.
-        self._hidden_for_candidates = self.docks["properties"].isVisible()
+        self._ask_for_acceptance("candidates")
+
+    @Slot(object)
+    def _show_similar(self, asked: SimilarObjects) -> None:
+        self.candidates.dismiss()
+        self.similar.show_found(asked)
+        self._ask_for_acceptance("similar")
+        self.tool_box.lend(self.pick_tool)
+        self._show_hint()
+        self.canvas.setFocus()
+
+    def _ask_for_acceptance(self, key: str) -> None:
+        """What waits takes the place of the properties, which mean nothing to it."""
+        self._hidden_for_candidates |= self.docks["properties"].isVisible()
         self.docks["properties"].hide()
-        self.docks["candidates"].show()
+        self.docks[key].show()
 
     @Slot()
-    def _hide_candidates(self) -> None:
-        self.docks["candidates"].hide()
+    def _end_acceptance(self) -> None:
+        for key in WAITING:
+            self.docks[key].hide()
         if self._hidden_for_candidates:
             self.docks["properties"].show()
         self._hidden_for_candidates = False
+
+    @Slot()
+    def _end_similar(self) -> None:
+        self._end_acceptance()
+        self.tool_box.resume()
+        self._show_hint()
 
     @Slot()
     def _work_on(self) -> None:
@@ -404,5 +446,5 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
         if settings.window_state:
             self.restoreState(QByteArray.fromBase64(settings.window_state.encode()), LAYOUT_VERSION)
-        self.docks["candidates"].hide()
-        self.docks["pictures"].hide()
+        for key in (*WAITING, "pictures"):
+            self.docks[key].hide()

@@ -27,7 +27,7 @@ TOP_BAR: Final = (
     ("auto", "train"),
 )
 CONTEXT_MENU: Final = (
-    ("relabel", "lock", "hide", "zoom_selection"),
+    ("relabel", "lock", "hide", "zoom_selection", "select_similar"),
     ("raise_object", "lower_object"),
     ("to_polygon", "to_mask", "fill_holes", "keep_largest", "split_parts", "snap_to_superpixels"),
     ("union", "subtract", "intersect", "exclude"),

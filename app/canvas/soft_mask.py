@@ -100,12 +100,19 @@ def _taken(array: NDArray[np.bool_], rows: NDArray[np.intp], columns: NDArray[np
     return picked.view(np.uint8) * np.uint8(255)
 
 
-def draw_outline(painter: QPainter, mask: DeviceMask, *, width: int = 2) -> None:
-    """A white line with a dark halo along the border, readable on any photo."""
+def draw_outline(painter: QPainter, mask: DeviceMask, *, width: int = 2, dash: int = 0) -> None:
+    """A white line with a dark halo along the border, readable on any photo.
+
+    Args:
+        dash: device pixels after which white and black take turns; 0 draws it white throughout.
+    """
     coverage = mask.coverage
     line = _edge(coverage, width)
     halo = _edge(coverage, width + 2 + (width > 1))
     alpha = cv2.max(line, cv2.convertScaleAbs(halo, alpha=HALO_OPACITY))
+    if dash:
+        ys, xs = np.ogrid[mask.y0 : mask.y0 + line.shape[0], mask.x0 : mask.x0 + line.shape[1]]
+        line = np.where((2 * xs + 3 * ys) // (3 * dash) % 2 == 0, line, np.uint8(0))
     _draw(painter, mask, np.asarray(cv2.merge([line, line, line, alpha])).view(np.uint32)[..., 0])
 
 

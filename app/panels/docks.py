@@ -17,6 +17,7 @@ DOCKS: Final[dict[str, tuple[str, Qt.DockWidgetArea]]] = {
     "labels": (phrase("Labels"), Qt.DockWidgetArea.RightDockWidgetArea),
     "objects": (phrase("Objects"), Qt.DockWidgetArea.RightDockWidgetArea),
     "candidates": (phrase("Found objects"), Qt.DockWidgetArea.RightDockWidgetArea),
+    "similar": (phrase("Similar objects"), Qt.DockWidgetArea.RightDockWidgetArea),
     "properties": (phrase("Properties"), Qt.DockWidgetArea.RightDockWidgetArea),
 }
 

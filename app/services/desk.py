@@ -18,6 +18,7 @@ from app.services.object_commands import ObjectCommands
 from app.services.pictures import Pictures
 from app.services.saving import Saving
 from app.services.segmentation import Segmentation
+from app.services.similar import SimilarSearch
 from app.services.training import Training
 from app.session import Session
 from app.workers.failure import describe_failure
@@ -46,6 +47,7 @@ class Desk(QObject):
         notices: where every error arrives.
         pictures, saving, segmentation, exporting, training: the services with their threads.
         objects: the commands on objects.
+        similar: the search for objects like one.
         busy: what any of the services works on.
 
     Signals:
@@ -70,6 +72,9 @@ class Desk(QObject):
         self.saving = Saving(self.session, self.notices, self.pictures, parent=self)
         self.segmentation = Segmentation(
             self.session, self.notices, store=data_dir() / "models", engine=engine, parent=self
+        )
+        self.similar = SimilarSearch(
+            self.session, self.segmentation, self.pictures, self.saving, self.notices, self
         )
         self.exporting = Exporting(self.session, self.notices, parent=self)
         self.training = Training(
@@ -169,6 +174,10 @@ class Desk(QObject):
     @Slot()
     def auto(self) -> None:
         self.segmentation.find_objects()
+
+    @Slot()
+    def select_similar(self) -> None:
+        self.similar.start()
 
     @Slot(object)
     def change_keys(self, keys: Mapping[str, Sequence[str]]) -> None:

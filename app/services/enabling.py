@@ -31,6 +31,7 @@ class Enabling(QObject):
         session.document_changed.connect(self.refresh)
         session.selection_changed.connect(self.refresh)
         session.encoding_changed.connect(self.refresh)
+        session.seed_state_changed.connect(self.refresh)
         desk.pictures.list_changed.connect(self.refresh)
         QGuiApplication.clipboard().dataChanged.connect(self._look_at_clipboard)
         self._look_at_clipboard()
@@ -56,6 +57,7 @@ class Enabling(QObject):
             "clipboard": document is not None and self._has_clipboard,
             "folder": bool(self._desk.pictures.paths),
             "encoding": session.encoding is not None,
+            "similar": self._desk.similar.can_start,
         }
         for name, action in self._actions.items():
             action.setEnabled(met[self._needs[name]])

@@ -11,6 +11,8 @@ from app.i18n import tr
 from app.workers.pictures import (
     LoadedPicture,
     LoadPicture,
+    OpenDocument,
+    OpenedDocument,
     OpenedList,
     OpenPaths,
     ReadStates,
@@ -42,6 +44,8 @@ class Pictures(QObject):
         opened: the Path of a folder or picture that was opened; for the recent list.
         about_to_leave: the open picture is about to make way for another.
         loaded: a LoadedPicture that is in the session now.
+        document_opened: (Path, Document) as asked for by `ask_document`.
+        document_failed: (Path, Failure) instead.
         busy_changed: what is being read, None when nothing is.
     """
 
@@ -49,6 +53,8 @@ class Pictures(QObject):
     opened = Signal(object)
     about_to_leave = Signal()
     loaded = Signal(object)
+    document_opened = Signal(object, object)
+    document_failed = Signal(object, object)
     busy_changed = Signal(object)
 
     def __init__(
@@ -72,6 +78,7 @@ class Pictures(QObject):
         self._saver: TaskRunner | None = None
         self._next_list: OpenedList | None = None
         self._documents: OrderedDict[Path, Document] = OrderedDict()
+        self._opening: set[Path] = set()
         self.runner = TaskRunner(picture_job, name="loader", parent=self)
         self.runner.finished.connect(self._take)
         self.runner.failed.connect(self._fail)
@@ -146,8 +153,30 @@ class Pictures(QObject):
         self._wanted = self._here = path
         if self._model is not None:
             self._model.set_current(path)
+        if path not in self._opening:  # else its pixels follow when its document is there
+            self._load(self._workspace, path)
+
+    def _load(self, workspace: Workspace, path: Path) -> None:
         document = self._documents.get(path)
-        self.runner.submit(LoadPicture(self._workspace, path, self._journal_dir, document), key="picture")
+        self.runner.submit(LoadPicture(workspace, path, self._journal_dir, document), key="picture")
+
+    def ask_document(self, path: Path) -> None:
+        """Opens the document of a picture of the list without showing it.
+
+        `document_opened` or `document_failed` answers, at once if it is open already.
+        """
+        if path in self._documents:
+            self.document_opened.emit(path, self._documents[path])
+        elif self._workspace is not None and path not in self._opening:
+            self._opening.add(path)
+            request = OpenDocument(self._workspace, path, self._journal_dir)
+            self.runner.submit(request, key=f"document:{path}")
+
+    def note_edit(self, document: Document) -> None:
+        """A document was edited that may not be the one shown."""
+        if document.path is not None and self._workspace is not None:
+            self._workspace.set_modified(document.path, document.is_modified)
+            self.refresh_state(document.path)
 
     def step(self, places: int) -> None:
         """Shows the picture so many places further in the list."""
@@ -175,6 +204,26 @@ class Pictures(QObject):
             self._show_list(result)
         elif isinstance(result, LoadedPicture):
             self._show_picture(result)
+        elif isinstance(request, OpenDocument):
+            self._keep_document(request, result)
+
+    def _keep_document(self, request: OpenDocument, opened: OpenedDocument) -> None:
+        """A document opened without being shown is the first to go when there are too many."""
+        if request.workspace is not self._workspace:
+            opened.document.close()
+            return
+        if opened.path in self._documents:  # shown meanwhile
+            opened.document.close()
+        else:
+            self._documents[opened.path] = opened.document
+            self._documents.move_to_end(opened.path, last=False)
+        self._end_opening(request)
+        self.document_opened.emit(opened.path, self._documents[opened.path])
+
+    def _end_opening(self, request: OpenDocument) -> None:
+        self._opening.discard(request.path)
+        if request.path == self._wanted != self.current:
+            self._load(request.workspace, request.path)
 
     def _show_list(self, opened: OpenedList) -> None:
         self.about_to_leave.emit()
@@ -196,6 +245,7 @@ class Pictures(QObject):
         self._source = opened.source
         self._session.open_document(None, None)
         self._close_documents()
+        self._opening.clear()
         self._wanted = self._here = None
         if self._model is not None:
             states = {path: workspace.state(path).value for path in workspace.pictures}
@@ -223,12 +273,12 @@ class Pictures(QObject):
         self._documents.move_to_end(loaded.path)
         labels = loaded.labels if document.revision == loaded.revision else None
         self._session.open_document(document, loaded.image, labels)
-        self._drop_old_documents()
+        self.drop_old_documents()
         self.refresh_state(loaded.path)
         self._tell_recovery(document)
         self.loaded.emit(loaded)
 
-    def _drop_old_documents(self) -> None:
+    def drop_old_documents(self) -> None:
         """Closes the saved documents not used for longest; unsaved ones stay."""
         for path in list(self._documents):
             if len(self._documents) <= DOCUMENTS_KEPT:
@@ -255,6 +305,11 @@ class Pictures(QObject):
 
     @Slot(object, object)
     def _fail(self, request: object, failure: Failure) -> None:
+        if isinstance(request, OpenDocument):
+            if request.workspace is self._workspace:
+                self._end_opening(request)
+                self.document_failed.emit(request.path, failure)
+            return
         if isinstance(request, LoadPicture):
             # `_here` stays on it: "next" goes on from there, so one bad file does not block the way.
             self._wanted = self.current
@@ -270,6 +325,8 @@ class Pictures(QObject):
             kept = self._documents.get(result.path)
             if kept is not result.document:
                 result.document.close()
+        elif isinstance(result, OpenedDocument):
+            result.document.close()
 
     @Slot(object, object)
     def _take_state(self, _request: object, event: object) -> None:
@@ -278,10 +335,8 @@ class Pictures(QObject):
 
     @Slot()
     def _follow_edit(self) -> None:
-        document = self._session.document
-        if document is not None and document.path is not None and self._workspace is not None:
-            self._workspace.set_modified(document.path, document.is_modified)
-            self.refresh_state(document.path)
+        if self._session.document is not None:
+            self.note_edit(self._session.document)
 
     def refresh_state(self, path: Path) -> None:
         """Shows what the workspace knows about a picture."""

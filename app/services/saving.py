@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.core.document import Document
+    from app.core.workspace import Workspace
     from app.services.notifications import NotificationCentre
     from app.services.pictures import Pictures
     from app.session import Session
@@ -97,11 +98,30 @@ class Saving(QObject):
                 self._ask_about_damage(document.path)
             return
         if document.is_modified or always:
-            request = SaveAnnotation(
-                workspace, document.path, document.annotation, document.state, document, replace_foreign
-            )
-            self.runner.submit(request, key=str(document.path))
+            self._submit(document, document.path, workspace, replace_foreign=replace_foreign)
             self._set_state("saving")
+
+    def follow_edit_of(self, document: Document) -> None:
+        """A document was edited that is not shown: autosave writes it at once."""
+        workspace = self._pictures.workspace
+        if self._autosave and document.path is not None and workspace is not None:
+            self._submit(document, document.path, workspace)
+
+    def save_again(self, document: Document | None, *, replace_foreign: bool = False) -> None:
+        """Writes a document whose saving failed, shown or not."""
+        workspace = self._pictures.workspace
+        if document is None or document is self._session.document:
+            self.save_now(always=True, replace_foreign=replace_foreign)
+        elif document.path is not None and workspace is not None:
+            self._submit(document, document.path, workspace, replace_foreign=replace_foreign)
+
+    def _submit(
+        self, document: Document, path: Path, workspace: Workspace, *, replace_foreign: bool = False
+    ) -> None:
+        request = SaveAnnotation(
+            workspace, path, document.annotation, document.state, document, replace_foreign
+        )
+        self.runner.submit(request, key=str(path))
 
     def shutdown(self) -> bool:
         """Saves what is modified, waits for the disk and joins the thread."""
@@ -176,7 +196,7 @@ class Saving(QObject):
         self._failed.add(request.path)
         if request.document is self._session.document:
             self._show_state()
-        decision = _Decision(self, request.path)
+        decision = _Decision(self, request.path, request.document)
         if failure.kind == "ForeignChangeError":
             title, action = tr("Replace it (it is kept)"), decision.replace_foreign
         else:
@@ -206,18 +226,19 @@ class Saving(QObject):
 class _Decision:
     """What the buttons of a notice do, for one picture."""
 
-    def __init__(self, saving: Saving, path: Path) -> None:
+    def __init__(self, saving: Saving, path: Path, document: Document | None = None) -> None:
         self._saving = saving
         self._path = path
+        self._document = document
 
     def set_aside(self) -> None:
         self._saving.unprotect(self._path)
 
     def retry(self) -> None:
-        self._saving.save_now(always=True)
+        self._saving.save_again(self._document)
 
     def replace_foreign(self) -> None:
-        self._saving.save_now(always=True, replace_foreign=True)
+        self._saving.save_again(self._document, replace_foreign=True)
 
 
 def _single_shot(parent: QObject, delay: int) -> QTimer:

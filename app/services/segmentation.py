@@ -95,6 +95,11 @@ class Segmentation(QObject):
         """The models of the list; empty until the first one has been loaded."""
         return self._choices
 
+    @property
+    def chosen(self) -> LoadModel:
+        """What the model in use was asked for by, also while it is being loaded."""
+        return self._model
+
     def architecture(self) -> str:
         """Registry name of the network in use."""
         return self._model.name

@@ -36,6 +36,7 @@ class ToolBox(QObject):
 
     Attributes:
         tools: the tools by name.
+        select: the one that asks for the objects' menu.
     """
 
     def __init__(self, session: Session, view: CanvasView) -> None:
@@ -43,8 +44,17 @@ class ToolBox(QObject):
         self._session = session
         self._view = view
         self.tools: dict[str, Tool] = {kind.name: kind(session, view) for kind in TOOLS}
+        self.select: SelectTool = self.tools[SelectTool.name]  # type: ignore[assignment]
         session.tool_changed.connect(self._choose)
         self._choose(session.tool)
+
+    def lend(self, tool: Tool) -> None:
+        """Gives the canvas a tool of no tool bar, until `resume` or until another is chosen."""
+        self._view.set_tool(tool)
+
+    def resume(self) -> None:
+        """Gives the canvas the chosen tool again."""
+        self._choose(self._session.tool)
 
     @Slot(str)
     def _choose(self, name: str) -> None:

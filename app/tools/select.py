@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, Signal
 
 from app.canvas.markers import WHITE, draw_handle, draw_path, draw_rubber_band
 from app.canvas.shapes_layer import path_of, points_of
@@ -65,7 +65,13 @@ class _Drag:
 
 
 class SelectTool(Tool):
-    """Click picks, Shift adds, Alt takes the one below; dragging moves, or draws a rubber band."""
+    """Click picks, Shift adds, Alt takes the one below; dragging moves, or draws a rubber band.
+
+    Signals:
+        menu_wanted: a right click fell on an object, which is selected now; at that global QPoint.
+    """
+
+    menu_wanted = Signal(object)
 
     name: ClassVar[str] = "select"
     title: ClassVar[str] = phrase("Select and edit")
@@ -124,7 +130,18 @@ class SelectTool(Tool):
                 best, found = distance, index
         return found
 
+    def _ask_for_menu(self, event: PointerEvent) -> None:
+        found = instance_at(self.view, event.x, event.y)
+        if found is not None:
+            if found.id not in self.session.selection:
+                self.session.select((found.id,))
+            ratio = self.view.devicePixelRatioF()
+            place = QPoint(round(event.device_x / ratio), round(event.device_y / ratio))
+            self.menu_wanted.emit(self.view.mapToGlobal(place))
+
     def pointer_press(self, event: PointerEvent) -> None:
+        if event.right:
+            self._ask_for_menu(event)
         if not event.left:
             return
         handle = self._handle_at(event)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from app.i18n import phrase
+from app.workers.similar import FindSimilar, SearchPicture, find_similar, search_picture
 from app.workers.task import OnEvent, ShouldStop, Stopped
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class ModelChoice:
     active: bool
 
 
-InferenceRequest: TypeAlias = LoadModel | EncodeImage | FindObjects | ListModels
+InferenceRequest: TypeAlias = LoadModel | EncodeImage | FindObjects | FindSimilar | SearchPicture | ListModels
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class InferenceEngine:
         self._cache = EncodingCache()
 
     def __call__(self, request: InferenceRequest, should_stop: ShouldStop, on_event: OnEvent) -> Any:
-        """Does the request; the answer is a ModelReady, an encoding or a list of predictions."""
+        """Does the request; the answer is a ModelReady, an encoding, predictions or what was found alike."""
         if isinstance(request, LoadModel):
             return self._model_ready(request, on_event)
         if isinstance(request, ListModels):
@@ -173,6 +174,14 @@ class InferenceEngine:
         if isinstance(request, FindObjects):
             on_event(Phase(phrase("Finding objects…")))
             return request.encoding.instances(min_score=request.min_score, max_count=request.max_count)
+        if isinstance(request, FindSimilar):
+            on_event(Phase(phrase("Looking for similar objects…")))
+            return find_similar(request)
+        if isinstance(request, SearchPicture):
+            if request.model != self._loaded:  # another model cannot use the description
+                raise Stopped
+            on_event(Phase(phrase("Looking through the other pictures…")))
+            return search_picture(request, self._segmenter, should_stop)
         return self._encode(request, should_stop, on_event)
 
     def _encode(self, request: EncodeImage, should_stop: ShouldStop, on_event: OnEvent) -> Any:

@@ -75,6 +75,23 @@ class LoadedPicture:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OpenDocument:
+    """Read a picture's annotation with its history, not its pixels."""
+
+    workspace: Workspace
+    path: Path
+    journal_dir: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedDocument:
+    """Answer to OpenDocument; an annotation file that cannot be used is a failure instead."""
+
+    path: Path
+    document: Document
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ReadStates:
     """Look into the annotation files for the list's marks; events are `StateRead`."""
 
@@ -89,15 +106,18 @@ class StateRead:
     state: PictureState
 
 
-PictureRequest: TypeAlias = OpenPaths | LoadPicture | ReadStates
+PictureRequest: TypeAlias = OpenPaths | LoadPicture | OpenDocument | ReadStates
 
 
 def picture_job(request: PictureRequest, should_stop: ShouldStop, on_event: OnEvent) -> Any:
-    """Answers an OpenPaths with an OpenedList and a LoadPicture with a LoadedPicture."""
+    """Answers an OpenPaths with an OpenedList, a LoadPicture with a LoadedPicture and so on."""
     if isinstance(request, OpenPaths):
         return open_paths(request)
     if isinstance(request, LoadPicture):
         return load_picture(request, should_stop)
+    if isinstance(request, OpenDocument):
+        annotation = request.workspace.load(request.path)
+        return OpenedDocument(request.path, open_document(request.path, annotation, request.journal_dir))
     request.workspace.read_states(
         lambda path, state: on_event(StateRead(path, state)), should_stop=should_stop
     )

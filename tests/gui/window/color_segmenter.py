@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from converters.annotation import Mask, Seed
@@ -20,6 +21,7 @@ class Found:
     mask_score: float
     seed: Seed
     tau: float
+    level: int | None = None
 
 
 class ColorEncoding:
@@ -63,6 +65,26 @@ class ColorEncoding:
             mask = Mask.from_full(self.mask([seed], 0.6))
             found.append(Found(mask, None, 0.9 - 0.25 * number, 0.8, seed, 0.6))
         return [each for each in found if each.score >= min_score][:max_count]
+
+    def appearance(self, objects):
+        """The mean colour of each object."""
+        return [self.image[mask.to_full(self.height, self.width)].mean(axis=0) for mask in objects]
+
+    def find_similar(self, reference, *, known=(), min_similarity=0.1, max_count=100):
+        """What stands out from the grey ground, by how near its colour is."""
+        stands_out = np.abs(self.image - 120 / 255).sum(axis=2) > 0.1
+        count, parts = cv2.connectedComponents(stands_out.astype(np.uint8))
+        found = []
+        for part in range(1, count):
+            mask = Mask.from_full(parts == part)
+            if any((mask.array & other.window(mask.box)).any() for other in known):
+                continue
+            shade = self.image[parts == part].mean(axis=0)
+            score = float(np.exp(-3 * min(np.abs(shade - color).sum() for color in reference)))
+            if score >= min_similarity:
+                x0, y0, x1, y1 = mask.box
+                found.append(Found(mask, None, score, 0.9, Seed((x0 + x1) / 2, (y0 + y1) / 2), 0.6, 1))
+        return sorted(found, key=lambda each: -each.score)[:max_count]
 
 
 class ColorSegmenter:

@@ -1,0 +1,109 @@
+"""Looking for objects like one: in the open picture, and in one picture file after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from app.tools.grow import Grown, Growth, grow_whole
+from app.workers.failure import describe_failure
+from app.workers.task import ShouldStop, Stopped
+from converters.errors import ConverterError
+from converters.geometry import rasterize
+from converters.images import read_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.workers.inference import LoadModel
+    from converters.annotation import Geometry
+
+LEAST_SIMILARITY: Final = 0.1
+MAX_COUNT: Final = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FindSimilar:
+    """Find what looks like some objects of the open picture.
+
+    Attributes:
+        encoding: of the whole picture.
+        objects: annotated regions; empty if `growth` says what to look for.
+        growth: a region being grown, with the encoding it is grown on.
+    """
+
+    encoding: Any
+    objects: tuple[Geometry, ...] = ()
+    growth: tuple[Any, Growth] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimilarFound:
+    """Answer to FindSimilar.
+
+    Attributes:
+        reference: the model's description of the objects, for other pictures.
+        predictions: the most alike first; their score is the similarity.
+        grown: the region that was being grown, now in every pixel.
+    """
+
+    reference: Any
+    predictions: tuple[Any, ...]
+    grown: Grown | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchPicture:
+    """Find what looks like the described objects in a picture file."""
+
+    path: Path
+    reference: Any
+    model: LoadModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureSearched:
+    """Answer to SearchPicture; `problem` says why the picture could not be read."""
+
+    path: Path
+    predictions: tuple[Any, ...] = ()
+    problem: str = ""
+
+
+def find_similar(request: FindSimilar) -> SimilarFound:
+    """Describe the objects and look for others like them.
+
+    Raises:
+        SegmenterError: a seed lies outside what was encoded.
+    """
+    encoding = request.encoding
+    grown: Grown | None = None
+    masks = [rasterize(geometry, encoding.height, encoding.width) for geometry in request.objects]
+    if request.growth is not None:
+        source, growth = request.growth
+        grown = grow_whole(source, encoding, growth)
+        masks = [grown.mask()]
+    masks = [mask for mask in masks if not mask.is_empty]
+    reference = encoding.appearance(masks)
+    found = encoding.find_similar(
+        reference, known=masks, min_similarity=LEAST_SIMILARITY, max_count=MAX_COUNT
+    )
+    return SimilarFound(reference, tuple(found), grown)
+
+
+def search_picture(request: SearchPicture, segmenter: Any, should_stop: ShouldStop) -> PictureSearched:
+    """Encode a picture file and look there; a file that cannot be read is no error of the search."""
+    try:
+        image = read_image(request.path)
+    except (ConverterError, OSError, MemoryError) as error:
+        return PictureSearched(request.path, problem=describe_failure(error).title)
+    if should_stop():
+        raise Stopped
+    try:
+        encoding = segmenter.encode(image, should_stop=should_stop)
+    except Exception:
+        if should_stop():  # the segmenter says Cancelled, a class of the floor that brings torch
+            raise Stopped from None
+        raise
+    found = encoding.find_similar(request.reference, min_similarity=LEAST_SIMILARITY, max_count=MAX_COUNT)
+    return PictureSearched(request.path, tuple(found))
