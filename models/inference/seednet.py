@@ -161,7 +161,7 @@ class SeedNetEncoding(Encoding):
         first = next(s for s in seeds if s.positive)
         return self._answer(first, seeds).tau(self._hypothesis(first, seeds, level))
 
-    def _similarity_on_grid(self, seeds: Sequence[Seed], level: int | None) -> tuple[Grid, float]:
+    def _similarity_on_grid(self, seeds: Sequence[Seed], level: int) -> tuple[Grid, float]:
         """(h, w): the first positive seed's similarity, mended by the other clicks, without specks; and
         the threshold it is suggested with."""
         first = next(s for s in seeds if s.positive)
@@ -186,11 +186,20 @@ class SeedNetEncoding(Encoding):
         self.check_seeds(seeds)
         wanted = clip_region(region, self.height, self.width)
         size = size or (wanted[3] - wanted[1], wanted[2] - wanted[0])
-        grid, tau = self._similarity_on_grid(seeds, level)
-        out = self._guide.pull(self._frame.resample(grid, wanted, size, outside=0.0), grid, tau, wanted)
+        positive = [s for s in seeds if s.positive]
+        if level is None:
+            level = self._hypothesis(positive[0], seeds, None).level
+        out = self._pixels(seeds, level, wanted, size)
+        if len(positive) < len(seeds):  # a negative seed only ever takes away
+            np.minimum(out, self._pixels(positive, level, wanted, size), out=out)
         mark_seeds(out, [s for s in seeds if not s.positive], wanted, 0.0)
-        mark_seeds(out, [s for s in seeds if s.positive], wanted, 1.0)
+        mark_seeds(out, positive, wanted, 1.0)
         return out
+
+    def _pixels(self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]) -> Grid:
+        """`_similarity_on_grid` at the picture's resolution, its border on the picture's edges."""
+        grid, tau = self._similarity_on_grid(seeds, level)
+        return self._guide.pull(self._frame.resample(grid, wanted, size, outside=0.0), grid, tau, wanted)
 
     def _seediness(self) -> Grid:
         """(h, w) in [0, 1]."""
