@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 FIRST_SIMILARITY: Final = 0.5
 """The networks' similarity is such that they believe in it from here on."""
+ROW: Final = QSize(120, 26)
 PATH_ROLE: Final = int(Qt.ItemDataRole.UserRole)
 
 
@@ -220,6 +221,7 @@ class SimilarPanel(QWidget):
         self._finds[path] = [self._candidate(prediction) for prediction in predictions]
         item = QListWidgetItem()
         item.setData(PATH_ROLE, path)
+        item.setSizeHint(ROW)
         item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
         item.setCheckState(Qt.CheckState.Checked)
         self._rows[path] = item

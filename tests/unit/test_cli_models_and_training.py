@@ -168,6 +168,20 @@ def test_average_precision_of_what_is_found_without_a_click(trained, tmp_path, c
     assert "AR@100" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("more", [(), ("--from-masks",)])
+def test_similar_objects_are_measured(trained, tmp_path, capsys, more):
+    data, weights = trained
+    result = tmp_path / "similar.json"
+    arguments = ["evaluate", str(data), "--weights", str(weights), "--protocol", "similar", "--limit", "1"]
+    assert main([*arguments, *more, "--json", str(result)]) == 0
+    document = json.loads(result.read_text())
+    assert document["protocol"] == "similar"
+    scores = document["results"]["discs"]
+    assert (scores["pictures"], scores["queries"], scores["wanted"]) == (1, 3, 6)
+    assert all(0.0 <= scores[name] <= 1.0 for name in ("precision", "recall", "ap", "mean_ap", "threshold"))
+    assert "AP per query" in capsys.readouterr().out
+
+
 def test_a_model_without_categories_has_no_panoptic_quality(trained, capsys):
     data, weights = trained
     assert main(["evaluate", str(data), "--weights", str(weights), "--protocol", "panoptic"]) == 1
