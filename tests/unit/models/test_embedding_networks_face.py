@@ -16,6 +16,7 @@ from models.inference.deep_metric_learning import DEEP_METRIC_LEARNING
 from models.inference.embedmask import EMBEDMASK
 from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
 from models.registry import find_architecture, load_segmenter
+from models.segmenter import overlaps
 from models.weights import save_weights
 
 RESNET = {"backbone": "resnet-18", "resnet_width": 8, "width": 16, "long_side": 96}
@@ -168,6 +169,17 @@ def test_a_part_of_the_picture_can_be_encoded_by_itself(segmenter, image):
     assert not similarity[:, :10].any()
     with pytest.raises(SeedOutsideError):
         part.similarity([Seed(80.0, 60.0)])
+
+
+def test_similar_objects_are_the_others_of_the_same_class(encoding):
+    first = encoding.instances(min_score=0.1)[0]
+    reference = encoding.appearance([first.mask])
+    assert reference.labels <= set(CATEGORIES)
+    found = encoding.find_similar(reference, known=[first.mask], max_count=5)
+    assert len(found) <= 5
+    assert {p.label for p in found} <= reference.labels
+    assert not any(overlaps(p.mask, first.mask) for p in found)
+    assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
 
 
 def test_wrong_questions_are_refused(segmenter, encoding, image):
