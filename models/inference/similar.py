@@ -1,8 +1,9 @@
 """Select similar: the objects of a picture that look like given ones.
 
-Clicks are asked all over the picture: at the peaks of the seediness map, on a coarse grid, and wherever a
-cell looks like the objects in question. Every level of every answer is a candidate. A mask is described by
-the mean of the backbone's features inside it (stride 16); two descriptions are compared by their cosine:
+Clicks are asked all over the picture: at the peaks of the seediness map, between them where something may
+lie, and wherever a cell looks like the objects in question. Every level of every answer is a candidate. A
+mask is described by the mean of the backbone's features inside it (stride 16); two descriptions are compared
+by their cosine:
 
     similarity = logistic(a cos(r, c) + b log(IoU) + d log(seediness) + e)
 
@@ -38,7 +39,9 @@ from models.segmenter import MOSTLY, SAME_OBJECT_IOU, Appearance, Prediction
 BoolGrid = NDArray[np.bool_]
 
 STRIDE = 16  # of the features that describe
-GRID_STEP = 12  # cells of the fine grid between the clicks of the coarse one
+GRID_STEP = 12  # cells of the fine grid between clicks that fill the gaps
+GAP = 9  # cells without a peak on any side make a gap
+MAYBE_SEEDINESS = 0.08
 LOOK_ALIKE_SEEDS = 48
 LOOK_ALIKE_COSINE = 0.4
 RANKED = 400  # candidates that are compared with each other
@@ -211,12 +214,10 @@ class SimilarityFinder:
         return self._map.cells_of(mask, self._encoding.height, self._encoding.width)
 
     def _everywhere(self) -> Candidates:
-        """What clicks answer at the peaks of the seediness map and on a coarse grid, remembered."""
+        """What clicks answer at the peaks of the seediness map and in its gaps, remembered."""
         if self._candidates is None:
-            rows, columns = self._seediness.shape
-            half = GRID_STEP // 2
-            grid = [(r, c) for r in range(half, rows, GRID_STEP) for c in range(half, columns, GRID_STEP)]
-            self._candidates = self._ask([*seed_peaks(self._seediness), *grid])
+            peaks = seed_peaks(self._seediness)
+            self._candidates = self._ask([*peaks, *gap_places(self._seediness, peaks)])
         return self._candidates
 
     def _look_alikes(self, reference: Appearance) -> Candidates:
@@ -256,6 +257,19 @@ class SimilarityFinder:
             seediness=table[:, 4].astype(np.float32),
             vectors=self._map.pool(stacked),
         )
+
+
+def gap_places(seediness: Grid, peaks: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(row, column) of a coarse grid over an (h, w) map, where it is not quite flat and no peak is near."""
+    near = np.zeros(seediness.shape, np.bool_)
+    for row, column in peaks:
+        near[max(0, row - GAP) : row + GAP + 1, max(0, column - GAP) : column + GAP + 1] = True
+    half = GRID_STEP // 2
+    maybe = (seediness >= MAYBE_SEEDINESS) & ~near
+    rows, columns = np.nonzero(maybe[half::GRID_STEP, half::GRID_STEP])
+    return [
+        (int(r) * GRID_STEP + half, int(c) * GRID_STEP + half) for r, c in zip(rows, columns, strict=True)
+    ]
 
 
 def look_alike_peaks(alike: Grid) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from models.inference.similar import (
     AppearanceMap,
     SimilarityFinder,
     cosines,
+    gap_places,
     look_alike_peaks,
     similarity_scores,
 )
@@ -31,6 +32,15 @@ def square(x, y, side=32):
 
 RED = [square(16, 16), square(96, 16), square(176, 16), square(16, 128)]
 BLUE = [square(96, 96), square(176, 128)]
+
+
+def hints():
+    """Seediness: sure of every other square, not quite flat elsewhere."""
+    seediness = np.full(FRAME.grid_size, 0.1, np.float32)
+    for mask in (RED + BLUE)[::2]:
+        x, y = mask.x0 // 4, mask.y0 // 4
+        seediness[y + 2 : y + 7, x + 2 : x + 7] = 0.9
+    return seediness
 
 
 class KnownPicture:
@@ -76,8 +86,7 @@ def picture():
 
 @pytest.fixture
 def finder(picture):
-    seediness = np.full(FRAME.grid_size, 0.5, np.float32)
-    return SimilarityFinder(picture, AppearanceMap(picture.features, FRAME), seediness)
+    return SimilarityFinder(picture, AppearanceMap(picture.features, FRAME), hints())
 
 
 def found_masks(finder, reference, known=(), least=SIMILAR_FROM):
@@ -133,8 +142,7 @@ def test_a_second_search_asks_only_where_it_must(finder, picture):
 def test_another_picture_is_searched_by_the_same_description(finder):
     other = KnownPicture()
     other.features[3] += 0.3  # another light
-    seediness = np.full(FRAME.grid_size, 0.5, np.float32)
-    there = SimilarityFinder(other, AppearanceMap(other.features, FRAME), seediness)
+    there = SimilarityFinder(other, AppearanceMap(other.features, FRAME), hints())
     found = found_masks(there, finder.describe([RED[0]], "known"))
     assert len(found) == 4
     assert all(mask in found for mask in RED)
@@ -184,6 +192,16 @@ def test_likeness_and_a_better_mask_raise_the_similarity():
         assert (np.diff(scores) > 0).all()
         assert scores.min() > 0.0
         assert scores.max() < 1.0
+
+
+def test_gaps_are_filled_where_something_may_lie_and_no_peak_is_near():
+    seediness = np.full((48, 60), 0.2, np.float32)
+    everywhere = gap_places(seediness, [])
+    assert len(everywhere) == 4 * 5
+    assert set(everywhere) == {(r, c) for r in range(6, 48, 12) for c in range(6, 60, 12)}
+    left = gap_places(seediness, [(18, 25)])
+    assert set(everywhere) - set(left) == {(18, 18), (18, 30)}
+    assert gap_places(np.full((48, 60), 0.01, np.float32), []) == []
 
 
 def test_peaks_come_best_first_and_apart():
