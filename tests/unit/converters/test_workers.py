@@ -149,8 +149,9 @@ def test_cores():
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from converters.workers import work_through
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins without it
 def work(number):
     time.sleep(0.01)
     return number
