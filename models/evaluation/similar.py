@@ -24,7 +24,7 @@ from models.segmenter import SIMILAR_FROM, Encoding, Prediction, Segmenter
 MATCH_IOU = 0.5
 MOSTLY = 0.5  # share of a find inside something unknown from which it does not count
 MIN_SIMILARITY = 0.05
-MAX_FINDS = 100
+MAX_FINDS = 200
 
 
 @dataclass(frozen=True, slots=True)
