@@ -307,7 +307,8 @@ class MainWindow(QMainWindow):
         self._hidden_for_candidates |= self.docks["properties"].isVisible()
         self.docks["properties"].hide()
         self.docks[key].show()
-        self.resizeDocks([self.docks["objects"], self.docks[key]], [1, 3], Qt.Orientation.Vertical)
+        column = [self.docks[name] for name in ("labels", "objects", key)]
+        self.resizeDocks(column, [120, 150, 450], Qt.Orientation.Vertical)
 
     @Slot()
     def _end_acceptance(self) -> None:
