@@ -71,7 +71,9 @@ class EdgeGuide:
         fine = self._frame.sample(coefficients, here, part.shape)
         colors = self._colors_of(wanted, similarity.shape)[top:bottom, left:right]
         guided = fine[..., 3] + (fine[..., :3] * colors).sum(axis=2) * np.float32(1 / 255.0)
-        part += np.float32(strength) * (np.clip(guided, 0.0, 1.0) - _step(part, tau, SOFT))
+        change = np.clip(guided, 0.0, 1.0) - _step(part, tau, SOFT)
+        # The noise of single pixels is no edge.
+        part += np.float32(strength) * cv2.blur(change, (3, 3))
         np.clip(part, 0.0, 1.0, out=part)
         return similarity
 

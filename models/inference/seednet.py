@@ -199,7 +199,14 @@ class SeedNetEncoding(Encoding):
     def _pixels(self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]) -> Grid:
         """`_similarity_on_grid` at the picture's resolution, its border on the picture's edges."""
         grid, tau = self._similarity_on_grid(seeds, level)
-        return self._guide.pull(self._frame.resample(grid, wanted, size, outside=0.0), grid, tau, wanted)
+        x0, y0, x1, y1 = wanted
+        if size != (y1 - y0, x1 - x0):
+            return self._guide.pull(self._frame.resample(grid, wanted, size, outside=0.0), grid, tau, wanted)
+        # The guide looks at a pixel's neighbours, also at those outside the part that is wanted.
+        wide = max(0, x0 - 1), max(0, y0 - 1), min(self.width, x1 + 1), min(self.height, y1 + 1)
+        shape = (wide[3] - wide[1], wide[2] - wide[0])
+        out = self._guide.pull(self._frame.resample(grid, wide, shape, outside=0.0), grid, tau, wide)
+        return np.ascontiguousarray(out[y0 - wide[1] : y1 - wide[1], x0 - wide[0] : x1 - wide[0]])
 
     def _seediness(self) -> Grid:
         """(h, w) in [0, 1]."""
