@@ -220,11 +220,11 @@ class SeedNetEncoding(Encoding):
     def _similarity_finder(self) -> SimilarityFinder:
         if self._finder is None:
             features = self._features.backbone[0].float().cpu().numpy()
-            self._finder = SimilarityFinder(self, AppearanceMap(features, self._frame), self._seediness())
+            self._finder = SimilarityFinder(AppearanceMap(features, self._frame), self._seediness())
         return self._finder
 
     def appearance(self, objects: Sequence[Mask]) -> Appearance:
-        return self._similarity_finder().describe(objects, self.version)
+        return self._similarity_finder().describe(self, objects)
 
     def find_similar(
         self,
@@ -235,7 +235,9 @@ class SeedNetEncoding(Encoding):
         max_count: int = 100,
     ) -> list[Prediction]:
         self.check_reference(reference)
-        return self._similarity_finder().find(reference, known, min_similarity, max_count)
+        return self._similarity_finder().find(
+            self, reference, known=known, min_similarity=min_similarity, max_count=max_count
+        )
 
 
 class SeedNetSegmenter(Segmenter):

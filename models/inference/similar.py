@@ -158,69 +158,79 @@ class SimilarEncoding(ClickableEncoding, Protocol):
 
     height: int
     width: int
+    version: str
 
 
 class SimilarityFinder:
     """Searches one picture; the candidates that every search shares are made once.
 
+    The encoding owns it and is handed to every search: holding it here would be a circle that keeps both
+    in memory.
+
     Args:
         seediness: (h, w) in [0, 1] on the fine grid.
     """
 
-    def __init__(self, encoding: SimilarEncoding, appearance: AppearanceMap, seediness: Grid) -> None:
-        self._encoding = encoding
+    def __init__(self, appearance: AppearanceMap, seediness: Grid) -> None:
         self._map = appearance
         self._seediness = seediness
         self._candidates: Candidates | None = None
 
     @property
     def nbytes(self) -> int:
-        return self._candidates.nbytes if self._candidates is not None else 0
+        candidates = self._candidates.nbytes if self._candidates is not None else 0
+        return self._map.features.nbytes + candidates
 
-    def describe(self, objects: Sequence[Mask], version: str) -> Appearance:
+    def describe(self, encoding: SimilarEncoding, objects: Sequence[Mask]) -> Appearance:
         """See `Encoding.appearance`."""
-        cells = [self._cells(mask) for mask in objects]
+        cells = [self._cells(encoding, mask) for mask in objects]
         seen = np.array([c for c in cells if c.any()], np.bool_)
         vectors = self._map.pool(seen) if len(seen) else np.zeros((0, len(self._map.features)), np.float32)
-        return Appearance(version, frozenset({None}), vectors)
+        return Appearance(encoding.version, frozenset({None}), vectors)
 
     def find(
-        self, reference: Appearance, known: Sequence[Mask], min_similarity: float, max_count: int
+        self,
+        encoding: SimilarEncoding,
+        reference: Appearance,
+        *,
+        known: Sequence[Mask],
+        min_similarity: float,
+        max_count: int,
     ) -> list[Prediction]:
         """See `Encoding.find_similar`."""
         if not len(reference.vectors):
             return []
-        candidates = self._everywhere().with_others(self._look_alikes(reference))
+        candidates = self._everywhere(encoding).with_others(self._look_alikes(encoding, reference))
         facts = candidates.ious, candidates.seediness
         cosine = cosines(reference.vectors, candidates.vectors)
         scores, order = similarity_scores(cosine, *facts), overlap_scores(cosine, *facts)
         ranked = np.argsort(-scores, kind="stable")[:RANKED]
         ranked = ranked[scores[ranked] >= min_similarity]
         masks = candidates.masks(ranked)
-        new = _not_known(masks, [self._cells(mask) for mask in known])
+        new = _not_known(masks, [self._cells(encoding, mask) for mask in known])
         ranked, masks = ranked[new], masks[new]
         kept = suppress_duplicates(list(masks), order[ranked].tolist(), contained=CONTAINED)
         kept.sort()  # by similarity again
-        found = [self._predict(candidates, ranked[place], masks[place], scores) for place in kept[:max_count]]
+        found = []
+        for place in kept[:max_count]:
+            index = ranked[place]
+            x, y = candidates.points[index].tolist()
+            numbers = float(scores[index]), float(candidates.ious[index])
+            level = int(candidates.levels[index])
+            found.append(predict_point(encoding, self._map.frame, masks[place], *numbers, (x, y), level))
         return [prediction for prediction in found if not prediction.mask.is_empty]
 
-    def _predict(self, candidates: Candidates, index: int, cells: BoolGrid, scores: Grid) -> Prediction:
-        x, y = candidates.points[index].tolist()
-        numbers = float(scores[index]), float(candidates.ious[index])
-        level = int(candidates.levels[index])
-        return predict_point(self._encoding, self._map.frame, cells, *numbers, (x, y), level)
+    def _cells(self, encoding: SimilarEncoding, mask: Mask) -> BoolGrid:
+        return self._map.cells_of(mask, encoding.height, encoding.width)
 
-    def _cells(self, mask: Mask) -> BoolGrid:
-        return self._map.cells_of(mask, self._encoding.height, self._encoding.width)
-
-    def _everywhere(self) -> Candidates:
+    def _everywhere(self, encoding: SimilarEncoding) -> Candidates:
         """What clicks answer at the peaks of the seediness map and in its gaps, remembered."""
         if self._candidates is None:
             peaks = seed_peaks(self._seediness)
-            self._candidates = self._ask([*peaks, *gap_places(self._seediness, peaks)])
+            self._candidates = self._ask(encoding, [*peaks, *gap_places(self._seediness, peaks)])
         return self._candidates
 
-    def _look_alikes(self, reference: Appearance) -> Candidates:
+    def _look_alikes(self, encoding: SimilarEncoding, reference: Appearance) -> Candidates:
         """What clicks answer at the places that look most like the reference."""
         channels, height, width = self._map.features.shape
         cells = self._map.features.reshape(channels, -1).T
@@ -228,16 +238,16 @@ class SimilarityFinder:
         fine = STRIDE // self._map.frame.stride
         rows, columns = self._seediness.shape
         places = ((r * fine + fine // 2, c * fine + fine // 2) for r, c in look_alike_peaks(alike))
-        return self._ask([(r, c) for r, c in places if r < rows and c < columns])
+        return self._ask(encoding, [(r, c) for r, c in places if r < rows and c < columns])
 
-    def _ask(self, places: Sequence[tuple[int, int]]) -> Candidates:
+    def _ask(self, encoding: SimilarEncoding, places: Sequence[tuple[int, int]]) -> Candidates:
         """Every level of the answers to clicks in (row, column) cells."""
         frame = self._map.frame
         points = [frame.cell_center(row, column) for row, column in places]
         masks: list[BoolGrid] = []
         facts: list[tuple[float, float, int, float, float]] = []
         for start in range(0, len(points), CHUNK):
-            answers = self._encoding.answer_points(points[start : start + CHUNK])
+            answers = encoding.answer_points(points[start : start + CHUNK])
             for number, answer in enumerate(answers, start):
                 for hypothesis in answer.best_per_level():
                     inside = answer.mask(hypothesis)

@@ -1,5 +1,6 @@
 """Finding look-alikes: on pictures whose features and answers are known, and by the shipped network."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,20 @@ class KnownPicture:
         return np.kron(cells, np.ones((4, 4), bool))[y0:y1, x0:x1]
 
 
+class Search:
+    """The finder of one picture, as an encoding asks it."""
+
+    def __init__(self, picture):
+        self.picture = picture
+        self.finder = SimilarityFinder(AppearanceMap(picture.features, FRAME), hints())
+
+    def describe(self, objects):
+        return self.finder.describe(self.picture, objects)
+
+    def find(self, reference, known=(), least=SIMILAR_FROM, count=100):
+        return self.finder.find(self.picture, reference, known=known, min_similarity=least, max_count=count)
+
+
 @pytest.fixture
 def picture():
     return KnownPicture()
@@ -86,22 +101,22 @@ def picture():
 
 @pytest.fixture
 def finder(picture):
-    return SimilarityFinder(picture, AppearanceMap(picture.features, FRAME), hints())
+    return Search(picture)
 
 
 def found_masks(finder, reference, known=(), least=SIMILAR_FROM):
-    return [p.mask for p in finder.find(reference, known, least, 100)]
+    return [p.mask for p in finder.find(reference, known, least)]
 
 
 def test_a_red_square_finds_the_other_red_squares(finder):
-    reference = finder.describe([RED[0]], "known")
+    reference = finder.describe([RED[0]])
     found = found_masks(finder, reference, known=[RED[0]])
     assert len(found) == 3
     assert all(mask in found for mask in RED[1:])
 
 
 def test_two_kinds_at_once_find_both(finder):
-    reference = finder.describe([RED[0], BLUE[0]], "known")
+    reference = finder.describe([RED[0], BLUE[0]])
     assert reference.vectors.shape == (2, 4)
     found = found_masks(finder, reference, known=[RED[0], BLUE[0]])
     assert len(found) == 4
@@ -109,8 +124,8 @@ def test_two_kinds_at_once_find_both(finder):
 
 
 def test_the_most_alike_come_first_and_the_limits_hold(finder):
-    reference = finder.describe([BLUE[0]], "known")
-    found = finder.find(reference, [BLUE[0]], 0.01, 100)
+    reference = finder.describe([BLUE[0]])
+    found = finder.find(reference, [BLUE[0]], 0.01)
     scores = [p.score for p in found]
     assert found[0].mask == BLUE[1]
     assert scores == sorted(scores, reverse=True)
@@ -118,11 +133,11 @@ def test_the_most_alike_come_first_and_the_limits_hold(finder):
     assert all(0.0 <= score <= 1.0 for score in scores)
     assert len(finder.find(reference, [BLUE[0]], 0.01, 2)) == 2
     least = scores[1]
-    assert all(p.score >= least for p in finder.find(reference, [BLUE[0]], least, 100))
+    assert all(p.score >= least for p in finder.find(reference, [BLUE[0]], least))
 
 
 def test_nothing_known_is_found_again_whole_or_in_part(finder):
-    reference = finder.describe([RED[0]], "known")
+    reference = finder.describe([RED[0]])
     around = square(0, 0, side=64)
     part = square(100, 20, side=16)
     found = found_masks(finder, reference, known=[around, part], least=0.01)
@@ -132,26 +147,27 @@ def test_nothing_known_is_found_again_whole_or_in_part(finder):
 
 
 def test_a_second_search_asks_only_where_it_must(finder, picture):
-    finder.find(finder.describe([RED[0]], "known"), [], 0.5, 100)
+    before = finder.finder.nbytes
+    finder.find(finder.describe([RED[0]]))
     first = picture.clicks
-    finder.find(finder.describe([BLUE[0]], "known"), [], 0.5, 100)
+    finder.find(finder.describe([BLUE[0]]))
     assert picture.clicks - first < first / 2
-    assert finder.nbytes > 0
+    assert finder.finder.nbytes > before
 
 
 def test_another_picture_is_searched_by_the_same_description(finder):
     other = KnownPicture()
     other.features[3] += 0.3  # another light
-    there = SimilarityFinder(other, AppearanceMap(other.features, FRAME), hints())
-    found = found_masks(there, finder.describe([RED[0]], "known"))
+    there = Search(other)
+    found = found_masks(there, finder.describe([RED[0]]))
     assert len(found) == 4
     assert all(mask in found for mask in RED)
 
 
 def test_an_object_outside_the_encoded_part_describes_nothing(finder):
-    reference = finder.describe([square(400, 400)], "known")
+    reference = finder.describe([square(400, 400)])
     assert reference.vectors.shape == (0, 4)
-    assert finder.find(reference, [], 0.1, 100) == []
+    assert finder.find(reference) == []
 
 
 def test_pooling_is_the_mean_inside_the_mask():
@@ -292,3 +308,13 @@ def test_a_find_can_be_asked_for_again_by_its_seed(cups):
         assert Mask.from_full(again) == p.mask
         assert p.label is None
         assert 0.0 <= p.mask_score <= 1.0
+
+
+def test_an_encoding_that_was_searched_goes_when_nobody_holds_it(segmenter):
+    """Searching a folder makes one encoding after the other: none may wait for the collection of cycles."""
+    photo = read_image(SAMPLES / "coffee.jpg")
+    encoding = segmenter.encode(photo)
+    encoding.find_similar(encoding.appearance([square(280, 170)]), max_count=1)
+    gone = weakref.ref(encoding)
+    del encoding
+    assert gone() is None
