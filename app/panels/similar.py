@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
@@ -22,6 +23,7 @@ from app.panels.candidate_list import Candidate, CandidateList
 from app.panels.candidates import make_instance
 from app.panels.controls import ValueSlider, make_label
 from app.services.similar import is_annotated
+from app.tools.grow import Grown
 from converters.annotation import Instance, Provenance, new_instance_id
 
 if TYPE_CHECKING:
@@ -31,12 +33,21 @@ if TYPE_CHECKING:
     from app.canvas.candidate_layer import CandidateLayer
     from app.services.similar import SimilarObjects, SimilarSearch
     from app.session import Session
-    from app.tools.grow import Grown
+    from app.workers.similar import SimilarFind
 
 FIRST_SIMILARITY: Final = 0.5
 """The networks' similarity is such that they believe in it from here on."""
 ROW: Final = QSize(120, 26)
 PATH_ROLE: Final = int(Qt.ItemDataRole.UserRole)
+
+
+@dataclass(slots=True, eq=False)
+class _Find:
+    """Something found, and whether accepting takes it."""
+
+    found: SimilarFind | Grown
+    score: float
+    is_chosen: bool = True
 
 
 class SimilarPanel(QWidget):
@@ -58,7 +69,8 @@ class SimilarPanel(QWidget):
         self._search = search
         self._layer = layer
         self._asked: SimilarObjects | None = None
-        self._finds: dict[Path, list[Candidate]] = {}
+        self._finds: dict[Path, list[_Find]] = {}
+        self._shown: list[_Find] = []
         self._rows: dict[Path, QListWidgetItem] = {}
         self._total = 0
         self._build()
@@ -135,25 +147,21 @@ class SimilarPanel(QWidget):
         """Lists the answer to a search, in place of the one before."""
         self._forget()
         self._asked = asked
-        finds = [self._candidate(prediction) for prediction in asked.found.predictions]
+        finds = [_Find(find, find.score) for find in asked.found.finds]
         if asked.found.grown is not None:
-            finds.insert(0, self._grown(asked.found.grown))
+            finds.insert(0, _Find(asked.found.grown, 1.0))
         self._finds[asked.path] = finds
         self.folder_box.setEnabled(len(self._search.paths) > 1)
         self._follow_picture()
 
-    def _candidate(self, prediction: Any) -> Candidate:
-        assert self._asked is not None
-        return Candidate(
-            make_instance(prediction, self._asked.label, self._asked.model), float(prediction.score)
-        )
-
-    def _grown(self, grown: Grown) -> Candidate:
-        """The region in question itself, which is not in the document yet."""
-        assert self._asked is not None
-        origin = Provenance("seeds", grown.request.seeds, grown.tau, grown.level, grown.encoding.version)
-        instance = Instance(new_instance_id(), self._asked.label, grown.mask(), provenance=origin)
-        return Candidate(instance, 1.0)
+    def _instance(self, find: _Find) -> Instance:
+        """A new object; the region in question itself is not in the document yet either."""
+        asked, found = self._asked, find.found
+        assert asked is not None
+        if not isinstance(found, Grown):
+            return make_instance(found, asked.label, asked.model)
+        origin = Provenance("seeds", found.request.seeds, found.tau, found.level, found.encoding.version)
+        return Instance(new_instance_id(), asked.label, found.mask(), provenance=origin)
 
     @Slot()
     def _follow_picture(self) -> None:
@@ -164,12 +172,13 @@ class SimilarPanel(QWidget):
         if document is None:
             self.dismiss()
             return
-        finds = self._finds.get(document.path, []) if document.path is not None else []
-        for find in finds:
-            known = is_annotated(find.instance.geometry, document.annotation.instances)
-            find.is_chosen = find.is_chosen and not known
-            find.is_known = known
-        self.list.show_candidates(finds)
+        candidates = []
+        self._shown = self._finds.get(document.path, []) if document.path is not None else []
+        for find in self._shown:
+            instance = self._instance(find)
+            known = is_annotated(instance.geometry, document.annotation.instances)
+            candidates.append(Candidate(instance, find.score, known, find.is_chosen and not known))
+        self.list.show_candidates(candidates)
 
     def toggle_at(self, x: float, y: float) -> None:
         """Takes in or leaves out the find at a picture point."""
@@ -188,6 +197,8 @@ class SimilarPanel(QWidget):
 
     @Slot()
     def _show(self) -> None:
+        for find, candidate in zip(self._shown, self.list.candidates, strict=False):
+            find.is_chosen = candidate.is_chosen
         self._layer.show(self.list.masks())
         shown, found = len(self.list.shown()), len(self.list.candidates)
         if found:
@@ -215,10 +226,10 @@ class SimilarPanel(QWidget):
             self._follow_picture()
 
     @Slot(object, object)
-    def _take_picture(self, path: Path, predictions: Sequence[Any]) -> None:
-        if self._asked is None or not predictions or path in self._finds:
+    def _take_picture(self, path: Path, finds: Sequence[SimilarFind]) -> None:
+        if self._asked is None or not finds or path in self._finds:
             return
-        self._finds[path] = [self._candidate(prediction) for prediction in predictions]
+        self._finds[path] = [_Find(find, find.score) for find in finds]
         item = QListWidgetItem()
         item.setData(PATH_ROLE, path)
         item.setSizeHint(ROW)
@@ -237,7 +248,7 @@ class SimilarPanel(QWidget):
         item.setText(f"{path.name}   {count}")
         item.setHidden(count == 0)
 
-    def _reaching(self, path: Path) -> list[Candidate]:
+    def _reaching(self, path: Path) -> list[_Find]:
         least = self.slider.value() - 1e-9
         return [find for find in self._finds.get(path, []) if find.score >= least]
 
@@ -264,21 +275,26 @@ class SimilarPanel(QWidget):
 
     def chosen(self) -> dict[Path, list[Instance]]:
         """What accepting would take, picture by picture."""
-        taken = {}
+        return {
+            path: [self._instance(find) for find in self._reaching(path) if find.is_chosen]
+            for path in self._counts()
+        }
+
+    def _counts(self) -> dict[Path, int]:
+        """How many objects accepting would put into each picture, without those that get none."""
+        counts = {}
         for path in self._finds:
             item = self._rows.get(path)
             if item is None or item.checkState() == Qt.CheckState.Checked:
-                instances = [find.instance for find in self._reaching(path) if find.is_chosen]
-                if instances:
-                    taken[path] = instances
-        return taken
+                counts[path] = sum(find.is_chosen for find in self._reaching(path))
+        return {path: count for path, count in counts.items() if count}
 
     @Slot()
     def _show_buttons(self) -> None:
-        chosen = self.chosen()
-        count = sum(len(instances) for instances in chosen.values())
-        if len(chosen) > 1:
-            text = tr("Accept {count} in {pictures} pictures", count=count, pictures=len(chosen))
+        counts = self._counts()
+        count = sum(counts.values())
+        if len(counts) > 1:
+            text = tr("Accept {count} in {pictures} pictures", count=count, pictures=len(counts))
         else:
             text = tr("Accept {count}", count=count)
         self.accept_button.setText(text)
@@ -311,6 +327,7 @@ class SimilarPanel(QWidget):
         self._asked = None
         self._search.stop_folder()
         self._finds.clear()
+        self._shown = []
         self._rows.clear()
         self.picture_list.clear()
         self.folder_box.setChecked(False)

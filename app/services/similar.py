@@ -74,7 +74,7 @@ class SimilarSearch(QObject):
 
     Signals:
         found: a SimilarObjects.
-        picture_searched: (Path, predictions) of another picture.
+        picture_searched: (Path, SimilarFinds) of another picture.
         progressed: (searched, total) pictures.
         folder_done: the search of the folder has ended or was stopped.
     """
@@ -200,7 +200,7 @@ class SimilarSearch(QObject):
         elif isinstance(result, PictureSearched) and self._search is not None:
             if result.problem:
                 self._search.problems.append(result.problem)
-            self.picture_searched.emit(result.path, result.predictions)
+            self.picture_searched.emit(result.path, result.finds)
             self.progressed.emit(self._search.total - len(self._search.waiting), self._search.total)
             self._next_picture()
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from app.tools.grow import Grown, Growth, grow_whole
 from app.workers.failure import describe_failure
 from app.workers.task import ShouldStop, Stopped
+from converters.annotation import Mask
 from converters.errors import ConverterError
 from converters.geometry import rasterize
 from converters.images import read_image
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.workers.inference import LoadModel
-    from converters.annotation import Geometry
+    from converters.annotation import Geometry, Seed
 
 LEAST_SIMILARITY: Final = 0.1
 MAX_COUNT: Final = 200
@@ -38,17 +42,59 @@ class FindSimilar:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SimilarFind:
+    """A prediction whose mask is kept small: a folder may hold thousands of them until it is decided on.
+
+    Attributes:
+        score: the similarity.
+        seed, tau, level: asking the picture's encoding for them gives the mask again.
+        bits: the mask's pixels inside its box, compressed.
+    """
+
+    score: float
+    seed: Seed
+    tau: float
+    level: int | None
+    corner: tuple[int, int]
+    shape: tuple[int, int]
+    bits: bytes
+
+    @classmethod
+    def of(cls, prediction: Any) -> SimilarFind:
+        """The same as a prediction of `models` tells."""
+        mask: Mask = prediction.mask
+        rows, columns = mask.array.shape
+        return cls(
+            float(prediction.score),
+            prediction.seed,
+            float(prediction.tau),
+            prediction.level,
+            (mask.x0, mask.y0),
+            (rows, columns),
+            zlib.compress(np.packbits(mask.array).tobytes(), level=1),
+        )
+
+    @property
+    def mask(self) -> Mask:
+        """The object's pixels."""
+        rows, columns = self.shape
+        packed = np.frombuffer(zlib.decompress(self.bits), np.uint8)
+        pixels = np.unpackbits(packed, count=rows * columns).reshape(rows, columns)
+        return Mask(*self.corner, pixels.astype(np.bool_))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SimilarFound:
     """Answer to FindSimilar.
 
     Attributes:
         reference: the model's description of the objects, for other pictures.
-        predictions: the most alike first; their score is the similarity.
+        finds: the most alike first.
         grown: the region that was being grown, now in every pixel.
     """
 
     reference: Any
-    predictions: tuple[Any, ...]
+    finds: tuple[SimilarFind, ...]
     grown: Grown | None = None
 
 
@@ -66,7 +112,7 @@ class PictureSearched:
     """Answer to SearchPicture; `problem` says why the picture could not be read."""
 
     path: Path
-    predictions: tuple[Any, ...] = ()
+    finds: tuple[SimilarFind, ...] = ()
     problem: str = ""
 
 
@@ -88,7 +134,7 @@ def find_similar(request: FindSimilar) -> SimilarFound:
     found = encoding.find_similar(
         reference, known=masks, min_similarity=LEAST_SIMILARITY, max_count=MAX_COUNT
     )
-    return SimilarFound(reference, tuple(found), grown)
+    return SimilarFound(reference, tuple(map(SimilarFind.of, found)), grown)
 
 
 def search_picture(request: SearchPicture, segmenter: Any, should_stop: ShouldStop) -> PictureSearched:
@@ -106,4 +152,4 @@ def search_picture(request: SearchPicture, segmenter: Any, should_stop: ShouldSt
             raise Stopped from None
         raise
     found = encoding.find_similar(request.reference, min_similarity=LEAST_SIMILARITY, max_count=MAX_COUNT)
-    return PictureSearched(request.path, tuple(found))
+    return PictureSearched(request.path, tuple(map(SimilarFind.of, found)))
