@@ -26,7 +26,7 @@ test: $(VENV)/.ready-test
 	QT_QPA_PLATFORM=$${QT_QPA_PLATFORM:-offscreen} $(BIN)/python -m pytest
 
 test-slow: $(VENV)/.ready-test
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m slow --timeout=1800
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m slow --timeout=1800 -o faulthandler_timeout=0
 
 bench: $(VENV)/.ready-test
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -m benchmark tests/benchmarks -o python_files='bench_*.py' -s --timeout=1800

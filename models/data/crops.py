@@ -46,9 +46,10 @@ class CropSettings:
 
 @dataclass(slots=True)
 class _Canvas:
-    """A crop in the making: pixels and the list of coverage maps on it."""
+    """A crop in the making: pixels, whether all on them is annotated, and the list of coverage maps."""
 
     image: NDArray[np.uint8]
+    exhaustive: bool
     masks: list[NDArray[np.float32]]
     categories: list[int]
     whole: list[bool]
@@ -78,7 +79,7 @@ def draw_crop(
     if cutouts is not None and cutouts.paths and rng.random() < settings.cutout_probability:
         for _ in range(int(rng.integers(1, 4))):
             _paste_cutout(canvas, cutouts, settings, rng)
-    return _finish(canvas, picture.exhaustive, settings, rng)
+    return _finish(canvas, settings, rng)
 
 
 def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Generator) -> _Canvas:
@@ -93,7 +94,9 @@ def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Gener
     top = _place(focus.y0, focus.y1, span_y, picture.height, rng)
     box = (round(left), round(top), round(left + span_x), round(top + span_y))
     image = _resize(_window(picture.pixels(), box), settings.size)
-    canvas = _Canvas(image, [], [], [], [])
+    # Nobody has told the members of a crowd apart, so nothing beside the objects is known there.
+    exhaustive = picture.exhaustive and not any(c.mask.window(box).any() for c in picture.crowds)
+    canvas = _Canvas(image, exhaustive, [], [], [], [])
     side = settings.size // settings.mask_stride
     for item in picture.objects:
         window = item.mask.window(box)
@@ -151,9 +154,8 @@ def _paste_cutout(
     canvas.has_mask.append(True)
 
 
-def _finish(
-    canvas: _Canvas, exhaustive: bool, settings: CropSettings, rng: np.random.Generator
-) -> tuple[Tensor, CropTarget]:
+def _finish(canvas: _Canvas, settings: CropSettings, rng: np.random.Generator) -> tuple[Tensor, CropTarget]:
+    exhaustive = canvas.exhaustive
     keep = [i for i, m in enumerate(canvas.masks) if float(m.max(initial=0.0)) >= 0.5]
     if len(keep) > settings.max_objects:
         keep = sorted(int(i) for i in rng.choice(keep, settings.max_objects, replace=False))

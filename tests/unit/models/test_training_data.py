@@ -13,7 +13,7 @@ from converters.labelme_json import write_labelme
 from models.data.augment import ColorJitter, jitter_colors
 from models.data.copy_paste import CutoutLibrary, paste
 from models.data.crops import CropSettings, draw_crop
-from models.data.dataset import load_dataset
+from models.data.dataset import AnnotatedObject, load_dataset
 from models.data.mixture import mix_datasets
 from models.data.sample import collate
 from tests.unit.models.coco_folders import draw_discs, write_coco_folder
@@ -93,6 +93,24 @@ def test_too_many_objects_are_thinned_and_the_rest_is_not_called_background(tmp_
     _, target = draw_crop(datasets, settings, np.random.default_rng(0))
     assert len(target.masks) == 1
     assert not target.exhaustive
+
+
+def test_only_crops_that_show_a_crowd_leave_their_background_unknown(tmp_path):
+    (dataset,) = load_dataset(write_coco_folder(tmp_path / "set", pictures=1))
+    picture = dataset.pictures[0]
+    crowd = np.zeros((picture.height, picture.width), bool)
+    crowd[:, -picture.width // 4 :] = True
+    crowded = replace(picture, crowds=(AnnotatedObject(Mask.from_full(crowd), 0),))
+    settings = CropSettings(size=64, long_side=(400, 500), jitter=STILL)
+    known = []
+    for seed in range(30):
+        with_crowd = replace(dataset, pictures=(crowded,))
+        _, target = draw_crop([with_crowd], settings, np.random.default_rng(seed))
+        _, plain = draw_crop([dataset], settings, np.random.default_rng(seed))
+        assert plain.exhaustive
+        assert (target.masks == plain.masks).all()
+        known.append(target.exhaustive)
+    assert 0 < sum(known) < len(known)
 
 
 def write_cutout(folder):
