@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.layers.depthwise import depthwise_conv2d
+from models.layers.normalization import GroupNorm
 
 GROUPS = 8
 
@@ -36,7 +37,7 @@ class SeparableConv(nn.Module):
         self.padding, self.dilation = dilation * (kernel // 2), dilation
         self.depthwise = nn.Conv2d(inputs, inputs, kernel, groups=inputs, bias=False)
         self.pointwise = nn.Conv2d(inputs, outputs, 1, bias=False)
-        self.norm = nn.GroupNorm(GROUPS, outputs)
+        self.norm = GroupNorm(GROUPS, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         x = depthwise_conv2d(

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from models.layers.convolution import HalvingConv2d
 from models.layers.fpn import FeaturePyramid
+from models.layers.normalization import GroupNorm
 
 STRIDES = (8, 16, 32, 64, 128)
 # Largest distance to a side of the box that each level regresses, pixels (section 3.2).
@@ -67,7 +68,7 @@ def conv_tower(width: int, convolutions: int) -> nn.Sequential:
         convolution = nn.Conv2d(width, width, 3, padding=1)
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
-        layers += [convolution, nn.GroupNorm(math.gcd(32, width // 4), width), nn.ReLU()]
+        layers += [convolution, GroupNorm(math.gcd(32, width // 4), width), nn.ReLU()]
     return nn.Sequential(*layers)
 
 

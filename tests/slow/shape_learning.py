@@ -48,7 +48,7 @@ def learn_shapes(
     steps: int,
     batch_size: int = 8,
     rate: float = 2e-3,
-    pictures: int = 1000,
+    pictures: int = 3000,
     on_terms: Callable[[int, dict[str, float]], None] = lambda _step, _terms: None,
 ) -> Learned:
     """Train on generated pictures, then judge the masks on 60 others, class by class.
