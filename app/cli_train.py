@@ -104,8 +104,6 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage("--crop must be a multiple of 32, at least 64.")
     if options.stage == 2 and (options.model != "seednet" or options.start is None):
         return wrong_usage("--stage 2 needs --model seednet and the weights of stage 1 as --start.")
-    if options.set and options.model == "seednet":
-        return wrong_usage("--set changes the other networks; SeedNet has its sizes.")
     try:
         datasets = load_mixture(options)
         model = build_model(options, datasets)

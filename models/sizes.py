@@ -11,6 +11,7 @@ from models.architectures.embedmask import EmbedMaskConfig
 from models.architectures.fcn import VARIANTS
 from models.architectures.mask_rcnn import MASK_SIDE
 from models.architectures.yolact import ANCHOR_RATIOS
+from models.backbones.efficientnet_lite import STAGES
 from models.backbones.resnet import DEPTHS
 
 Shape: TypeAlias = tuple[int, ...]
@@ -64,7 +65,11 @@ class Shapes:
 def read_backbone(shapes: Shapes) -> dict[str, Any]:
     """Name and width of a backbone by its own names."""
     if "_conv_stem.weight" in shapes:
-        return {"backbone": "efficientnet-lite0", "resnet_width": 64}
+        count = shapes.count("_blocks.{}._project_conv.weight")
+        for name, stages in STAGES.items():
+            if sum(stage[0] for stage in stages) == count:
+                return {"backbone": name, "resnet_width": 64}
+        raise SizeError(f"there is no EfficientNet-Lite here with {count} blocks")
     width = shapes.dimension("conv1.weight", 0)
     bottleneck = "layer1.0.conv3.weight" in shapes
     blocks = tuple(shapes.count(f"layer{stage}.{{}}.conv1.weight") for stage in range(1, 5))
@@ -76,13 +81,16 @@ def read_backbone(shapes: Shapes) -> dict[str, Any]:
 
 def read_seednet(shapes: Shapes) -> Sizes:
     embedding = shapes.dimension("embedding.weight", 0)
+    refined = shapes.count("refiner.detail.{}.weight") > 0
     return {
+        "backbone": read_backbone(shapes.below("backbone."))["backbone"],
         "width": shapes.dimension("top_down.lateral.0.weight", 0),
         "embedding": embedding,
         "levels": shapes.dimension("seed_head.answer.weight", 0) // (2 * embedding + 1),
         "query_hidden": shapes.dimension("seed_head.hidden.0.weight", 0),
         "scorer_channels": shapes.dimension("appearance.1.weight", 0),
         "scorer_hidden": shapes.dimension("level_scorer.ious.weight", 1),
+        "refiner": shapes.dimension("refiner.stem.weight", 0) if refined else 0,
     }, None
 
 

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.architectures.mask_refiner import MaskRefiner
-from models.backbones.efficientnet_lite import efficientnet_lite0, normalize_pixels
+from models.backbones.efficientnet_lite import efficientnet_lite, normalize_pixels
 from models.layers.convolution import SeparableConv
 from models.layers.top_down import TopDownPath
 from models.precision import full_precision
@@ -46,9 +46,11 @@ class SeedNetConfig:
     """Sizes of the network; stored beside its weights.
 
     Attributes:
+        backbone: "efficientnet-lite0" or "efficientnet-lite2".
         refiner: channels of the mask refiner; 0 leaves it out.
     """
 
+    backbone: str = "efficientnet-lite0"
     width: int = 96
     embedding: int = 32
     levels: int = 3
@@ -68,7 +70,7 @@ class SeedFeatures:
         seediness: (B, 1, H/4, W/4) logits.
         appearance: (B, scorer_channels, H/8, W/8), pooled by the level scorer.
         global_appearance: (B, scorer_channels).
-        backbone: (B, 112, H/16, W/16), the backbone's own features there: what tells kinds of things apart.
+        backbone: (B, C, H/16, W/16), the backbone's own features there: what tells kinds of things apart.
         detail: (B, refiner, H/s, W/s) for s = 4, 8, 16, looked at by the mask refiner; empty without one.
     """
 
@@ -347,13 +349,13 @@ class LevelScorer(nn.Module):
 
 
 class SeedNet(nn.Module):
-    """EfficientNet-Lite0, a top-down path to stride 4, and the heads described above."""
+    """EfficientNet-Lite, a top-down path to stride 4, and the heads described above."""
 
     def __init__(self, config: SeedNetConfig | None = None, *, pretrained_backbone: bool = True) -> None:
         super().__init__()
         self.config = config or SeedNetConfig()
         width, scorer = self.config.width, self.config.scorer_channels
-        self.backbone = efficientnet_lite0(pretrained=pretrained_backbone)
+        self.backbone = efficientnet_lite(self.config.backbone, pretrained=pretrained_backbone)
         del self.backbone._conv_head, self.backbone._bn1, self.backbone._fc  # the classifier
         self.top_down = TopDownPath(self.backbone.spec.channels, width)
         self.embedding = nn.Conv2d(width, self.config.embedding, 1)

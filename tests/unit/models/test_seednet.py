@@ -1,6 +1,6 @@
 """SeedNet's equation, heads and gradients, against brute force in numpy."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -20,6 +20,9 @@ from models.architectures.seednet import (
     sample_at,
     seed_logits,
 )
+from models.errors import SegmenterError
+from models.inference.seednet import trainable_seednet
+from models.weights import WeightsInfo
 
 SMALL = SeedNetConfig(width=16, embedding=6, levels=3, query_hidden=24, scorer_channels=8, scorer_hidden=16)
 
@@ -185,3 +188,31 @@ def test_features_without_padding_lose_whole_cells_only(images):
     assert cut.embedding.shape[2:] == cut.seediness.shape[2:] == (13, 21)
     assert cut.appearance.shape[2:] == (7, 11)
     assert [tuple(d.shape[2:]) for d in cut.detail] == [(13, 21), (7, 11), (4, 6)]
+
+
+def test_another_backbone_keeps_what_still_fits_of_the_weights_it_starts_from(network):
+    info = WeightsInfo("seednet", "a", asdict(SMALL))
+    with pytest.raises(SegmenterError, match="there are: efficientnet-lite0, efficientnet-lite2"):
+        trainable_seednet(("x",), start=(info, network.state_dict()), sizes={"backbone": "resnet-18"})
+    model = trainable_seednet(
+        ("x",),
+        pretrained_backbone=False,
+        start=(info, network.state_dict()),
+        sizes={"backbone": "efficientnet-lite2"},
+    )
+    assert model.info.config == {**asdict(SMALL), "backbone": "efficientnet-lite2"}
+    old, new = network.state_dict(), model.network.state_dict()
+    heads = [k for k in new if k.startswith(("seed_head.", "level_scorer.", "top_down.smooth."))]
+    assert heads
+    for name in heads:
+        torch.testing.assert_close(new[name], old[name])
+    early = "backbone._blocks.0._project_conv.weight"  # of the same shape in both
+    assert not torch.equal(new[early], old[early])
+    assert new["top_down.lateral.3.weight"].shape[1] == 352
+
+
+def test_the_same_sizes_take_over_everything(network):
+    info = WeightsInfo("seednet", "a", asdict(SMALL))
+    model = trainable_seednet(("x",), start=(info, network.state_dict()), sizes={"embedding": "6"})
+    for name, value in model.network.state_dict().items():
+        torch.testing.assert_close(value, network.state_dict()[name])
