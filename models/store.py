@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -14,7 +15,9 @@ from models.backbones.choice import BACKBONES
 from models.errors import WeightsError
 from models.recognition import recognize
 from models.registry import ARCHITECTURES, choose_device
-from models.weights import WeightsInfo, read_weights, save_tensors
+from models.weights import WeightsInfo, read_header, read_weights, save_tensors
+
+logger = logging.getLogger(__name__)
 
 STATE_FILE = "active.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -50,6 +53,15 @@ class Imported:
     assumed: dict[str, Any]
 
 
+def _header(path: Path) -> WeightsInfo | None:
+    """None also for a damaged file, which is left out of the list and named in the log."""
+    try:
+        return read_header(path)
+    except WeightsError as error:
+        logger.warning("a model is left out: %s", error)
+        return None
+
+
 class ModelStore:
     """The folder of a user's models.
 
@@ -77,20 +89,22 @@ class ModelStore:
         return next(model for model in self.models() if model.active)
 
     def models(self) -> list[StoredModel]:
-        """SeedHue's own models first, then the user's by name."""
-        history = self._history()
-        current = history[-1] if history else None
-        found = [
+        """SeedHue's own models first, then the user's by name; a damaged file costs only its own model."""
+        files = {path.parent.name: path for path in sorted(self.folder.glob(f"*/{WEIGHTS_FILE}"))}
+        readable = {version: info for version, path in files.items() if (info := _header(path)) is not None}
+        current = next((v for v in reversed(self._history()) if v in readable), None)
+        shipped = [
             StoredModel(f"{name} (shipped)", name, None, current is None)
             for name, architecture in ARCHITECTURES.items()
             if architecture.default_weights is not None
         ]
-        for path in sorted(self.folder.glob(f"*/{WEIGHTS_FILE}")):
-            info, _ = read_weights(path)
-            if info is not None:
-                version = path.parent.name
-                found.append(StoredModel(version, info.architecture, path, version == current, info))
-        return found
+        own = [
+            StoredModel(
+                version, info.architecture, self.folder / version / WEIGHTS_FILE, version == current, info
+            )
+            for version, info in readable.items()
+        ]
+        return shipped + own
 
     def folder_for(self, version: str) -> Path:
         """Where a version's weights belong.

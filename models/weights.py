@@ -6,7 +6,8 @@ import json
 import os
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,14 +106,29 @@ def read_weights(path: Path) -> tuple[WeightsInfo | None, dict[str, Tensor]]:
     return None, state
 
 
+def read_header(path: Path) -> WeightsInfo | None:
+    """What a safetensors file says it holds, without reading its tensors; None if SeedHue did not write it.
+
+    Raises:
+        WeightsError: the file is missing or damaged.
+    """
+    with _opened(path) as file:
+        return _parse_header(path, file.metadata() or {})
+
+
 def _read_safetensors(path: Path) -> tuple[WeightsInfo | None, dict[str, Tensor]]:
+    with _opened(path) as file:
+        info = _parse_header(path, file.metadata() or {})
+        return info, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: damaged or not a safetensors file.") from error
-    return _parse_header(path, metadata), tensors
 
 
 def _parse_header(path: Path, metadata: dict[str, str]) -> WeightsInfo | None:

@@ -53,6 +53,18 @@ def test_rolling_back_goes_through_the_versions_used_before(store, weights, tmp_
     assert store.rollback().weights is None
 
 
+def test_a_damaged_file_costs_only_its_own_model(store, weights, caplog):
+    for name in ("good", "bad"):
+        store.import_weights(weights, name=name)
+        store.activate(name)
+    store.weights_of("bad").write_bytes(b"not a weights file")
+    assert [m.version for m in store.models() if m.weights is not None] == ["good"]
+    assert store.active().version == "good"
+    assert str(store.weights_of("bad")) in caplog.text
+    store.weights_of("good").write_bytes(b"")
+    assert store.active().weights is None
+
+
 def test_exported_weights_are_the_same_bytes(store, weights, tmp_path):
     store.import_weights(weights)
     store.export("mine", tmp_path / "out.safetensors")
