@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 LONG_SIDE = 768
 CACHED_SEEDS = 64
-SECOND_LOOK = SeedLossSettings(objects=8, central=0.6, choice=1.0)
+SECOND_LOOK = SeedLossSettings(objects=8, central=0.6, choice=1.0, expected=0.5)
 REFINER_CHANNELS = 32
 
 

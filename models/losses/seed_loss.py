@@ -40,6 +40,8 @@ class SeedLossSettings:
         corrected: share of the seeds that are answered once more with further clicks, if the network has a
             refiner; corrections: at most so many of them.
         all_corrected: `all_levels` of those: with more clicks less is left to guess.
+        expected: weight of the masks' cost in the mean over levels as the scorer would choose among them. What a user gets is the chosen level, so where a click can mean several objects that level
+            should be the best guess between them, not a good answer to another question.
     """
 
     objects: int = 8
@@ -54,6 +56,7 @@ class SeedLossSettings:
     corrected: float = 0.5
     corrections: int = 4
     all_corrected: float = 0.3
+    expected: float = 0.3
 
 
 def seediness_target(target: CropTarget) -> tuple[Tensor, Tensor]:
@@ -141,9 +144,11 @@ class SeedLoss:
         clicks = seeds.clicks(*masks.shape[1:]).to(masks.device)
         answer = network.judge(features, index, query, logits, clicks)
         score, choice, measured = self._scorer_terms(answer.scores, answer.logits, own)
+        cost = _cost(answer.logits, own)
+        region = region + self._expected(cost, answer.scores).mean()
         if network.refiner is None:
             return _Terms(region, score, choice, measured)
-        region = region + self._region(answer.logits, own, masks, seeds)
+        region = region + self._region(cost, answer.logits, masks, seeds)
         taken = torch.randperm(len(own), generator=generator)[: round(self.settings.corrected * len(own))]
         taken = taken.to(masks.device)
         if len(taken) == 0:
@@ -154,8 +159,9 @@ class SeedLoss:
         clicks = torch.cat([clicks[taken], more], dim=1)
         mended = network.judge(features, index, query.take(taken), logits[taken], clicks)
         again = self._scorer_terms(mended.scores, mended.logits, own[taken])
-        cost = area_bce(mended.logits, own[taken]) + dice_loss(mended.logits, own[taken])
-        after = (cost.amin(dim=1) + self.settings.all_corrected * cost.mean(dim=1)).mean()
+        cost = _cost(mended.logits, own[taken])
+        after = cost.amin(dim=1) + self.settings.all_corrected * cost.mean(dim=1)
+        after = (after + self._expected(cost, mended.scores)).mean()
         share = self.settings.corrected
         return _Terms(
             region + share * after, score + share * again[0], choice + share * again[1], measured, again[2]
@@ -173,16 +179,24 @@ class SeedLoss:
         """The seeds' query, the masks it asks for, and the region term of these."""
         query, logits = network.ask(features, index, points)
         own = masks[seeds.owner.to(masks.device)][:, None]
-        return query, logits, self._region(logits, own, masks, seeds)
+        return query, logits, self._region(_cost(logits, own), logits, masks, seeds)
 
-    def _region(self, logits: Tensor, own: Tensor, masks: Tensor, seeds: DrawnSeeds) -> Tensor:
-        """The best level learns the seed's object, a second one the next object around it."""
+    def _region(self, cost: Tensor, logits: Tensor, masks: Tensor, seeds: DrawnSeeds) -> Tensor:
+        """The best level learns the seed's object, a second one the next object around it.
+
+        Args:
+            cost: (S, K) of the logits (S, K, h, w).
+        """
         settings = self.settings
-        cost = area_bce(logits, own) + dice_loss(logits, own)
         best = cost.detach().argmin(dim=1)
         taught = cost.gather(1, best[:, None]).squeeze(1) + settings.all_levels * cost.mean(dim=1)
         others = _other_object_cost(logits, masks, seeds, best)
         return (taught + settings.other_objects * others).mean()
+
+    def _expected(self, cost: Tensor, scores: LevelScores) -> Tensor:
+        """(S,) weighted mean of (S, K) costs by the scorer's belief, which this does not teach."""
+        belief = (scores.iou.detach() * self.settings.choice_sharpness).softmax(dim=1)
+        return self.settings.expected * (belief * cost).sum(dim=1)
 
     def _scorer_terms(
         self, scores: LevelScores, logits: Tensor, own: Tensor
@@ -240,6 +254,11 @@ def chosen_masks(answer: SeedMasks) -> Tensor:
     return answer.logits[rows, level].detach() > cut[:, None, None]
 
 
+def _cost(logits: Tensor, truth: Tensor) -> Tensor:
+    """(S, K) of (S, K, h, w) logits against (S, 1, h, w) masks."""
+    return area_bce(logits, truth) + dice_loss(logits, truth)
+
+
 def _other_object_cost(logits: Tensor, masks: Tensor, seeds: DrawnSeeds, taken: Tensor) -> Tensor:
     """(S,) cost of one further object that contains the seed, taught to the best level still free."""
     side_y, side_x = masks.shape[1:]
@@ -253,7 +272,7 @@ def _other_object_cost(logits: Tensor, masks: Tensor, seeds: DrawnSeeds, taken: 
         return cost
     other = masks[around[with_other].float().argmax(dim=1)][:, None]
     free = logits[with_other]
-    every = area_bce(free, other) + dice_loss(free, other)
+    every = _cost(free, other)
     blocked = torch.zeros_like(every).scatter(1, taken[with_other][:, None], 1e3)
     return cost.index_put((with_other,), (every + blocked).amin(dim=1))
 

@@ -12,8 +12,9 @@ from models.data.crops import CropSettings
 from models.data.dataset import load_dataset
 from models.data.sample import collate
 from models.errors import Cancelled
+from models.losses.region import area_bce, dice_loss
 from models.losses.seed_drawing import draw_corrections, draw_seeds
-from models.losses.seed_loss import SeedLoss, seediness_target
+from models.losses.seed_loss import SeedLoss, SeedLossSettings, seediness_target
 from models.training.averaging import WeightAverage
 from models.training.engine import TrainingRequest, run_training
 from models.training.events import Finished, StepDone, Validated
@@ -152,6 +153,39 @@ def test_the_loss_sends_gradient_to_every_part(datasets, network):
     terms["loss"].backward()
     silent = [n for n, p in network.named_parameters() if p.grad is None]
     assert silent == []
+
+
+def test_the_level_that_would_be_chosen_learns_as_its_choice_is_likely(datasets, network):
+    from models.data.crops import draw_crop
+
+    image, target = draw_crop(datasets, CROPS, np.random.default_rng(0))
+    batch = collate([(image, target)])
+    network.eval()
+    terms = {
+        weight: SeedLoss(SeedLossSettings(expected=weight, corrected=0.0))(
+            network, batch, torch.Generator().manual_seed(0)
+        )
+        for weight in (0.0, 2.0)
+    }
+    added = float(terms[2.0]["region"] - terms[0.0]["region"])
+    settings = SeedLossSettings()
+    seeds = draw_seeds(
+        target,
+        torch.Generator().manual_seed(0),
+        objects=settings.objects,
+        seeds=settings.seeds,
+        central=settings.central,
+    )
+    with torch.no_grad():
+        features = network.features(batch.images)
+        query, logits = network.ask(features, 0, seeds.points)
+        answer = network.judge(features, 0, query, logits, seeds.clicks(*target.masks.shape[1:]))
+        own = target.masks[seeds.owner][:, None]
+        cost = (area_bce(answer.logits, own) + dice_loss(answer.logits, own)).numpy()
+        scores = answer.scores.ious.amax(dim=2).numpy()
+    belief = np.exp(settings.choice_sharpness * scores)
+    belief /= belief.sum(axis=1, keepdims=True)
+    assert added == pytest.approx(2.0 * float((belief * cost).sum(axis=1).mean()), rel=1e-3)
 
 
 def test_the_average_forgets_the_beginning():
