@@ -40,7 +40,8 @@ class SeedLossSettings:
         corrected: share of the seeds that are answered once more with further clicks, if the network has a
             refiner; corrections: at most so many of them.
         all_corrected: `all_levels` of those: with more clicks less is left to guess.
-        expected: weight of the masks' cost in the mean over levels as the scorer would choose among them. What a user gets is the chosen level, so where a click can mean several objects that level
+        expected: weight of the masks' cost in the mean over levels as the scorer would choose among them.
+            What a user gets is the chosen level, so where a click can mean several objects that level
             should be the best guess between them, not a good answer to another question.
     """
 
