@@ -97,8 +97,8 @@ TRIALS = {
         3200,
     ),
     # Offsets of one pixel are a thousandth of a unit, so the last layer must move in small steps.
-    "spatial-embeddings-circular": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 1}, 2500, rate=1e-3),
-    "spatial-embeddings-elliptical": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 2}, 2500, rate=1e-3),
+    "spatial-embeddings-circular": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 1}, 3200, rate=1e-3),
+    "spatial-embeddings-elliptical": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 2}, 3200, rate=1e-3),
     "mask-rcnn": Trial(MASK_RCNN, TWO_STAGE, 3600, MaskRCNNLoss(SAMPLES)),
     "mask-scoring-rcnn": Trial(MASK_SCORING_RCNN, TWO_STAGE, 2800, MaskScoringLoss(SAMPLES)),
     "mask-x-rcnn": Trial(MASK_X_RCNN, {**TWO_STAGE, "transfer_hidden": 64}, 2600, MaskRCNNLoss(SAMPLES)),
