@@ -97,13 +97,13 @@ TRIALS = {
         3200,
     ),
     # Offsets of one pixel are a thousandth of a unit, so the last layer must move in small steps.
-    "spatial-embeddings-circular": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 1}, 3200, rate=1e-3),
-    "spatial-embeddings-elliptical": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 2}, 3200, rate=1e-3),
+    "spatial-embeddings-circular": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 1}, 2500, rate=1e-3),
+    "spatial-embeddings-elliptical": Trial(SPATIAL_EMBEDDINGS, {**ERFNET, "sigmas": 2}, 2500, rate=1e-3),
     "mask-rcnn": Trial(MASK_RCNN, TWO_STAGE, 3600, MaskRCNNLoss(SAMPLES)),
     "mask-scoring-rcnn": Trial(MASK_SCORING_RCNN, TWO_STAGE, 2800, MaskScoringLoss(SAMPLES)),
     "mask-x-rcnn": Trial(MASK_X_RCNN, {**TWO_STAGE, "transfer_hidden": 64}, 2600, MaskRCNNLoss(SAMPLES)),
     "yolact": Trial(YOLACT, {**NARROW, "prototypes": 16, "anchor_sizes": (24, 40, 64, 96, 128)}, 4000),
-    "fcn": Trial(FCN_FAMILY, {**RESNET, "hidden": 64}, 8000),
+    "fcn": Trial(FCN_FAMILY, {**RESNET, "hidden": 64}, 7000),
     "panoptic": Trial(
         PANOPTIC,
         {
