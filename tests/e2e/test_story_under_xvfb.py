@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "resources" / "samples" / "coffee.jpg"
 TOOLS = ("Xvfb", "xdotool")
 PATIENCE = 90.0
-COFFEE, SAUCER, GAP = (290, 110), (112, 230), (161, 91)
+COFFEE, LEFT, RIGHT, SAUCER, GAP = (290, 110), (147, 100), (425, 150), (112, 230), (432, 124)
 
 pytestmark = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in TOOLS), reason=f"needs {' and '.join(TOOLS)}"
@@ -175,6 +175,10 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     person.scroll(3)
     person.until(lambda seen: seen["tau"] is not None and seen["tau"] != grown["tau"])
     person.scroll(-3)
+    # Further clicks say that the rest of the saucer belongs to it.
+    for count, place in ((2, RIGHT), (3, LEFT)):
+        person.click(*place)
+        person.until(lambda seen, count=count: seen["seeds"] == count)
     person.press("Return")
     person.until(lambda seen: [o["label"] for o in seen["objects"]] == ["cup"])
 
@@ -184,7 +188,7 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     person.until(lambda seen: seen["selected"] == 1)
     person.press("b")
     person.until(lambda seen: seen["tool"] == "brush")
-    person.drag((158, 87), GAP, (165, 97))
+    person.drag((422, 114), GAP, (446, 144))
     person.until(lambda seen: seen["modified"] or (picture.with_suffix(".json")).exists())
     person.press("ctrl+z")
     person.press("ctrl+shift+z")
@@ -211,8 +215,8 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     assert cup.label == "cup"
     assert cup.recolor.color == blue
     assert cup.geometry.contains(*SAUCER)
-    assert cup.geometry.contains(*GAP)
-    assert [s.positive for s in cup.provenance.seeds] == [True]
+    assert all(cup.geometry.contains(*place) for place in (LEFT, RIGHT, GAP))
+    assert [s.positive for s in cup.provenance.seeds] == [True] * 3
     assert person.look()["notices"] == []
     if "SEEDHUE_SCREENSHOT" in os.environ:
         shutil.copyfile(shot, os.environ["SEEDHUE_SCREENSHOT"])
