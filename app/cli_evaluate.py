@@ -161,7 +161,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "data", metavar="DATA", type=Path, help="folder with images/ + instances.json, or labelme"
     )
-    parser.add_argument("--model", default="seednet", help="see `models list` (default: %(default)s)")
+    parser.add_argument("--model", help="see `models list` (default: what the weights are of, else seednet)")
     parser.add_argument("--weights", type=Path, help="a weights file (default: the active model's)")
     parser.add_argument("--protocol", choices=tuple(PROTOCOLS), default="clicks")
     parser.add_argument("--limit", type=int, help="only so many pictures")

@@ -64,7 +64,7 @@ def add_seed_arguments(parser: argparse.ArgumentParser) -> None:
         "--tau", type=float, help="similarity threshold in (0, 1); higher is smaller (default: suggested)"
     )
     parser.add_argument("--level", type=int, help="0 is the smallest answer (default: the most likely one)")
-    parser.add_argument("--model", default="seednet", help="see `models list` (default: %(default)s)")
+    parser.add_argument("--model", help="see `models list` (default: what the weights are of, else seednet)")
     parser.add_argument("--weights", type=Path, help="a weights file (default: the active model's)")
 
 

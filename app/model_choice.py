@@ -19,16 +19,25 @@ def user_model_store() -> ModelStore:
     return ModelStore(data_dir() / "models")
 
 
-def load_chosen_segmenter(name: str, weights: Path | None = None, *, device: str = "auto") -> Segmenter:
+def load_chosen_segmenter(
+    name: str | None = None, weights: Path | None = None, *, device: str = "auto"
+) -> Segmenter:
     """Load a model by its registry name or by the name of one of the user's versions.
+
+    Args:
+        name: None for whatever network a weights file is of, without one for SeedNet.
+        weights: a weights file instead of the active version's.
 
     Raises:
         SegmenterError: there is no such model.
     """
     from models import load_segmenter
+    from models.registry import read_any_weights
 
     if weights is not None:
+        name = name or read_any_weights(weights)[0].architecture
         return load_segmenter(name, weights=weights, device=device)
+    name = name or "seednet"
     stored = user_model_store().models()
     for model in stored:
         if model.weights is not None and (

@@ -59,11 +59,15 @@ def test_from_training_to_a_click(name, shapes, tmp_path, capsys):
     assert facts["categories"] == ["circle", "rectangle", "star"]
     assert facts["facts"]["steps"] == 1
 
-    by_name = {"clicks": [name, "--no-noc"], "coco": ["mine"], "panoptic": [name, "--weights", str(weights)]}
+    by_name = {
+        "clicks": ["--model", name, "--no-noc"],
+        "coco": ["--model", "mine"],
+        "panoptic": ["--weights", str(weights)],  # the file says what it is of
+    }
     for protocol, which in by_name.items():
         result = tmp_path / f"{protocol}.json"
         arguments = ["evaluate", str(shapes), "--protocol", protocol, "--limit", "1", "--json", str(result)]
-        assert main([*arguments, "--model", *which]) == 0
+        assert main([*arguments, *which]) == 0
         document = json.loads(result.read_text())
         scores = document["results"]["shapes"]
         assert document["protocol"] == protocol
