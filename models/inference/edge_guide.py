@@ -40,7 +40,9 @@ class EdgeGuide:
         covariance = (
             mean_products.reshape(rows, columns, 3, 3) - self._mean[..., :, None] * self._mean[..., None, :]
         )
-        self._inverse = np.linalg.inv(covariance + SMOOTHNESS * np.eye(3, dtype=np.float32))
+        inverse = np.linalg.inv(covariance + SMOOTHNESS * np.eye(3, dtype=np.float32))
+        self._inverse = [np.ascontiguousarray(inverse[..., row, :], np.float32) for row in range(3)]
+        self._colors_and_one = np.dstack([self._colors, np.ones((rows, columns), np.float32)])
         self._shown: tuple[Region, tuple[int, int], NDArray[np.uint8]] | None = None
 
     def pull(self, similarity: FloatMap, grid: FloatMap, tau: float, wanted: Region) -> FloatMap:
@@ -70,7 +72,9 @@ class EdgeGuide:
         )
         fine = self._frame.sample(coefficients, here, part.shape)
         colors = self._colors_of(wanted, similarity.shape)[top:bottom, left:right]
-        guided = fine[..., 3] + (fine[..., :3] * colors).sum(axis=2) * np.float32(1 / 255.0)
+        # Opaque, the colours' fourth channel is the 1 that b is multiplied with.
+        opaque = cv2.cvtColor(np.ascontiguousarray(colors), cv2.COLOR_RGB2RGBA)
+        guided = _dot(fine, opaque) * np.float32(1 / 255.0)
         change = np.clip(guided, 0.0, 1.0) - _step(part, tau, SOFT)
         # The noise of single pixels is no edge.
         part += np.float32(strength) * cv2.blur(change, (3, 3))
@@ -80,14 +84,13 @@ class EdgeGuide:
     def _coefficients(self, soft: FloatMap) -> FloatMap:
         """(rows, columns, 4): a and b of a soft mask, after one pass to sharpen it."""
         first = self._fit(soft)
-        guided = (first[..., :3] * self._colors).sum(axis=2) + first[..., 3]
-        return self._fit(_step(guided, 0.5, SHARPEN))
+        return self._fit(_step(_dot(first, self._colors_and_one), 0.5, SHARPEN))
 
     def _fit(self, soft: FloatMap) -> FloatMap:
         mean = _box(soft)
         covariance = _box(self._colors * soft[..., None]) - self._mean * mean[..., None]
-        a = (self._inverse * covariance[..., None, :]).sum(axis=3)
-        b = mean - (a * self._mean).sum(axis=2)
+        a = np.dstack([_dot(row, covariance) for row in self._inverse])
+        b = mean - _dot(a, self._mean)
         return _box(np.dstack([a, b]))
 
     def _border_box(
@@ -126,6 +129,12 @@ def _trust(mask: NDArray[np.bool_]) -> float:
     """In [0, 1]: a mask hardly wider than a window is too thin for its colours to be told apart."""
     depth = float(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3).max())
     return min(max((depth - THIN) / (THICK - THIN), 0.0), 1.0)
+
+
+def _dot(a: FloatMap, b: FloatMap | NDArray[np.uint8]) -> FloatMap:
+    """(rows, columns): the scalar product of two maps' channels."""
+    product = cv2.multiply(a, b, dtype=cv2.CV_32F)
+    return np.asarray(cv2.transform(product, np.ones((1, a.shape[2]), np.float32)), np.float32)
 
 
 def _box(values: FloatMap) -> FloatMap:
