@@ -73,7 +73,7 @@ class EdgeGuide:
         fine = self._frame.sample(coefficients, here, part.shape)
         colors = self._colors_of(wanted, similarity.shape)[top:bottom, left:right]
         # Opaque, the colours' fourth channel is the 1 that b is multiplied with.
-        opaque = cv2.cvtColor(np.ascontiguousarray(colors), cv2.COLOR_RGB2RGBA)
+        opaque = np.asarray(cv2.cvtColor(np.ascontiguousarray(colors), cv2.COLOR_RGB2RGBA), np.uint8)
         guided = _dot(fine, opaque) * np.float32(1 / 255.0)
         change = np.clip(guided, 0.0, 1.0) - _step(part, tau, SOFT)
         # The noise of single pixels is no edge.
