@@ -1,8 +1,6 @@
 """The loss of spatial embeddings with learned bandwidth (Neven et al., arXiv 1906.11109, sections 3.1, 3.2).
 
 Lovász hinge on 2 phi - 1 per object, spread of sigma inside an object, and the seed maps' regression to phi.
-The regression is by cross-entropy, which has its minimum where the paper's squared error has it: through a
-sigmoid the squared error of a map near 0 has hardly any gradient, and one of several classes may stay there.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from models.architectures.spatial_embeddings import (
     SpatialEmbeddings,
@@ -30,13 +27,12 @@ from models.losses.lovasz import lovasz_hinge
 class SpatialLossSettings:
     """Weights of the terms; `foreground` is the weight of the objects' pixels in the seed term, in the map
     of their own class and in those of the others alike: if they counted less there, a pixel whose class is
-    unclear would belong to every class. `squared` is the paper's error of the seed maps."""
+    unclear would belong to every class."""
 
     instance: float = 1.0
     variance: float = 10.0
     seed: float = 1.0
     foreground: float = 10.0
-    squared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,6 @@ def spatial_terms(
     *,
     learned_center: bool,
     foreground: float = 10.0,
-    squared: bool = False,
 ) -> SpatialTerms:
     """The three terms of one picture, all objects at once.
 
@@ -90,21 +85,14 @@ def spatial_terms(
     return SpatialTerms(
         instance=hinge.sum() / count,
         variance=(square * share).sum() / count,
-        seed=_seed_term(seeds.flatten(1), phi.detach(), belongs, categories, known, foreground, squared),
+        seed=_seed_term(seeds.flatten(1), phi.detach(), belongs, categories, known, foreground),
     )
 
 
 def _seed_term(
-    seeds: Tensor,
-    phi: Tensor,
-    belongs: Tensor,
-    categories: Tensor,
-    known: Tensor,
-    foreground: float,
-    squared: bool,
+    seeds: Tensor, phi: Tensor, belongs: Tensor, categories: Tensor, known: Tensor, foreground: float
 ) -> Tensor:
-    """Cross-entropy or squared error of every class's seed map: phi on its objects, 0 elsewhere; summed over
-    the classes, mean over the pixels.
+    """Squared error of every class's seed map: phi on its objects, 0 elsewhere; mean over the pixels.
 
     Args:
         seeds: (C, P); phi and belongs: (N, P); known: (P,).
@@ -112,10 +100,7 @@ def _seed_term(
     is_class = torch.arange(len(seeds), device=seeds.device)[:, None] == categories[None]
     target = is_class.float() @ (phi * belongs)
     weight = torch.where(belongs.any(dim=0), foreground, 1.0) * known
-    if squared:
-        return ((seeds - target).square() * weight).sum() / seeds.shape[1]
-    error = F.binary_cross_entropy(seeds, target, weight.expand_as(seeds), reduction="sum")
-    return error / seeds.shape[1]
+    return ((seeds - target).square() * weight).sum() / seeds.shape[1]
 
 
 class SpatialEmbeddingsLoss:
@@ -159,5 +144,4 @@ class SpatialEmbeddingsLoss:
                 target.categories.to(device),
                 learned_center=config.learned_center,
                 foreground=self.settings.foreground,
-                squared=self.settings.squared,
             )
