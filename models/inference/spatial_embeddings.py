@@ -48,7 +48,7 @@ def cluster_sequentially(
     min_pixels: int,
     min_seed: float = MIN_SEED,
 ) -> list[Cluster]:
-    """The sequential clustering of section 3.3, over the foreground pixels of one class.
+    """The sequential clustering of section 3.3, over the foreground pixels of a seed map.
 
     Again and again the free pixel with the highest seed value becomes a centre; the foreground pixels with
     phi > 1/2 are its cluster. A cluster is accepted if it is large enough and mostly free, and taken away
@@ -83,8 +83,8 @@ def cluster_sequentially(
 class SpatialEncoding(GridEncoding):
     """Embedding, bandwidth and seed maps of one picture.
 
-    A click on a class's foreground gathers only pixels of that foreground, as the clustering does; a click
-    elsewhere gathers whatever points to the same centre.
+    A click on the foreground gathers only pixels of the foreground, as the clustering does; a click elsewhere
+    gathers whatever points to the same centre.
     """
 
     def __init__(
@@ -113,36 +113,42 @@ class SpatialEncoding(GridEncoding):
             center = self._embedding[:, row, column][None]
             precision = bandwidth(self._sigma[:, row, column])[None]
             phi = cluster_probability(center, precision, self._embedding.flatten(1))
-            value, category = self._seeds[:, row, column].max(dim=0)
+            anything = self._seeds.sum(dim=0).clamp(max=1.0)
+            value = anything[row, column]
             phi = phi.view(self._embedding.shape[1:])
             if float(value) > MIN_SEED:
-                phi = phi * (self._seeds[int(category)] > MIN_SEED)
+                phi = phi * (anything > MIN_SEED)
             similarity = phi.cpu().numpy()
         similarity[row, column] = 1.0
         return GridAnswer(similarity, BORDER_PHI, float(value))
 
     def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
+        """Clusters of the sum of all seed maps, each named after the class whose map is highest on it.
+
+        A pixel has one class at most, so the sum is what a single map for all of them would be: an object is
+        found also where the maps cannot agree on what it is.
+        """
         columns = self._embedding.shape[2]
         found: list[FoundCells] = []
         with torch.inference_mode():
-            for category, seeds in enumerate(self._seeds):
-                for cluster in cluster_sequentially(
-                    self._embedding.flatten(1),
-                    self._sigma.flatten(1),
-                    seeds.flatten(),
-                    min_pixels=self._min_pixels,
-                ):
-                    sure = float(seeds.flatten()[torch.from_numpy(cluster.members)].mean())
-                    found.append(
-                        FoundCells(
-                            row=cluster.seed // columns,
-                            column=cluster.seed % columns,
-                            tau=BORDER_PHI,
-                            label=self._categories[category],
-                            score=cluster.score,
-                            mask_score=sure,
-                        )
+            seeds = self._seeds.flatten(1)
+            anything = seeds.sum(dim=0).clamp(max=1.0)
+            for cluster in cluster_sequentially(
+                self._embedding.flatten(1), self._sigma.flatten(1), anything, min_pixels=self._min_pixels
+            ):
+                means = seeds[:, torch.from_numpy(cluster.members)].mean(dim=1)
+                category = int(means.argmax())
+                share = float(means[category] / means.sum())
+                found.append(
+                    FoundCells(
+                        row=cluster.seed // columns,
+                        column=cluster.seed % columns,
+                        tau=BORDER_PHI,
+                        label=self._categories[category],
+                        score=cluster.score * share,
+                        mask_score=float(means.sum().clamp(max=1.0)),
                     )
+                )
         found.sort(key=lambda f: -f.score)
         return [self.predict(f) for f in found if f.score >= min_score][:max_count]
 

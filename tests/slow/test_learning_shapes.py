@@ -77,7 +77,7 @@ def deep_metric_loss() -> DeepMetricLoss:
 
 
 def spatial_loss() -> SpatialEmbeddingsLoss:
-    """Seed maps count four times as much as published: a class that is not told from another has no seeds."""
+    """Seed maps count four times as much as published: to tell the classes takes longest to learn."""
     return SpatialEmbeddingsLoss(SpatialLossSettings(seed=4.0))
 
 

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from converters.annotation import Seed
 from models.architectures.spatial_embeddings import (
     PIXELS_PER_UNIT,
     SpatialEmbeddings,
     SpatialEmbeddingsConfig,
+    SpatialFeatures,
     bandwidth,
     cluster_probability,
     pixel_coordinates,
 )
 from models.backbones.erfnet import ErfNetDecoder, ErfNetEncoder
-from models.inference.spatial_embeddings import cluster_sequentially
+from models.inference.raster import GridFrame
+from models.inference.spatial_embeddings import SpatialEncoding, cluster_sequentially
 from models.losses.spatial_embeddings import SpatialEmbeddingsLoss, spatial_terms
 from tests.unit.models.crop_targets import coloured_batch
 from tests.unit.models.test_lovasz import hinge_by_sets
@@ -234,3 +237,28 @@ def test_one_batch_can_be_learnt_by_heart():
         optimizer.step()
         history.append(float(terms["loss"].detach()))
     assert min(history[-5:]) < 0.5 * history[0]
+
+
+def test_an_object_of_unclear_class_is_found_and_named_after_the_likelier_one():
+    """Two squares; the maps agree on the first one's class and hardly on the second one's."""
+    side = 40
+    embedding = torch.full((1, 2, side, side), -1.0)
+    seeds = torch.full((1, 2, side, side), 0.01)
+    squares = {(5, 15): (0.05, 0.95), (22, 36): (0.5, 0.4)}
+    for (start, stop), values in squares.items():
+        inside = (0, slice(None), slice(start, stop), slice(start, stop))
+        embedding[inside] = (start + stop) / 2.0 / PIXELS_PER_UNIT
+        seeds[inside] = torch.tensor(values)[:, None, None]
+    encoding = SpatialEncoding(
+        SpatialFeatures(embedding, torch.ones(1, 1, side, side), seeds),
+        GridFrame.fit((0, 0, side, side), long_side=side, stride=1, multiple=8),
+        (side, side),
+        "test",
+        categories=("cat", "dog"),
+        min_pixels=16,
+    )
+    found = encoding.instances(min_score=0.1)
+    assert [p.label for p in found] == ["dog", "cat"]
+    assert [p.mask.box for p in found] == [(5, 5, 15, 15), (22, 22, 36, 36)]
+    assert [p.score for p in found] == pytest.approx([1.0 * 0.95, 0.9 * 0.5 / 0.9], abs=1e-3)
+    assert encoding.mask([Seed(30.0, 30.0)]).sum() == 14 * 14
