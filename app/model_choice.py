@@ -32,11 +32,10 @@ def load_chosen_segmenter(
         SegmenterError: there is no such model.
     """
     from models import load_segmenter
-    from models.registry import read_any_weights
+    from models.registry import architecture_of
 
     if weights is not None:
-        name = name or read_any_weights(weights)[0].architecture
-        return load_segmenter(name, weights=weights, device=device)
+        return load_segmenter(name or architecture_of(weights), weights=weights, device=device)
     name = name or "seednet"
     stored = user_model_store().models()
     for model in stored:

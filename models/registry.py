@@ -21,7 +21,7 @@ from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
 from models.recognition import recognize
 from models.segmenter import Segmenter
 from models.training.trainable import TrainableModel
-from models.weights import WeightsInfo, read_weights
+from models.weights import WeightsInfo, read_header, read_weights
 
 Builder = Callable[..., Segmenter]
 
@@ -140,6 +140,16 @@ def read_any_weights(path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
         return info, tensors
     found = recognize(tensors, source=str(path))
     return found.info, found.tensors
+
+
+def architecture_of(path: Path) -> str:
+    """The registry name of the network, or the name of the backbone alone, that a weights file is of.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or of no network known here.
+    """
+    info = read_header(path) if path.suffix == ".safetensors" else None
+    return (info or read_any_weights(path)[0]).architecture
 
 
 def _fresh(architecture: Architecture, categories: tuple[str, ...], device: torch.device) -> Segmenter:

@@ -112,6 +112,8 @@ def read_header(path: Path) -> WeightsInfo | None:
     Raises:
         WeightsError: the file is missing or damaged.
     """
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such weights file.")
     with _opened(path) as file:
         return _parse_header(path, file.metadata() or {})
 
