@@ -103,21 +103,23 @@ class SpatialEncoding(GridEncoding):
         self._embedding = features.embedding[0, :, :rows, :columns]
         self._sigma = features.sigma[0, :, :rows, :columns]
         self._seeds = features.seeds[0, :, :rows, :columns]
+        # A pixel has one class at most, so the sum is what a single map for all of them would be.
+        self._anything = self._seeds.sum(dim=0).clamp(max=1.0)
 
     @property
     def feature_bytes(self) -> int:
-        return self._embedding.nbytes + self._sigma.nbytes + self._seeds.nbytes
+        maps = (self._embedding, self._sigma, self._seeds, self._anything)
+        return sum(m.nbytes for m in maps)
 
     def answer_cell(self, row: int, column: int) -> GridAnswer:
         with torch.inference_mode():
             center = self._embedding[:, row, column][None]
             precision = bandwidth(self._sigma[:, row, column])[None]
             phi = cluster_probability(center, precision, self._embedding.flatten(1))
-            anything = self._seeds.sum(dim=0).clamp(max=1.0)
-            value = anything[row, column]
+            value = self._anything[row, column]
             phi = phi.view(self._embedding.shape[1:])
             if float(value) > MIN_SEED:
-                phi = phi * (anything > MIN_SEED)
+                phi = phi * (self._anything > MIN_SEED)
             similarity = phi.cpu().numpy()
         similarity[row, column] = 1.0
         return GridAnswer(similarity, BORDER_PHI, float(value))
@@ -125,16 +127,17 @@ class SpatialEncoding(GridEncoding):
     def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
         """Clusters of the sum of all seed maps, each named after the class whose map is highest on it.
 
-        A pixel has one class at most, so the sum is what a single map for all of them would be: an object is
-        found also where the maps cannot agree on what it is.
+        So an object is found also where the maps cannot agree on what it is.
         """
         columns = self._embedding.shape[2]
         found: list[FoundCells] = []
         with torch.inference_mode():
             seeds = self._seeds.flatten(1)
-            anything = seeds.sum(dim=0).clamp(max=1.0)
             for cluster in cluster_sequentially(
-                self._embedding.flatten(1), self._sigma.flatten(1), anything, min_pixels=self._min_pixels
+                self._embedding.flatten(1),
+                self._sigma.flatten(1),
+                self._anything.flatten(),
+                min_pixels=self._min_pixels,
             ):
                 means = seeds[:, torch.from_numpy(cluster.members)].mean(dim=1)
                 category = int(means.argmax())
