@@ -82,6 +82,7 @@ def read_backbone(shapes: Shapes) -> dict[str, Any]:
 def read_seednet(shapes: Shapes) -> Sizes:
     embedding = shapes.dimension("embedding.weight", 0)
     refined = shapes.count("refiner.detail.{}.weight") > 0
+    cuts = "level_scorer.cuts.cut.weight"
     return {
         "backbone": read_backbone(shapes.below("backbone."))["backbone"],
         "width": shapes.dimension("top_down.lateral.0.weight", 0),
@@ -91,6 +92,7 @@ def read_seednet(shapes: Shapes) -> Sizes:
         "scorer_channels": shapes.dimension("appearance.1.weight", 0),
         "scorer_hidden": shapes.dimension("level_scorer.ious.weight", 1),
         "refiner": shapes.dimension("refiner.stem.weight", 0) if refined else 0,
+        "cut_scorer": shapes.dimension(cuts, 0) if cuts in shapes else 0,
     }, None
 
 

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.architectures.level_scorer import LevelScorer, LevelScores, Surroundings
 from models.architectures.mask_refiner import MaskRefiner
 from models.backbones.efficientnet_lite import efficientnet_lite, normalize_pixels
 from models.layers.convolution import SeparableConv
@@ -37,8 +38,6 @@ from models.precision import full_precision
 MARGIN = 4.0
 COORDINATE_UNIT = 64.0  # pixels of the network's input per unit of the two spatial dimensions
 STRIDE = 4  # of the embedding
-THRESHOLD_SHARPNESS = 40.0  # inverse temperature of the choice among them, in units of IoU
-THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's own threshold lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,7 @@ class SeedNetConfig:
     Attributes:
         backbone: "efficientnet-lite0" or "efficientnet-lite2".
         refiner: channels of the mask refiner; 0 leaves it out.
+        cut_scorer: width of the scorer's look at every threshold; 0 leaves it out.
     """
 
     backbone: str = "efficientnet-lite0"
@@ -58,6 +58,7 @@ class SeedNetConfig:
     scorer_channels: int = 48
     scorer_hidden: int = 192
     refiner: int = 0
+    cut_scorer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,28 +130,6 @@ class Mirror:
 
     index: int
     width: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class LevelScores:
-    """What the network thinks of S seeds' masks.
-
-    Attributes:
-        ious: (S, K, T) predicted IoU in (0, 1) of each level cut at each of THRESHOLDS.
-    """
-
-    ious: Tensor
-
-    @property
-    def iou(self) -> Tensor:
-        """(S, K) predicted IoU of each level at its best threshold."""
-        return self.ious.amax(dim=2)
-
-    @property
-    def threshold(self) -> Tensor:
-        """(S, K) best threshold in logits, between THRESHOLDS: the learned margin."""
-        weight = (self.ious * THRESHOLD_SHARPNESS).softmax(dim=2)
-        return weight @ weight.new_tensor(THRESHOLDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,108 +225,6 @@ class SeedHead(nn.Module):
         return SeedQuery(center, bandwidth, answer[..., -1], descriptor)
 
 
-class LevelScorer(nn.Module):
-    """Predicts each level's IoU and its best threshold from what the mask covers and what surrounds it.
-
-    The MaskIoU head of Mask Scoring R-CNN sees the mask beside the features; here the mask pools the
-    features, inside and in a ring around it, which costs one matrix product for all seeds.
-    """
-
-    STATISTICS = 9
-
-    def __init__(self, config: SeedNetConfig) -> None:
-        super().__init__()
-        self.levels = config.levels
-        hidden = config.scorer_hidden
-        self.seed = nn.Linear(config.query_hidden, 32)
-        inputs = 4 * config.scorer_channels + self.STATISTICS + 3 * (config.levels - 1) + 32
-        self.own = nn.Linear(inputs, hidden)
-        self.together = nn.Linear(3 * hidden, hidden)
-        self.ious = nn.Linear(hidden, len(THRESHOLDS))
-        self.context = nn.Linear(3 * config.refiner, hidden, bias=False) if config.refiner else None
-        if self.context is not None:
-            nn.init.zeros_(self.context.weight)
-
-    def forward(
-        self,
-        logits: Tensor,
-        query: SeedQuery,
-        appearance: Tensor,
-        global_appearance: Tensor,
-        context: Tensor | None = None,
-    ) -> LevelScores:
-        """One picture: logits (S, K, h, w) at stride 4, appearance (C, h', w') at stride 8, context
-        (S, K, C'') of the refiner."""
-        logits = logits.detach()
-        seeds, levels = logits.shape[:2]
-        inside = F.interpolate(
-            logits.sigmoid(), size=appearance.shape[1:], mode="bilinear", align_corners=False, antialias=False
-        )
-        ring = (F.max_pool2d(inside, 5, stride=1, padding=2) - inside).clamp(min=0.0)
-        features = appearance.float().flatten(1).T
-        mean = self._pooled(inside, features)
-        parts = [
-            mean,
-            (self._pooled(inside, features.square()) - mean.square()).clamp(min=1e-8).sqrt(),
-            self._pooled(ring, features),
-            global_appearance.float().expand(seeds, levels, -1),
-            self._statistics(logits, query),
-            self._relations(inside),
-            self.seed(query.descriptor.float())[:, None].expand(-1, levels, -1),
-        ]
-        own = self.own(torch.cat(parts, dim=2))
-        if self.context is not None and context is not None:
-            own = own + self.context(context)
-        own = F.relu(own)
-        others = (own.mean(dim=1, keepdim=True), own.amax(dim=1, keepdim=True))
-        all_levels = [own, *(o.expand_as(own) for o in others)]
-        together = F.relu(self.together(torch.cat(all_levels, dim=2)))
-        return LevelScores(self.ious(together).sigmoid())
-
-    @staticmethod
-    def _pooled(weight: Tensor, features: Tensor) -> Tensor:
-        """Mean of features (h'w', C) weighted by (S, K, h', w') maps: (S, K, C)."""
-        weight = weight.flatten(2)
-        mean: Tensor = (weight @ features) / (weight.sum(dim=2, keepdim=True) + 1e-3)
-        return mean
-
-    @staticmethod
-    def _statistics(logits: Tensor, query: SeedQuery) -> Tensor:
-        """(S, K, STATISTICS) facts of each mask that need no features."""
-        height, width = logits.shape[2:]
-        mask = logits > 0
-        area = mask.sum(dim=(2, 3)).float()
-        some = area.clamp(min=1.0)
-        probability = logits.sigmoid()
-        rows, columns = mask.any(dim=3).sum(dim=2).float(), mask.any(dim=2).sum(dim=2).float()
-        border = torch.cat([mask[..., 0, :], mask[..., -1, :], mask[..., 0], mask[..., -1]], dim=2)
-        higher, lower = (logits > 1.5).sum(dim=(2, 3)), (logits > -1.5).sum(dim=(2, 3))
-        return torch.stack(
-            [
-                (area + 1.0).log() / 5.0,
-                (area / (height * width) + 1e-4).log() / 5.0,
-                (probability * mask).sum(dim=(2, 3)) / some,
-                higher / lower.clamp(min=1),
-                border.sum(dim=2) / some.sqrt() / 4.0,
-                area / (rows * columns).clamp(min=1.0),
-                ((rows + 1.0) / (columns + 1.0)).log(),
-                (2.0 * probability - 1.0).abs().mean(dim=(2, 3)),
-                query.bias.detach() / 4.0,
-            ],
-            dim=2,
-        )
-
-    def _relations(self, inside: Tensor) -> Tensor:
-        """(S, K, 3 (K-1)): how each level's mask lies to the others: IoU and both containments."""
-        flat = inside.flatten(2)
-        common = flat @ flat.transpose(1, 2)
-        area = flat.square().sum(dim=2) + 1e-3
-        own, other = area[:, :, None], area[:, None, :]
-        facts = torch.stack([common / (own + other - common), common / own, common / other], dim=3)
-        others = ~torch.eye(self.levels, dtype=torch.bool, device=inside.device)
-        return facts[:, others].view(len(inside), self.levels, -1)
-
-
 class SeedNet(nn.Module):
     """EfficientNet-Lite, a top-down path to stride 4, and the heads described above."""
 
@@ -362,7 +239,15 @@ class SeedNet(nn.Module):
         self.seediness = nn.Sequential(SeparableConv(width, width // 2), nn.Conv2d(width // 2, 1, 1))
         self.appearance = nn.Sequential(SeparableConv(width, scorer), nn.Conv2d(scorer, scorer, 1))
         self.seed_head = SeedHead(self.config)
-        self.level_scorer = LevelScorer(self.config)
+        self.level_scorer = LevelScorer(
+            levels=self.config.levels,
+            channels=scorer,
+            kinds=self.backbone.spec.channels[2],
+            descriptor=self.config.query_hidden,
+            hidden=self.config.scorer_hidden,
+            context=3 * self.config.refiner,
+            cuts=self.config.cut_scorer,
+        )
         self.refiner = (
             MaskRefiner(
                 width=width,
@@ -399,11 +284,13 @@ class SeedNet(nn.Module):
         detail = self.refiner.detail_maps(pyramid) if self.refiner is not None else ()
         return SeedFeatures(pyramid, embedding, seediness, appearance, whole, backbone, detail)
 
-    def with_refiner(self, channels: int) -> SeedNet:
-        """This network, or if it has no refiner a copy with a fresh one."""
-        if self.refiner is not None:
+    def with_second_look(self, *, refiner: int, cut_scorer: int) -> SeedNet:
+        """This network, or if it lacks a refiner or a cut scorer a copy with fresh ones of these sizes."""
+        if self.config.refiner and self.config.cut_scorer:
             return self
-        grown = SeedNet(replace(self.config, refiner=channels), pretrained_backbone=False)
+        own = self.config
+        config = replace(own, refiner=own.refiner or refiner, cut_scorer=own.cut_scorer or cut_scorer)
+        grown = SeedNet(config, pretrained_backbone=False)
         grown.load_state_dict(self.state_dict(), strict=False)
         return grown
 
@@ -457,6 +344,9 @@ class SeedNet(nn.Module):
             detail = [maps[index] for maps in features.detail]
             refined = self.refiner(logits, query.descriptor, detail, clicks)
             logits, context = refined.logits, refined.context
-        appearance, whole = features.appearance[index], features.global_appearance[index]
+        surroundings = Surroundings(
+            features.appearance[index], features.global_appearance[index], features.backbone[index]
+        )
         with full_precision(logits.device):  # IoUs that are close to each other are compared
-            return SeedMasks(logits, self.level_scorer(logits, query, appearance, whole, context))
+            scores = self.level_scorer(logits, query.descriptor, query.bias, surroundings, context)
+        return SeedMasks(logits, scores)

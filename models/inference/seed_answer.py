@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.architectures.seednet import THRESHOLD_SHARPNESS, THRESHOLDS
+from models.architectures.level_scorer import THRESHOLD_SHARPNESS, THRESHOLDS
 
 Grid = NDArray[np.float32]
 

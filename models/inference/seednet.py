@@ -50,6 +50,7 @@ LONG_SIDE = 768
 CACHED_SEEDS = 64
 SECOND_LOOK = SeedLossSettings(objects=8, central=0.6, choice=1.0, expected=0.5)
 REFINER_CHANNELS = 32
+CUT_SCORER_WIDTH = 128
 
 
 class SeedNetEncoding(Encoding):
@@ -322,8 +323,8 @@ def trainable_seednet(
 ) -> TrainableModel:
     """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header.
 
-    Stage 2 teaches the refiner, which it adds where there is none yet, and the level scorer, on crops as
-    large as the pictures are encoded.
+    Stage 2 teaches what judges finished masks, the refiner and the level scorer, on crops as large as the
+    pictures are encoded; it adds the parts of these that are missing.
 
     Args:
         sizes: fields of SeedNetConfig, by name and as text. What `start` has in another size begins fresh;
@@ -349,7 +350,7 @@ def trainable_seednet(
     crops = CropSettings(size=512, long_side=(448, 1000), mask_stride=STRIDE)
     loss = SeedLoss()
     if stage == 2:
-        network = network.with_refiner(REFINER_CHANNELS)
+        network = network.with_second_look(refiner=REFINER_CHANNELS, cut_scorer=CUT_SCORER_WIDTH)
         network.freeze_masks()
         crops = CropSettings(size=640, long_side=(560, 900), mask_stride=STRIDE)
         loss = SecondLookLoss(SECOND_LOOK)

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.architectures.level_scorer import THRESHOLDS, LevelScores
 from models.architectures.seednet import (
     STRIDE,
-    THRESHOLDS,
-    LevelScores,
     Mirror,
     SeedFeatures,
     SeedMasks,

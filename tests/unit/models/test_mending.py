@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.architectures.seednet import THRESHOLDS
+from models.architectures.level_scorer import THRESHOLDS
 from models.inference.mending import MARGIN, kernel, mend
 from models.inference.seed_answer import Hypothesis, SeedAnswer
 

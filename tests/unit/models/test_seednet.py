@@ -10,8 +10,6 @@ from torch.nn import functional as F
 from models.architectures.seednet import (
     COORDINATE_UNIT,
     MARGIN,
-    THRESHOLDS,
-    LevelScores,
     Mirror,
     SeedNet,
     SeedNetConfig,
@@ -151,14 +149,6 @@ def test_the_scorer_judges_masks_but_does_not_move_them(network, images):
     network.zero_grad()
 
 
-def test_a_level_takes_its_best_threshold_and_the_iou_there():
-    ious = torch.full((1, 1, len(THRESHOLDS)), 0.2)
-    ious[0, 0, 3] = 0.9
-    scores = LevelScores(ious)
-    assert scores.iou.item() == pytest.approx(0.9)
-    assert scores.threshold.item() == pytest.approx(THRESHOLDS[3], abs=0.05)
-
-
 @pytest.mark.parametrize("refiner", [0, 8])
 def test_freezing_the_masks_leaves_what_comes_after_them(refiner):
     network = SeedNet(replace(SMALL, refiner=refiner), pretrained_backbone=False)
@@ -167,10 +157,10 @@ def test_freezing_the_masks_leaves_what_comes_after_them(refiner):
     assert learning == {"appearance", "level_scorer"} | ({"refiner"} if refiner else set())
 
 
-def test_a_fresh_refiner_changes_neither_masks_nor_scores(network, images):
-    grown = network.with_refiner(8).eval()
-    assert grown.config.refiner == 8
-    assert grown.with_refiner(16) is grown
+def test_a_fresh_second_look_changes_neither_masks_nor_scores(network, images):
+    grown = network.with_second_look(refiner=8, cut_scorer=16).eval()
+    assert (grown.config.refiner, grown.config.cut_scorer) == (8, 16)
+    assert grown.with_second_look(refiner=16, cut_scorer=32) is grown
     points = torch.tensor([[0.3, 0.4], [0.9, 0.2]])
     answers = []
     for one in (network, grown):

@@ -1,0 +1,262 @@
+"""SeedNet's level scorer: how good is each of a seed's masks, cut at each of several thresholds?
+
+The MaskIoU head of Mask Scoring R-CNN (Huang et al., arXiv 1903.00241) sees the mask beside the features;
+here the mask pools the features, inside and in a ring around it, which costs one matrix product for all
+seeds. Two parts:
+
+    LevelScorer     looks at the levels, predicts the IoU of each at every threshold
+    CutScorer       looks at every level cut at every threshold as the mask it would be: whether what a lower
+                    threshold would add belongs to the object is seen from what that is; corrects the above
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's own threshold lies
+THRESHOLD_SHARPNESS = 40.0  # inverse temperature of the choice among them, in units of IoU
+
+
+@dataclass(frozen=True, slots=True)
+class LevelScores:
+    """What the network thinks of S seeds' masks.
+
+    Attributes:
+        ious: (S, K, T) predicted IoU in (0, 1) of each level cut at each of THRESHOLDS.
+    """
+
+    ious: Tensor
+
+    @property
+    def iou(self) -> Tensor:
+        """(S, K) predicted IoU of each level at its best threshold."""
+        return self.ious.amax(dim=2)
+
+    @property
+    def threshold(self) -> Tensor:
+        """(S, K) best threshold in logits, between THRESHOLDS: the learned margin."""
+        weight = (self.ious * THRESHOLD_SHARPNESS).softmax(dim=2)
+        return weight @ weight.new_tensor(THRESHOLDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the scorer may look at, of one picture.
+
+    Attributes:
+        appearance: (C, h/2, w/2) for masks of (h, w) at stride 4.
+        whole: (C,), the mean of it.
+        kinds: (C', H/16, W/16), the backbone's features; begins at the picture's corner, may reach further.
+    """
+
+    appearance: Tensor
+    whole: Tensor
+    kinds: Tensor
+
+
+class LevelScorer(nn.Module):
+    """Predicts each level's IoU at each threshold from what the mask covers and what surrounds it.
+
+    Args:
+        channels: of the appearance map; kinds: of the backbone's.
+        descriptor: size of a seed's descriptor.
+        context: size of what the refiner says about each mask; 0 without one.
+        cuts: width of the cut scorer; 0 leaves it out.
+    """
+
+    STATISTICS = 9
+
+    def __init__(
+        self, *, levels: int, channels: int, kinds: int, descriptor: int, hidden: int, context: int, cuts: int
+    ) -> None:
+        super().__init__()
+        self.levels = levels
+        self.seed = nn.Linear(descriptor, 32)
+        inputs = 4 * channels + self.STATISTICS + 3 * (levels - 1) + 32
+        self.own = nn.Linear(inputs, hidden)
+        self.together = nn.Linear(3 * hidden, hidden)
+        self.ious = nn.Linear(hidden, len(THRESHOLDS))
+        self.context = nn.Linear(context, hidden, bias=False) if context else None
+        if self.context is not None:
+            nn.init.zeros_(self.context.weight)
+        self.cuts = CutScorer(channels=channels, kinds=kinds, level=hidden, width=cuts) if cuts else None
+
+    def forward(
+        self,
+        logits: Tensor,
+        descriptor: Tensor,
+        bias: Tensor,
+        surroundings: Surroundings,
+        context: Tensor | None = None,
+    ) -> LevelScores:
+        """Scores that carry no gradient into the masks.
+
+        Args:
+            logits: (S, K, h, w) at stride 4.
+            descriptor, bias: (S, D) and (S, K) of the seeds' queries.
+            context: (S, K, C'') of the refiner.
+        """
+        logits = logits.detach()
+        seeds, levels = logits.shape[:2]
+        appearance = surroundings.appearance
+        inside = F.interpolate(
+            logits.sigmoid(), size=appearance.shape[1:], mode="bilinear", align_corners=False, antialias=False
+        )
+        ring = (F.max_pool2d(inside, 5, stride=1, padding=2) - inside).clamp(min=0.0)
+        features = appearance.float().flatten(1).T
+        mean = pooled(inside, features)
+        parts = [
+            mean,
+            (pooled(inside, features.square()) - mean.square()).clamp(min=1e-8).sqrt(),
+            pooled(ring, features),
+            surroundings.whole.float().expand(seeds, levels, -1),
+            self._statistics(logits, bias),
+            self._relations(inside),
+            self.seed(descriptor.float())[:, None].expand(-1, levels, -1),
+        ]
+        own = self.own(torch.cat(parts, dim=2))
+        if self.context is not None and context is not None:
+            own = own + self.context(context)
+        own = F.relu(own)
+        others = (own.mean(dim=1, keepdim=True), own.amax(dim=1, keepdim=True))
+        all_levels = [own, *(o.expand_as(own) for o in others)]
+        together = F.relu(self.together(torch.cat(all_levels, dim=2)))
+        scores = self.ious(together)
+        if self.cuts is not None:
+            scores = scores + self.cuts(logits, together, surroundings)
+        return LevelScores(scores.sigmoid())
+
+    @staticmethod
+    def _statistics(logits: Tensor, bias: Tensor) -> Tensor:
+        """(S, K, STATISTICS) facts of each mask that need no features."""
+        height, width = logits.shape[2:]
+        mask = logits > 0
+        area = mask.sum(dim=(2, 3)).float()
+        some = area.clamp(min=1.0)
+        probability = logits.sigmoid()
+        rows, columns = mask.any(dim=3).sum(dim=2).float(), mask.any(dim=2).sum(dim=2).float()
+        border = torch.cat([mask[..., 0, :], mask[..., -1, :], mask[..., 0], mask[..., -1]], dim=2)
+        higher, lower = (logits > 1.5).sum(dim=(2, 3)), (logits > -1.5).sum(dim=(2, 3))
+        return torch.stack(
+            [
+                (area + 1.0).log() / 5.0,
+                (area / (height * width) + 1e-4).log() / 5.0,
+                (probability * mask).sum(dim=(2, 3)) / some,
+                higher / lower.clamp(min=1),
+                border.sum(dim=2) / some.sqrt() / 4.0,
+                area / (rows * columns).clamp(min=1.0),
+                ((rows + 1.0) / (columns + 1.0)).log(),
+                (2.0 * probability - 1.0).abs().mean(dim=(2, 3)),
+                bias.detach() / 4.0,
+            ],
+            dim=2,
+        )
+
+    def _relations(self, inside: Tensor) -> Tensor:
+        """(S, K, 3 (K-1)): how each level's mask lies to the others: IoU and both containments."""
+        flat = inside.flatten(2)
+        common = flat @ flat.transpose(1, 2)
+        area = flat.square().sum(dim=2) + 1e-3
+        own, other = area[:, :, None], area[:, None, :]
+        facts = torch.stack([common / (own + other - common), common / own, common / other], dim=3)
+        others = ~torch.eye(self.levels, dtype=torch.bool, device=inside.device)
+        return facts[:, others].view(len(inside), self.levels, -1)
+
+
+class CutScorer(nn.Module):
+    """Corrects the scores by looking at each level cut at each threshold; corrects nothing to begin with.
+
+    Each cut is described by the appearance inside and around it, by the backbone's features inside, around,
+    in what the next lower threshold would add and in what the next higher one would take away, and by its
+    shape. All cuts of a seed are then seen together (Zaheer et al., Deep Sets, arXiv 1703.06114).
+    """
+
+    STATISTICS = 6
+
+    def __init__(self, *, channels: int, kinds: int, level: int, width: int) -> None:
+        super().__init__()
+        self.cut = nn.Linear(2 * channels + 4 * kinds + self.STATISTICS, width)
+        self.level = nn.Linear(level, width, bias=False)
+        self.threshold = nn.Parameter(torch.zeros(len(THRESHOLDS), width))
+        self.own = nn.Linear(width, width)
+        self.together = nn.Linear(4 * width, width)
+        self.correction = nn.Linear(width, 1)
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
+
+    def forward(self, logits: Tensor, levels: Tensor, surroundings: Surroundings) -> Tensor:
+        """(S, K, T) of (S, K, h, w) logits and what is known of each level, (S, K, level)."""
+        seen = self.cut(self._described(logits, surroundings))
+        cuts = F.relu(seen + self.level(levels)[:, :, None] + self.threshold)
+        cuts = F.relu(self.own(cuts))
+        others = (
+            cuts.mean(dim=2, keepdim=True),
+            cuts.mean(dim=(1, 2), keepdim=True),
+            cuts.amax(dim=(1, 2), keepdim=True),
+        )
+        together = torch.cat([cuts, *(o.expand_as(cuts) for o in others)], dim=3)
+        correction: Tensor = self.correction(F.relu(self.together(together)))
+        return correction[..., 0]
+
+    def _described(self, logits: Tensor, surroundings: Surroundings) -> Tensor:
+        """(S, K, T, inputs)."""
+        fine = torch.stack([_halved((logits > t).float()) for t in THRESHOLDS], dim=2)
+        coarse = _halved(fine.flatten(0, 1)).view(*fine.shape[:3], -(-fine.shape[3] // 2), -1)
+        height, width = coarse.shape[3:]
+        around, around_coarse = _ring(fine, 2), _ring(coarse, 1)
+        steps = (coarse[:, :, :-1] - coarse[:, :, 1:]).clamp(min=0.0)
+        added = torch.cat([around_coarse[:, :, :1], steps], dim=2)
+        lost = torch.cat([steps, coarse[:, :, -1:]], dim=2)
+        appearance = surroundings.appearance.float().flatten(1).T
+        kinds = surroundings.kinds[:, :height, :width].float().flatten(1).T
+        kinds = F.layer_norm(kinds, kinds.shape[1:])
+        parts = [pooled(weight, appearance) for weight in (fine, around)]
+        parts += [pooled(weight, kinds) for weight in (coarse, around_coarse, added, lost)]
+        return torch.cat([*parts, self._statistics(fine)], dim=3)
+
+    @staticmethod
+    def _statistics(cuts: Tensor) -> Tensor:
+        """(S, K, T, STATISTICS): size, share of the picture, fill, aspect, outline, border of coverage maps
+        (S, K, T, h, w)."""
+        height, width = cuts.shape[3:]
+        area = cuts.sum(dim=(3, 4))
+        length = (area + 1.0).sqrt()
+        rows = (cuts.amax(dim=4) > 0.0).sum(dim=3).float()
+        columns = (cuts.amax(dim=3) > 0.0).sum(dim=3).float()
+        outline = cuts.diff(dim=3).abs().sum(dim=(3, 4)) + cuts.diff(dim=4).abs().sum(dim=(3, 4))
+        border = (cuts[..., 0, :] + cuts[..., -1, :]).sum(dim=3) + (cuts[..., 0] + cuts[..., -1]).sum(dim=3)
+        facts = [
+            (area + 0.25).log() / 5.0,
+            (area / (height * width) + 1e-4).log() / 5.0,
+            area / (rows * columns).clamp(min=1.0),
+            ((rows + 1.0) / (columns + 1.0)).log(),
+            outline / length / 6.0,
+            border / length / 4.0,
+        ]
+        return torch.stack(facts, dim=3)
+
+
+def pooled(weight: Tensor, features: Tensor) -> Tensor:
+    """Mean of features (h w, C) weighted by (..., h, w) maps: (..., C)."""
+    weight = weight.flatten(-2)
+    mean: Tensor = (weight @ features) / (weight.sum(dim=-1, keepdim=True) + 1e-3)
+    return mean
+
+
+def _halved(maps: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, C, ceil(h / 2), ceil(w / 2)), means."""
+    return F.avg_pool2d(maps, 2, ceil_mode=True)
+
+
+def _ring(maps: Tensor, radius: int) -> Tensor:
+    """What lies within so many cells, across, down or both, around the masks of (..., h, w) coverage maps."""
+    wide = F.pad(maps, (radius, radius, radius, radius))
+    for dim in (-1, -2):  # one direction after the other: many times quicker than pooling over squares
+        length = maps.shape[dim]
+        wide = reduce(torch.maximum, [wide.narrow(dim, at, length) for at in range(2 * radius + 1)])
+    return wide - maps
