@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from app.core.checks import check_annotation
+from app.core.document import Document
 from app.core.mask_edits import paint_stroke
 from app.core.recovery import open_document
 from converters.annotation import ImageAnnotation, Instance, Mask
@@ -54,6 +55,24 @@ def told(name: str, act: Callable[[int], object], *, repeats: int = 30, unit: fl
     ratio = f"{middle / unit:7.1f} x" if unit else ""
     print(f"{name:44s} median {middle:8.2f} ms   p95 {p95:8.2f} ms {ratio}")
     return middle
+
+
+def test_a_stroke_costs_no_more_for_a_thousand_neighbours(tmp_path: Path):
+    """Journal included: the ratio is that of a crowded picture to one with the object alone."""
+    crowd = crowded_picture()
+    alone = replace(crowd, instances=crowd.instances[1:2])
+    print()
+    lonely = 0.0
+    for name, annotation in (("stroke, the object alone", alone), ("stroke, 1 000 neighbours", crowd)):
+        document = open_document(tmp_path / f"{name}.jpg", annotation, tmp_path / "journals")
+
+        def stroke(number: int, document: Document = document) -> None:
+            one = document.annotation.instance("i0")
+            assert one is not None
+            document.replace(replace(one, geometry=disc(5 + number % 9, 5, 30)))
+
+        lonely = told(name, stroke, unit=lonely)
+        document.close()
 
 
 def test_edits(tmp_path: Path):

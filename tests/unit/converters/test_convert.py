@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from converters import coco
-from converters.annotation import Box, ImageAnnotation, Instance, Mask
+from converters.annotation import ImageAnnotation, Instance, Mask
 from converters.coco import read_coco
 from converters.convert import convert, read_label_list, read_label_map
 from converters.errors import ConverterError
@@ -20,20 +17,7 @@ from converters.labelme_json import read_labelme, write_labelme
 from converters.registry import FORMATS, sniff
 from converters.splitting import Split
 from tests.foreign_files import SAMPLES
-
-
-def dataset(root: Path, count: int, labels=("cat", "dog")) -> Path:
-    """Labelme files with pictures, in two sub-folders."""
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        folder = root / ("left" if number % 2 else "right")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_image(folder / f"p{number}.png", rng.integers(0, 255, (20, 30, 3), np.uint8))
-        instances = tuple(
-            Instance(f"{number}-{k}", labels[k % len(labels)], Box(k, k, k + 5, k + 6)) for k in range(3)
-        )
-        write_labelme(folder / f"p{number}.json", ImageAnnotation(f"p{number}.png", 20, 30, instances))
-    return root
+from tests.unit.converters.labelme_folders import dataset
 
 
 def test_folders_are_mirrored_and_pictures_come_along(tmp_path):
@@ -60,222 +44,12 @@ def test_one_file_as_target_leaves_the_pictures(tmp_path):
     assert [a.image_path for a in found] == ["../in/left/p1.png", "../in/right/p0.png"]
 
 
-def foreign_coco(path: Path, categories: dict[str, int]) -> Path:
-    """A COCO file with one object of each category in one picture."""
-    objects = [
-        {"id": n, "image_id": 1, "category_id": category, "bbox": [n, n, 4, 5]}
-        for n, category in enumerate(categories.values(), start=1)
-    ]
-    named = [{"id": number, "name": name} for name, number in categories.items()]
-    image = {"id": 1, "file_name": f"{path.stem}.png", "height": 20, "width": 30}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"images": [image], "annotations": objects, "categories": named}))
-    return path
-
-
-HEADER = {
-    "info": {"description": "mine", "year": 2017},
-    "licenses": [{"id": 3, "name": "CC0"}],
-    "extra": [1],
-    "categories": [
-        {"id": 9, "name": "zebra", "supercategory": "animal"},
-        {"id": 4, "name": "never"},
-        {"id": 2, "name": "bear", "supercategory": "animal", "keypoints": ["nose"]},
-        {"id": 77, "name": "renamed", "supercategory": "thing"},
-    ],
-}
-
-
-def rich_coco(path: Path) -> Path:
-    """Three pictures with an object each, and a header that says more than they use."""
-    images = [
-        {"id": 10 * n, "file_name": f"{n}.png", "height": 20, "width": 30, "license": 3} for n in (3, 1, 2)
-    ]
-    objects = [
-        {"id": 100 - image["id"], "image_id": image["id"], "category_id": category, "bbox": [1, 1, 4, 5]}
-        for image, category in zip(images, (9, 9, 2), strict=True)
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**HEADER, "images": images, "annotations": objects}))
-    return path
-
-
-@pytest.mark.parametrize("way", ["coco", "labelme"])
-def test_what_a_coco_file_says_beside_its_objects_is_kept(tmp_path, way):
-    source = rich_coco(tmp_path / "in" / "a.json")
-    if way == "labelme":
-        convert(source, tmp_path / "middle", target_format="labelme")
-        source = tmp_path / "middle"
-    convert(source, tmp_path / "out.json", target_format="coco")
-    document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert {key: document[key] for key in ("info", "licenses", "extra")} == {
-        key: HEADER[key] for key in ("info", "licenses", "extra")
-    }
-    kept = {entry["id"]: entry for entry in document["categories"]}
-    assert list(kept) == [2, 4, 9, 77]
-    assert all(kept[entry["id"]] == {"supercategory": "", **entry} for entry in HEADER["categories"])
-    by_id = {image["id"]: image for image in document["images"]}
-    assert {n: (image["file_name"].rpartition("/")[2], image["license"]) for n, image in by_id.items()} == {
-        30: ("3.png", 3),
-        10: ("1.png", 3),
-        20: ("2.png", 3),
-    }
-    assert {entry["id"]: entry["image_id"] for entry in document["annotations"]} == {70: 30, 90: 10, 80: 20}
-
-
-def test_unused_categories_follow_the_class_mapping_and_the_list(tmp_path):
-    source = rich_coco(tmp_path / "in" / "a.json")
-    target = tmp_path / "out.json"
-    convert(source, target, target_format="coco", label_map={"renamed": "new", "never": ""})
-    assert category_ids(target) == {"bear": 2, "zebra": 9, "new": 10}
-    convert(source, target, target_format="coco", labels=["zebra"])
-    document = json.loads(target.read_text(encoding="utf-8"))
-    assert document["categories"] == [{"id": 1, "name": "zebra", "supercategory": "animal"}]
-
-
-def test_every_part_of_a_split_has_all_categories(tmp_path):
-    source = rich_coco(tmp_path / "in" / "a.json")
-    convert(source, tmp_path / "out", target_format="coco", split=Split(0.4), copy_images=False)
-    for part in ("train", "val"):
-        assert len(category_ids(tmp_path / "out" / f"instances_{part}.json")) == 4
-
-
-def test_headers_that_differ_are_told(tmp_path):
-    rich_coco(tmp_path / "in" / "a.json")
-    other = json.loads(rich_coco(tmp_path / "in" / "b.json").read_text())
-    (tmp_path / "in" / "b.json").write_text(json.dumps({**other, "info": {"description": "theirs"}}))
-    conversion = convert(tmp_path / "in", tmp_path / "out.json", source_format="coco", target_format="coco")
-    assert "the sources' entries under info differ" in [entry.reason for entry in conversion.report]
-    document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert document["licenses"] == HEADER["licenses"]
-    assert len(document["categories"]) == 4
-
-
-def test_class_numbers_follow_the_source_where_it_has_some(tmp_path):
-    convert(rich_coco(tmp_path / "in" / "a.json"), tmp_path / "panoptic", target_format="coco-panoptic")
-    assert category_ids(tmp_path / "panoptic" / "panoptic.json") == {
-        "bear": 2,
-        "never": 4,
-        "zebra": 9,
-        "renamed": 77,
-    }
-    convert(tmp_path / "panoptic", tmp_path / "coco.json", target_format="coco")
-    assert category_ids(tmp_path / "coco.json") == {"bear": 2, "never": 4, "zebra": 9, "renamed": 77}
-    dataset(tmp_path / "yolo-in", 2)
-    convert(tmp_path / "yolo-in", tmp_path / "yolo", target_format="yolo", labels=["zebra", "dog", "cat"])
-    convert(tmp_path / "yolo", tmp_path / "again", target_format="yolo")
-    assert (tmp_path / "again" / "data.yaml").read_text() == (tmp_path / "yolo" / "data.yaml").read_text()
-    convert(tmp_path / "yolo", tmp_path / "all.json", target_format="coco")
-    assert sorted(category_ids(tmp_path / "all.json")) == ["cat", "dog", "zebra"]
-
-
-def test_large_coco_files_are_recognised_by_their_ends(tmp_path):
-    document = json.loads(rich_coco(tmp_path / "a.json").read_text())
-    document["images"] += [
-        {"id": n, "file_name": f"{n}.png", "height": 9, "width": 9} for n in range(1000, 21_000)
-    ]
-    (tmp_path / "a.json").write_text(json.dumps(document))
-    assert (tmp_path / "a.json").stat().st_size > 1_000_000
-    assert sniff(tmp_path / "a.json").name == "coco"
-    labelme = {"shapes": [], "imagePath": "a.png", "note": [{"category_id": "x" * 600_000}]}
-    (tmp_path / "a.json").write_text(json.dumps(labelme))
-    assert sniff(tmp_path / "a.json").name == "labelme"
-
-
-def category_ids(path: Path) -> dict[str, int]:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    listed = [each for entry in document["annotations"] for each in entry.get("segments_info", [entry])]
-    used = {entry["category_id"] for entry in listed}
-    assert used <= {entry["id"] for entry in document["categories"]}
-    return {entry["name"]: entry["id"] for entry in document["categories"]}
-
-
-def test_category_ids_of_a_coco_source_are_kept(tmp_path):
-    source = foreign_coco(tmp_path / "in" / "a.json", {"person": 1, "zebra": 24, "bear": 23, "none": 0})
-    target = tmp_path / "out.json"
-    convert(source, target, target_format="coco")
-    assert category_ids(target) == {"none": 0, "person": 1, "bear": 23, "zebra": 24}
-    convert(source, target, target_format="coco", label_map={"person": "human"})
-    assert category_ids(target) == {"none": 0, "human": 25, "bear": 23, "zebra": 24}
-    convert(source, target, target_format="coco", labels=["zebra", "bear"])
-    assert category_ids(target) == {"zebra": 1, "bear": 2}
-
-
-@pytest.mark.parametrize("other", [{"person": 2}, {"bear": 1}], ids=["two ids", "two names"])
-def test_contradicting_coco_sources_are_numbered_anew(tmp_path, other):
-    foreign_coco(tmp_path / "in" / "a.json", {"person": 1, "zebra": 24})
-    foreign_coco(tmp_path / "in" / "b.json", other)
-    convert(tmp_path / "in", tmp_path / "out.json", source_format="coco", target_format="coco")
-    names = sorted({"person", "zebra", *other})
-    assert category_ids(tmp_path / "out.json") == {name: n for n, name in enumerate(names, start=1)}
-
-
 def test_pictures_can_stay_where_they_are(tmp_path):
     source = dataset(tmp_path / "in", 2)
     convert(source, tmp_path / "out", target_format="xanylabeling", copy_images=False)
     assert not list((tmp_path / "out").rglob("*.png"))
     name = json.loads((tmp_path / "out" / "left" / "p1.json").read_text())["imagePath"]
     assert (tmp_path / "out" / "left" / name).resolve() == source / "left" / "p1.png"
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-@pytest.mark.parametrize("target", [name for name, each in FORMATS.items() if each.write])
-def test_processes_change_nothing_that_is_written(tmp_path, target):
-    source = dataset(tmp_path / "in", 12)
-    reports = [
-        convert(source, tmp_path / f"out{n}", target_format=target, processes=n).as_dict() for n in (1, 3)
-    ]
-    assert reports[0] == reports[1]
-    one, three = files_of(tmp_path / "out1"), files_of(tmp_path / "out3")
-    assert one
-    assert one == three
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-def test_processes_change_nothing_that_is_read(tmp_path, name):
-    SAMPLES[name](tmp_path / "in" / "a")
-    SAMPLES[name](tmp_path / "in" / "b")
-    reports = [
-        convert(
-            tmp_path / "in", tmp_path / f"out{n}", source_format=name, target_format="labelme", processes=n
-        ).as_dict()
-        for n in (1, 2)
-    ]
-    assert reports[0] == reports[1]
-    one, two = files_of(tmp_path / "out1"), files_of(tmp_path / "out2")
-    assert one
-    assert one == two
-
-
-def test_workers_take_a_share_of_coco_in_both_directions(tmp_path, monkeypatch):
-    source, count = dataset(tmp_path / "in", 60), {"written": 0, "read": 0}
-
-    def counted(name, function):
-        def call(*args, **options):
-            count[name] += 1
-            return function(*args, **options)
-
-        return call
-
-    monkeypatch.setattr(coco, "write_segmentation", counted("written", coco.write_segmentation))
-    convert(source, tmp_path / "coco.json", target_format="coco", processes=2)
-    monkeypatch.setattr(coco, "read_geometry", counted("read", coco.read_geometry))
-    convert(tmp_path / "coco.json", tmp_path / "back", target_format="labelme", processes=2)
-    assert 0 < count["written"] < 180
-    assert 0 < count["read"] < 180
-    assert len(list((tmp_path / "back").rglob("*.json"))) == 60
-
-
-def test_processes_start_beside_threads_too(tmp_path):
-    source = dataset(tmp_path / "in", 26)
-    results = []
-    worker = threading.Thread(target=lambda: results.append(convert(source, tmp_path / "out", processes=2)))
-    worker.start()
-    worker.join()
-    assert results[0].report.pictures == 26
 
 
 def test_progress_and_stop(tmp_path):
@@ -327,13 +101,6 @@ def test_a_file_nested_beyond_reason_does_not_stop_the_others(tmp_path, target):
         conversion = convert(source, tmp_path / f"{processes}", target_format=target, processes=processes)
         assert len(conversion.failures) + conversion.report.pictures == 2
         assert all(failure.path == file or "nested" in failure.problem for failure in conversion.failures)
-
-
-def test_failures_survive_the_way_between_processes(tmp_path):
-    source = dataset(tmp_path / "in", 26)
-    (source / "cut.json").write_text("{")
-    conversion = convert(source, tmp_path / "out", processes=2)
-    assert [(f.path, f.where != "") for f in conversion.failures] == [(source / "cut.json", True)]
 
 
 def test_labels_for_a_picture_of_another_size_are_told(tmp_path):
