@@ -74,6 +74,7 @@ class Encoding(ABC):
         region: the encoded part (x0, y0, x1, y1), half open.
         version: of the model that made it.
         level_count: how many nested answers a seed has.
+        input_side: longer side of what the network saw of the region, pixels.
     """
 
     height: int
@@ -81,6 +82,7 @@ class Encoding(ABC):
     region: Region
     version: str
     level_count: int = 1
+    input_side: int = 768
 
     @property
     @abstractmethod

@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 DETAIL_DELAY_MS: Final = 300
 DETAIL_GAIN: Final = 1.5
 """A part is encoded by itself when that gives it so many times more input pixels per picture pixel."""
-INPUT_SIDE: Final = 768
-"""Long side, in pixels, that the whole picture is encoded at."""
-
-
 SMALLEST_DETAIL: Final = 32
 
 
@@ -149,20 +145,20 @@ class Segmentation(QObject):
 
     @Slot()
     def _encode_detail(self) -> None:
-        image, region = self._session.image, self._visible
-        if image is None or region is None or self._session.encoding is None:
+        image, region, whole = self._session.image, self._visible, self._session.encoding
+        if image is None or region is None or whole is None:
             return
         wanted = _with_room(region, image.height, image.width)
         x0, y0, x1, y1 = wanted
         long_side = max(x1 - x0, y1 - y0)
         picture = max(image.height, image.width)
-        gain = picture / max(long_side, INPUT_SIDE)
+        gain = picture / max(long_side, whole.input_side)
         if gain < DETAIL_GAIN or min(x1 - x0, y1 - y0) < SMALLEST_DETAIL:
             return
         detail = self._session.detail
         if detail is not None and _covers(detail.region, region):
             dx0, dy0, dx1, dy1 = detail.region
-            if max(dx1 - dx0, dy1 - dy0) / max(long_side, INPUT_SIDE) < DETAIL_GAIN:
+            if max(dx1 - dx0, dy1 - dy0) / max(long_side, whole.input_side) < DETAIL_GAIN:
                 return
         request = EncodeImage(image.array, _cache_key(image), self._model, wanted)
         self.runner.submit(request, key="detail")

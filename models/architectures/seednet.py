@@ -46,11 +46,13 @@ class SeedNetConfig:
 
     Attributes:
         backbone: "efficientnet-lite0" or "efficientnet-lite2".
+        long_side: what the longer side of a picture is scaled to, pixels.
         refiner: channels of the mask refiner; 0 leaves it out.
         cut_scorer: width of the scorer's look at every threshold; 0 leaves it out.
     """
 
     backbone: str = "efficientnet-lite0"
+    long_side: int = 896
     width: int = 96
     embedding: int = 32
     levels: int = 3

@@ -54,7 +54,7 @@ class GridEncoding(Encoding):
 
     def __init__(self, frame: GridFrame, size: tuple[int, int], version: str) -> None:
         self.height, self.width = size
-        self.region = frame.region
+        self.region, self.input_side = frame.region, frame.input_side
         self.version = version
         self.level_count = 1
         self.frame = frame

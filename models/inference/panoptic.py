@@ -40,7 +40,7 @@ class PanopticEncoding(Encoding):
     ) -> None:
         self.height, self.width = things.height, things.width
         self.region, self.version = things.region, things.version
-        self.level_count = things.level_count
+        self.level_count, self.input_side = things.level_count, things.input_side
         self._things, self._pixels = things, pixels
         self._categories, self._stuff = categories, tuple(stuff)
 

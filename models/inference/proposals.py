@@ -69,7 +69,7 @@ class ProposalEncoding(Encoding):
         categories: tuple[str, ...],
     ) -> None:
         self.height, self.width = size
-        self.region = frame.region
+        self.region, self.input_side = frame.region, frame.input_side
         self.version = version
         self.level_count = LEVELS
         self._categories = categories

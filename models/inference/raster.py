@@ -45,6 +45,11 @@ class GridFrame:
         )
 
     @property
+    def input_side(self) -> int:
+        """Longer side of the part after resizing."""
+        return max(self.input_height, self.input_width)
+
+    @property
     def grid_size(self) -> tuple[int, int]:
         """Rows and columns of the grid that show picture rather than padding."""
         return -(-self.input_height // self.stride), -(-self.input_width // self.stride)

@@ -46,7 +46,6 @@ from models.weights import WeightsInfo, load_into, load_matching
 
 logger = logging.getLogger(__name__)
 
-LONG_SIDE = 768
 CACHED_SEEDS = 64
 SECOND_LOOK = SeedLossSettings(objects=8, central=0.6, choice=1.0, expected=0.5)
 REFINER_CHANNELS = 32
@@ -60,7 +59,7 @@ class SeedNetEncoding(Encoding):
         self, network: SeedNet, features: SeedFeatures, frame: GridFrame, image: RgbImage, version: str
     ) -> None:
         self.height, self.width = image.shape[:2]
-        self.region = frame.region
+        self.region, self.input_side = frame.region, frame.input_side
         self.version = version
         self.level_count = network.config.levels
         self._network = network
@@ -264,7 +263,8 @@ class SeedNetSegmenter(Segmenter):
     ) -> SeedNetEncoding:
         check_image(image)
         height, width = image.shape[:2]
-        frame = GridFrame.fit(clip_region(region, height, width), long_side=LONG_SIDE, stride=STRIDE)
+        side = self._network.config.long_side
+        frame = GridFrame.fit(clip_region(region, height, width), long_side=side, stride=STRIDE)
         pixels = torch.from_numpy(with_mirror_image(frame, image)).permute(0, 3, 1, 2)
         if should_stop is not None and should_stop():
             raise Cancelled
@@ -347,15 +347,21 @@ def trainable_seednet(
     elif start:
         kept = {k: v for k, v in start[1].items() if not (begins_anew and k.startswith("backbone."))}
         load_matching(network, kept)
-    crops = CropSettings(size=512, long_side=(448, 1000), mask_stride=STRIDE)
+    crops = _crops(config.long_side, 0.65, (0.6, 1.28))
     loss = SeedLoss()
     if stage == 2:
         network = network.with_second_look(refiner=REFINER_CHANNELS, cut_scorer=CUT_SCORER_WIDTH)
         network.freeze_masks()
-        crops = CropSettings(size=640, long_side=(560, 900), mask_stride=STRIDE)
+        crops = _crops(config.long_side, 0.83, (0.73, 1.17))
         loss = SecondLookLoss(SECOND_LOOK)
     info = WeightsInfo("seednet", "seednet-1", asdict(network.config), facts={"categories": list(categories)})
     return TrainableModel(network, loss, info, crops)
+
+
+def _crops(long_side: int, size: float, scales: tuple[float, float]) -> CropSettings:
+    """Crops for a network that sees pictures at `long_side`; all other sizes as shares of it."""
+    low, high = (round(long_side * scale) for scale in scales)
+    return CropSettings(size=32 * round(long_side * size / 32), long_side=(low, high), mask_stride=STRIDE)
 
 
 def shipped_weights() -> Path:

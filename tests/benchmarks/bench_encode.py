@@ -1,7 +1,7 @@
 """How fast SeedNet reads a picture, in every way of running it that was considered, and how fast a click is.
 
 Run `python -m pytest tests/benchmarks/bench_encode.py -m benchmark -o python_files='bench_*.py' -s`.
-Medians in one run, on a picture of 768 x 576 and its mirror image. torch.compile needs a C++ compiler, ONNX
+Medians in one run, on a picture of 896 x 672 and its mirror image. torch.compile needs a C++ compiler, ONNX
 Runtime the packages onnxruntime, onnx and onnxscript, which SeedHue does not depend on; a way that is not
 installed is left out.
 """
@@ -30,7 +30,7 @@ from models.weights import load_into, read_weights
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
-HEIGHT, WIDTH = 576, 768
+HEIGHT, WIDTH = 672, 896
 
 
 class Features(nn.Module):

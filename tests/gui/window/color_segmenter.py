@@ -29,6 +29,7 @@ class ColorEncoding:
 
     level_count = 3
     version = "color-1"
+    input_side = 768
 
     def __init__(self, image, region=None):
         self.image = image.astype(np.float32) / 255

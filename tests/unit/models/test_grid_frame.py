@@ -16,6 +16,7 @@ from models.inference.raster import GridFrame
 @pytest.mark.parametrize("height", range(290, 310))
 def test_the_centre_of_every_cell_lies_in_the_picture_and_in_its_cell(height):
     frame = GridFrame.fit((7, 3, 407, 3 + height), long_side=768, stride=4)
+    assert frame.input_side == 768
     rows, columns = frame.grid_size
     for row, column in ((0, 0), (rows - 1, 0), (0, columns - 1), (rows - 1, columns - 1), (5, 9)):
         x, y = frame.cell_center(row, column)

@@ -201,6 +201,13 @@ def test_another_backbone_keeps_what_still_fits_of_the_weights_it_starts_from(ne
     assert new["top_down.lateral.3.weight"].shape[1] == 352
 
 
+def test_crops_follow_the_size_that_pictures_are_seen_at():
+    usual = trainable_seednet(("x",), pretrained_backbone=False).crops
+    large = trainable_seednet(("x",), pretrained_backbone=False, sizes={"long_side": "1792"}).crops
+    assert large.size == 2 * usual.size
+    assert large.long_side == pytest.approx([2 * side for side in usual.long_side], abs=1)
+
+
 def test_the_same_sizes_take_over_everything(network):
     info = WeightsInfo("seednet", "a", asdict(SMALL))
     model = trainable_seednet(("x",), start=(info, network.state_dict()), sizes={"embedding": "6"})

@@ -150,6 +150,7 @@ def test_a_part_of_the_picture_is_encoded_by_itself(segmenter, image):
     region = (200, 100, 420, 300)
     part = segmenter.encode(image, region=region)
     assert (part.height, part.width, part.region) == (*image.shape[:2], region)
+    assert part.input_side == segmenter.encode(image).input_side
     similarity = part.similarity([CUP])
     assert similarity.shape == image.shape[:2]
     outside = np.ones(image.shape[:2], bool)
