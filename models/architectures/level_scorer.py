@@ -107,7 +107,7 @@ class LevelScorer(nn.Module):
         inside = F.interpolate(
             logits.sigmoid(), size=appearance.shape[1:], mode="bilinear", align_corners=False, antialias=False
         )
-        ring = (F.max_pool2d(inside, 5, stride=1, padding=2) - inside).clamp(min=0.0)
+        ring = _ring(inside, 2)
         features = appearance.float().flatten(1).T
         mean = pooled(inside, features)
         parts = [
