@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "resources" / "samples" / "coffee.jpg"
 TOOLS = ("Xvfb", "xdotool")
 PATIENCE = 90.0
-COFFEE, LEFT, RIGHT, SAUCER, GAP = (290, 110), (147, 100), (425, 150), (112, 230), (432, 124)
+COFFEE, LEFT, RIGHT, FRONT = (290, 110), (147, 100), (425, 150), (285, 350)
+SAUCER, GAP = (112, 230), (432, 124)
 
 pytestmark = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in TOOLS), reason=f"needs {' and '.join(TOOLS)}"
@@ -176,7 +177,7 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     person.until(lambda seen: seen["tau"] is not None and seen["tau"] != grown["tau"])
     person.scroll(-3)
     # Further clicks say that the rest of the saucer belongs to it.
-    for count, place in ((2, RIGHT), (3, LEFT)):
+    for count, place in ((2, RIGHT), (3, LEFT), (4, FRONT)):
         person.click(*place)
         person.until(lambda seen, count=count: seen["seeds"] == count)
     person.press("Return")
@@ -215,8 +216,8 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     assert cup.label == "cup"
     assert cup.recolor.color == blue
     assert cup.geometry.contains(*SAUCER)
-    assert all(cup.geometry.contains(*place) for place in (LEFT, RIGHT, GAP))
-    assert [s.positive for s in cup.provenance.seeds] == [True] * 3
+    assert all(cup.geometry.contains(*place) for place in (LEFT, RIGHT, FRONT, GAP))
+    assert [s.positive for s in cup.provenance.seeds] == [True] * 4
     assert person.look()["notices"] == []
     if "SEEDHUE_SCREENSHOT" in os.environ:
         shutil.copyfile(shot, os.environ["SEEDHUE_SCREENSHOT"])
