@@ -209,14 +209,14 @@ class CutScorer(nn.Module):
         coarse = _halved(fine.flatten(0, 1)).view(*fine.shape[:3], -(-fine.shape[3] // 2), -1)
         height, width = coarse.shape[3:]
         around, around_coarse = _ring(fine, 2), _ring(coarse, 1)
-        steps = (coarse[:, :, :-1] - coarse[:, :, 1:]).clamp(min=0.0)
-        added = torch.cat([around_coarse[:, :, :1], steps], dim=2)
-        lost = torch.cat([steps, coarse[:, :, -1:]], dim=2)
         appearance = surroundings.appearance.float().flatten(1).T
         kinds = surroundings.kinds[:, :height, :width].float().flatten(1).T
         kinds = F.layer_norm(kinds, kinds.shape[1:])
-        parts = [pooled(weight, appearance) for weight in (fine, around)]
-        parts += [pooled(weight, kinds) for weight in (coarse, around_coarse, added, lost)]
+        inside, outside = pooled(coarse, kinds), pooled(around_coarse, kinds)
+        between = pooled((coarse[:, :, :-1] - coarse[:, :, 1:]).clamp(min=0.0), kinds)
+        added = torch.cat([outside[:, :, :1], between], dim=2)
+        lost = torch.cat([between, inside[:, :, -1:]], dim=2)
+        parts = [pooled(fine, appearance), pooled(around, appearance), inside, outside, added, lost]
         return torch.cat([*parts, self._statistics(fine)], dim=3)
 
     @staticmethod
