@@ -47,6 +47,7 @@ from models.weights import WeightsInfo, load_into, load_matching
 logger = logging.getLogger(__name__)
 
 CACHED_SEEDS = 64
+SMALLEST_SIDE = 64  # pixels; what a picture may be scaled to
 SECOND_LOOK = SeedLossSettings(objects=8, central=0.6, choice=1.0, expected=0.5)
 REFINER_CHANNELS = 32
 CUT_SCORER_WIDTH = 128
@@ -332,7 +333,7 @@ def trainable_seednet(
 
     Raises:
         WeightsError: `start` belongs to another network, or ImageNet weights are not installed.
-        SegmenterError: there is no such size.
+        SegmenterError: there is no such size, or not that small.
     """
     if start and start[0].architecture != "seednet":
         raise WeightsError(f"these are weights of {start[0].architecture}, no start for seednet.")
@@ -340,6 +341,8 @@ def trainable_seednet(
     config: SeedNetConfig = change_sizes(own or SeedNetConfig(), sizes or {}, categories)
     if config.backbone not in STAGES:
         raise SegmenterError(f'"backbone" cannot be {config.backbone}; there are: {", ".join(STAGES)}.')
+    if config.long_side < SMALLEST_SIDE:
+        raise SegmenterError(f'"long_side" must be at least {SMALLEST_SIDE} pixels, not {config.long_side}.')
     begins_anew = own is None or own.backbone != config.backbone
     network = SeedNet(config, pretrained_backbone=pretrained_backbone and begins_anew)
     if start and own == config:

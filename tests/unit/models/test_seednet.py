@@ -208,6 +208,12 @@ def test_crops_follow_the_size_that_pictures_are_seen_at():
     assert large.long_side == pytest.approx([2 * side for side in usual.long_side], abs=1)
 
 
+@pytest.mark.parametrize("side", ["-896", "0", "63"])
+def test_pictures_are_not_scaled_to_nothing(side):
+    with pytest.raises(SegmenterError, match="at least 64 pixels"):
+        trainable_seednet(("x",), pretrained_backbone=False, sizes={"long_side": side})
+
+
 def test_the_same_sizes_take_over_everything(network):
     info = WeightsInfo("seednet", "a", asdict(SMALL))
     model = trainable_seednet(("x",), start=(info, network.state_dict()), sizes={"embedding": "6"})
