@@ -46,17 +46,36 @@ class LevelScores:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the scorer may look at, of one picture.
+    """What the scorer may look at, of one picture; prepared once for all clicks.
 
     Attributes:
-        appearance: (C, h/2, w/2) for masks of (h, w) at stride 4.
-        whole: (C,), the mean of it.
-        kinds: (C', H/16, W/16), the backbone's features; begins at the picture's corner, may reach further.
+        appearance: (h/2 w/2, C) float32 for masks of (h, w) at stride 4.
+        squares: of `appearance`.
+        size: (h/2, w/2).
+        whole: (C,), the mean of the appearance.
+        kinds: (H/16, W/16, C') float32, the backbone's features, each cell's of mean 0 and deviation 1;
+            begins at the picture's corner, may reach further.
     """
 
     appearance: Tensor
+    squares: Tensor
+    size: tuple[int, int]
     whole: Tensor
     kinds: Tensor
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self.appearance, self.squares, self.whole, self.kinds
+
+    @classmethod
+    def of(cls, appearance: Tensor, whole: Tensor, kinds: Tensor) -> Surroundings:
+        """Of an appearance map (C, h/2, w/2) with its mean (C,) and the backbone's (C', H/16, W/16)."""
+        cells = appearance.float().flatten(1).T.contiguous()
+        kinds = kinds.permute(1, 2, 0).float().contiguous()
+        height, width = appearance.shape[1:]
+        return cls(
+            cells, cells.square(), (height, width), whole.float(), F.layer_norm(kinds, kinds.shape[2:])
+        )
 
 
 class LevelScorer(nn.Module):
@@ -103,18 +122,15 @@ class LevelScorer(nn.Module):
         """
         logits = logits.detach()
         seeds, levels = logits.shape[:2]
-        appearance = surroundings.appearance
         inside = F.interpolate(
-            logits.sigmoid(), size=appearance.shape[1:], mode="bilinear", align_corners=False, antialias=False
+            logits.sigmoid(), size=surroundings.size, mode="bilinear", align_corners=False, antialias=False
         )
-        ring = _ring(inside, 2)
-        features = appearance.float().flatten(1).T
-        mean = pooled(inside, features)
+        mean, around = pooled(torch.stack([inside, _ring(inside, 2)]), surroundings.appearance)
         parts = [
             mean,
-            (pooled(inside, features.square()) - mean.square()).clamp(min=1e-8).sqrt(),
-            pooled(ring, features),
-            surroundings.whole.float().expand(seeds, levels, -1),
+            (pooled(inside, surroundings.squares) - mean.square()).clamp(min=1e-8).sqrt(),
+            around,
+            surroundings.whole.expand(seeds, levels, -1),
             self._statistics(logits, bias),
             self._relations(inside),
             self.seed(descriptor.float())[:, None].expand(-1, levels, -1),
@@ -205,18 +221,23 @@ class CutScorer(nn.Module):
 
     def _described(self, logits: Tensor, surroundings: Surroundings) -> Tensor:
         """(S, K, T, inputs)."""
-        fine = torch.stack([_halved((logits > t).float()) for t in THRESHOLDS], dim=2)
-        coarse = _halved(fine.flatten(0, 1)).view(*fine.shape[:3], -(-fine.shape[3] // 2), -1)
+        cuts = logits[:, :, None] > logits.new_tensor(THRESHOLDS)[:, None, None]
+        quarters = _summed_by_four(cuts.view(torch.uint8))
+        fine, coarse = quarters.float() / 4.0, _summed_by_four(quarters).float() / 16.0
         height, width = coarse.shape[3:]
-        around, around_coarse = _ring(fine, 2), _ring(coarse, 1)
-        appearance = surroundings.appearance.float().flatten(1).T
-        kinds = surroundings.kinds[:, :height, :width].float().flatten(1).T
-        kinds = F.layer_norm(kinds, kinds.shape[1:])
-        inside, outside = pooled(coarse, kinds), pooled(around_coarse, kinds)
-        between = pooled((coarse[:, :, :-1] - coarse[:, :, 1:]).clamp(min=0.0), kinds)
+        kinds = surroundings.kinds[:height, :width].flatten(0, 1)
+        between = (coarse[:, :, :-1] - coarse[:, :, 1:]).clamp(min=0.0)
+        count = len(THRESHOLDS)
+        around = pooled(torch.cat([coarse, _ring(coarse, 1), between], dim=2), kinds)
+        inside, outside, between = (
+            around[:, :, :count],
+            around[:, :, count : 2 * count],
+            around[:, :, 2 * count :],
+        )
         added = torch.cat([outside[:, :, :1], between], dim=2)
         lost = torch.cat([between, inside[:, :, -1:]], dim=2)
-        parts = [pooled(fine, appearance), pooled(around, appearance), inside, outside, added, lost]
+        parts = [*pooled(torch.stack([fine, _ring(fine, 2)]), surroundings.appearance)]
+        parts += [inside, outside, added, lost]
         return torch.cat([*parts, self._statistics(fine)], dim=3)
 
     @staticmethod
@@ -248,9 +269,14 @@ def pooled(weight: Tensor, features: Tensor) -> Tensor:
     return mean
 
 
-def _halved(maps: Tensor) -> Tensor:
-    """(N, C, h, w) -> (N, C, ceil(h / 2), ceil(w / 2)), means."""
-    return F.avg_pool2d(maps, 2, ceil_mode=True)
+def _summed_by_four(maps: Tensor) -> Tensor:
+    """(..., h, w) -> (..., ceil(h / 2), ceil(w / 2)), sums of 2 x 2 cells; an odd last row or column counts
+    twice. On small integers many times quicker than a mean of floats."""
+    for dim in (-2, -1):
+        if maps.shape[dim] % 2:
+            maps = torch.cat([maps, maps.narrow(dim, maps.shape[dim] - 1, 1)], dim=dim)
+    maps = maps[..., 0::2, :] + maps[..., 1::2, :]
+    return maps[..., 0::2] + maps[..., 1::2]
 
 
 def _ring(maps: Tensor, radius: int) -> Tensor:

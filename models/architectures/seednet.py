@@ -22,6 +22,7 @@ convolutions of `mask_refiner.py`; never the network that reads the picture.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -69,7 +70,7 @@ class SeedFeatures:
 
     Attributes:
         pyramid: four (B, width, H/s, W/s) maps, s = 4, 8, 16, 32.
-        embedding: (B, D, H/4, W/4) float32; the first two dimensions carry coordinates.
+        pixels: (B, 2 D, H/4, W/4) float32, of `with_squares`.
         seediness: (B, 1, H/4, W/4) logits.
         appearance: (B, scorer_channels, H/8, W/8), pooled by the level scorer.
         global_appearance: (B, scorer_channels).
@@ -78,25 +79,39 @@ class SeedFeatures:
     """
 
     pyramid: tuple[Tensor, ...]
-    embedding: Tensor
+    pixels: Tensor
     seediness: Tensor
     appearance: Tensor
     global_appearance: Tensor
     backbone: Tensor
     detail: tuple[Tensor, ...] = ()
 
-    def cropped(self, rows: int, columns: int) -> SeedFeatures:
-        """Without what lies beyond so many cells of stride 4; the pyramid, read at points only, stays."""
+    @property
+    def embedding(self) -> Tensor:
+        """(B, D, H/4, W/4) float32; the first two dimensions carry coordinates."""
+        return self.pixels[:, : self.pixels.shape[1] // 2]
 
-        def cut(maps: Tensor, step: int) -> Tensor:
-            return maps[:, :, : -(-rows // step), : -(-columns // step)]
+    def surroundings(self, index: int) -> Surroundings:
+        """What the level scorer may look at, of picture `index`."""
+        return Surroundings.of(self.appearance[index], self.global_appearance[index], self.backbone[index])
+
+    def cropped(self, rows: int, columns: int, *, judged: int) -> SeedFeatures:
+        """Without what lies beyond so many cells of stride 4; the pyramid, read at points only, stays.
+
+        Args:
+            judged: of so many pictures; the mirror images behind them are only asked.
+        """
+
+        def cut(maps: Tensor, step: int, count: int) -> Tensor:
+            return maps[:count, :, : -(-rows // step), : -(-columns // step)].contiguous()
 
         return replace(
             self,
-            embedding=cut(self.embedding, 1),
-            seediness=cut(self.seediness, 1),
-            appearance=cut(self.appearance, 2),
-            detail=tuple(cut(maps, 2**i) for i, maps in enumerate(self.detail)),
+            pixels=cut(self.pixels, 1, len(self.pixels)),
+            seediness=cut(self.seediness, 1, judged),
+            appearance=cut(self.appearance, 2, judged),
+            backbone=self.backbone[:judged].clone(),
+            detail=tuple(cut(maps, 2**i, judged) for i, maps in enumerate(self.detail)),
         )
 
 
@@ -116,9 +131,19 @@ class SeedQuery:
     bias: Tensor
     descriptor: Tensor
 
-    def take(self, seeds: Tensor) -> SeedQuery:
+    def take(self, seeds: Tensor | slice) -> SeedQuery:
         """Some of the seeds, by index."""
         return SeedQuery(self.center[seeds], self.bandwidth[seeds], self.bias[seeds], self.descriptor[seeds])
+
+    @staticmethod
+    def joined(queries: Sequence[SeedQuery]) -> SeedQuery:
+        """The seeds of several queries of one picture."""
+        return SeedQuery(
+            torch.cat([q.center for q in queries]),
+            torch.cat([q.bandwidth for q in queries]),
+            torch.cat([q.bias for q in queries]),
+            torch.cat([q.descriptor for q in queries]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,25 +172,31 @@ class SeedMasks:
     scores: LevelScores
 
 
-def sample_at(features: Tensor, points: Tensor) -> Tensor:
-    """Bilinear samples of one picture's map, by four reads each: no pass over the map.
+def sample_at(maps: Sequence[Tensor], pictures: Tensor, points: Tensor) -> Tensor:
+    """Bilinear samples of several maps at once, by four reads each: no pass over a map.
 
     Args:
-        features: (C, h, w).
+        maps: each (B, C_i, h_i, w_i).
+        pictures: (S,) which of the B each point lies in.
         points: (S, 2), x and y in [0, 1] of the picture's width and height.
 
     Returns:
-        (S, C) float32; beyond the centres of the outermost cells the border value continues.
+        (S, sum of C_i) float32; beyond the centres of the outermost cells the border value continues.
     """
-    height, width = features.shape[1:]
-    columns = (points[:, 0] * width - 0.5).clamp(0, width - 1)
-    rows = (points[:, 1] * height - 0.5).clamp(0, height - 1)
-    left, top = columns.long(), rows.long()
-    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
-    across, down = (columns - left).float(), (rows - top).float()
-    above = features[:, top, left].float() * (1 - across) + features[:, top, right].float() * across
-    below = features[:, bottom, left].float() * (1 - across) + features[:, bottom, right].float() * across
-    return (above * (1 - down) + below * down).T
+    sizes = torch.tensor([[m.shape[3], m.shape[2]] for m in maps], device=points.device)[:, None]
+    at = (points * sizes - 0.5).clamp(min=0.0).minimum(sizes - 1.0)
+    low = at.long()
+    part = at - low
+    corners = torch.stack([low, (low + 1).minimum(sizes - 1)], dim=2)  # (maps, S, 2, x and y)
+    share = torch.stack([1.0 - part, part], dim=2)
+    columns, rows = corners[..., None, :, 0], corners[..., :, None, 1]  # all four, down x across
+    weight = (share[..., None, :, 0] * share[..., :, None, 1])[..., None]
+    picture = pictures[:, None, None]
+    found = [
+        (m.permute(0, 2, 3, 1)[picture, rows[i], columns[i]].float() * weight[i]).sum(dim=(1, 2))
+        for i, m in enumerate(maps)
+    ]
+    return torch.cat(found, dim=1)
 
 
 def pixel_grid(height: int, width: int, device: torch.device) -> Tensor:
@@ -176,26 +207,35 @@ def pixel_grid(height: int, width: int, device: torch.device) -> Tensor:
     return (torch.stack([xs, ys]).float() + 0.5) * (STRIDE / COORDINATE_UNIT)
 
 
-def seed_logits(query: SeedQuery, embedding: Tensor) -> Tensor:
-    """The equation at the top of this file, with the square written out so that it is two products.
+def with_squares(embedding: Tensor) -> Tensor:
+    """(B, D, h, w) -> (B, 2 D, h, w) float32: the embedding and its squares, for `seed_logits`."""
+    embedding = embedding.float()
+    return torch.cat([embedding, embedding.square()], dim=1).contiguous()
+
+
+def seed_logits(query: SeedQuery, pixels: Tensor) -> Tensor:
+    """The equation at the top of this file, with the square written out so that it is one product.
 
     Args:
-        query: S seeds with K levels.
-        embedding: (D, h, w) of one picture, or of a part of it.
+        query: S seeds with K levels in each of V pictures, picture by picture.
+        pixels: (V, 2 D, h, w), of `with_squares`, of the pictures or of a part of each.
 
     Returns:
-        (S, K, h, w) float32.
+        (V S, K, h, w) float32.
     """
-    pixels = embedding.float().flatten(1)
-    # Moving the origin to the seeds keeps the cancelling terms small.
-    origin = query.center.mean(dim=(0, 1))
-    pixels = pixels - origin[:, None]
-    center = query.center - origin
-    m = query.bandwidth
-    distance = m @ pixels.square() - 2.0 * (m * center) @ pixels
-    distance = distance + (m * center.square()).sum(dim=2, keepdim=True)
-    logits = MARGIN + query.bias[..., None] - 0.5 * distance
-    return logits.view(*logits.shape[:2], *embedding.shape[1:])
+    views, _, height, width = pixels.shape
+    seeds, levels = query.bias.shape
+    center, m = query.center, query.bandwidth
+    weight = torch.cat([m * center, -0.5 * m], dim=2)
+    constant = MARGIN + query.bias - 0.5 * (m * center.square()).sum(dim=2)
+    with full_precision(pixels.device):  # the terms cancel
+        product = torch.bmm(weight.reshape(views, -1, weight.shape[2]), pixels.flatten(2))
+    return product.view(seeds, levels, height, width) + constant[..., None, None]
+
+
+def _two_of(maps: Tensor, first: int, second: int) -> Tensor:
+    """Two entries of a batch; without a copy if they stand in order."""
+    return maps[first : second + 1 : second - first] if first < second else maps[[first, second]]
 
 
 class SeedHead(nn.Module):
@@ -215,11 +255,12 @@ class SeedHead(nn.Module):
         nn.init.normal_(self.answer.weight, std=0.01)
         nn.init.zeros_(self.answer.bias)
 
-    def forward(self, pyramid: tuple[Tensor, ...], embedding: Tensor, points: Tensor) -> SeedQuery:
-        """pyramid maps (C, h, w) and embedding (D, h, w) of one picture, points (S, 2) in [0, 1]."""
+    def forward(self, features: SeedFeatures, pictures: Tensor, points: Tensor) -> SeedQuery:
+        """Seeds in the pictures (S,) of a batch at points (S, 2) in [0, 1]."""
         levels, dims = self.config.levels, self.config.embedding
-        here = sample_at(embedding, points)
-        descriptor = self.hidden(torch.cat([*(sample_at(f, points) for f in pyramid), here], dim=1))
+        read = sample_at((*features.pyramid, features.embedding), pictures, points)
+        here = read[:, -dims:]
+        descriptor = self.hidden(read)
         answer = self.answer(descriptor).float().view(-1, levels, 2 * dims + 1)
         center = here[:, None] + answer[..., :dims]
         # softplus(x + 0.54) is 1 at x = 0: one COORDINATE_UNIT is one bandwidth to begin with.
@@ -269,22 +310,22 @@ class SeedNet(nn.Module):
         pyramid = self.top_down(backbone)
         embedding = self.embedding(pyramid[0]).float()
         grid = pixel_grid(embedding.shape[2], embedding.shape[3], embedding.device)
-        embedding = torch.cat([embedding[:, :2] + grid, embedding[:, 2:]], dim=1)
+        pixels = with_squares(torch.cat([embedding[:, :2] + grid, embedding[:, 2:]], dim=1))
         seediness = self.seediness(pyramid[0]).float()
-        return self._heads(tuple(pyramid), embedding, seediness, backbone[2])
+        return self._heads(tuple(pyramid), pixels, seediness, backbone[2])
 
     def with_heads(self, features: SeedFeatures) -> SeedFeatures:
         """The same features with what the scorer and the refiner read computed again, so that these parts
         get gradients."""
-        return self._heads(features.pyramid, features.embedding, features.seediness, features.backbone)
+        return self._heads(features.pyramid, features.pixels, features.seediness, features.backbone)
 
     def _heads(
-        self, pyramid: tuple[Tensor, ...], embedding: Tensor, seediness: Tensor, backbone: Tensor
+        self, pyramid: tuple[Tensor, ...], pixels: Tensor, seediness: Tensor, backbone: Tensor
     ) -> SeedFeatures:
         appearance = self.appearance(pyramid[1])
         whole = appearance.float().mean(dim=(2, 3))
         detail = self.refiner.detail_maps(pyramid) if self.refiner is not None else ()
-        return SeedFeatures(pyramid, embedding, seediness, appearance, whole, backbone, detail)
+        return SeedFeatures(pyramid, pixels, seediness, appearance, whole, backbone, detail)
 
     def with_second_look(self, *, refiner: int, cut_scorer: int) -> SeedNet:
         """This network, or if it lacks a refiner or a cut scorer a copy with fresh ones of these sizes."""
@@ -305,8 +346,8 @@ class SeedNet(nn.Module):
 
     def query(self, features: SeedFeatures, index: int, points: Tensor) -> SeedQuery:
         """Seeds of picture `index`; points (S, 2) are x, y as shares of the picture's width, height."""
-        pyramid = tuple(level[index] for level in features.pyramid)
-        query: SeedQuery = self.seed_head(pyramid, features.embedding[index], points)
+        pictures = torch.full((len(points),), index, device=points.device)
+        query: SeedQuery = self.seed_head(features, pictures, points)
         return query
 
     def ask(
@@ -319,36 +360,41 @@ class SeedNet(nn.Module):
             mirror: the same picture seen in a mirror. The seeds are asked there too, and the logits of the
                 levels that have the same rank by area are averaged.
         """
-        query = self.query(features, index, points)
-        logits = seed_logits(query, features.embedding[index])
         if mirror is None:
-            return query, logits
+            query = self.query(features, index, points)
+            return query, seed_logits(query, features.pixels[index : index + 1])
         there = torch.stack([mirror.width - points[:, 0], points[:, 1]], dim=1)
-        seen = seed_logits(self.query(features, mirror.index, there), features.embedding[mirror.index]).flip(
-            3
-        )
+        pictures = torch.tensor([index, mirror.index], device=points.device).repeat_interleave(len(points))
+        both: SeedQuery = self.seed_head(features, pictures, torch.cat([points, there]))
+        logits, seen = seed_logits(both, _two_of(features.pixels, index, mirror.index)).chunk(2)
+        query, seen = both.take(slice(len(points))), seen.flip(3)
         order = (logits > 0).sum(dim=(2, 3)).argsort(dim=1, stable=True)
         order_there = (seen > 0).sum(dim=(2, 3)).argsort(dim=1, stable=True)
         partner = order_there.gather(1, order.argsort(dim=1))
         return query, 0.5 * (logits + seen.gather(1, partner[:, :, None, None].expand_as(seen)))
 
     def judge(
-        self, features: SeedFeatures, index: int, query: SeedQuery, logits: Tensor, clicks: Tensor
+        self,
+        features: SeedFeatures,
+        index: int,
+        query: SeedQuery,
+        logits: Tensor,
+        clicks: Tensor,
+        surroundings: Surroundings | None = None,
     ) -> SeedMasks:
         """Refine the masks that the seeds ask for, if the network has a refiner, and score them.
 
         Args:
             logits: (S, K, h, w), of `seed_logits`.
             clicks: (S, P, 3), see `MaskRefiner.forward`.
+            surroundings: `SeedFeatures.surroundings` of the picture, where they are at hand.
         """
         context = None
         if self.refiner is not None:
             detail = [maps[index] for maps in features.detail]
             refined = self.refiner(logits, query.descriptor, detail, clicks)
             logits, context = refined.logits, refined.context
-        surroundings = Surroundings(
-            features.appearance[index], features.global_appearance[index], features.backbone[index]
-        )
         with full_precision(logits.device):  # IoUs that are close to each other are compared
+            surroundings = surroundings or features.surroundings(index)
             scores = self.level_scorer(logits, query.descriptor, query.bias, surroundings, context)
         return SeedMasks(logits, scores)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.annotation import Mask, Seed
+from converters.geometry import mask_iou
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import SeedAnswer
 from models.segmenter import Prediction, Region
@@ -76,9 +77,16 @@ def find_instances(
                     masks.append(inside)
                     facts.append((score, guess.score, chunk[offset], guess.level))
     scores = [f[0] for f in facts]
-    kept = suppress_duplicates(masks, scores, iou=SAME_IOU, contained=None)[:max_count]
-    found = (predict_point(encoding, frame, masks[i], *facts[i]) for i in kept)
-    return [prediction for prediction in found if not prediction.mask.is_empty]
+    found: list[Prediction] = []
+    for i in suppress_duplicates(masks, scores, iou=SAME_IOU, contained=None):
+        if len(found) == max_count:
+            break
+        prediction = predict_point(encoding, frame, masks[i], *facts[i])
+        mask = prediction.mask
+        # At full size small masks can come closer to each other than they were on the grid.
+        if not mask.is_empty and not any(mask_iou(mask, known.mask) > SAME_IOU for known in found):
+            found.append(prediction)
+    return found
 
 
 def suppress_duplicates(

@@ -56,11 +56,12 @@ class EdgeGuide:
         """
         soft = _step(grid, tau, SOFT)
         strength = PULL * _trust(grid >= tau)
-        box = self._border_box(soft, wanted, similarity.shape)
+        near = _near_border(soft)
+        box = self._border_box(near, wanted, similarity.shape) if near.any() else None
         if box is None:
             return similarity
         top, bottom, left, right = box
-        coefficients = self._coefficients(soft)
+        coefficients = self._coefficients(soft, near)
         part = similarity[top:bottom, left:right]
         per_row = (wanted[3] - wanted[1]) / similarity.shape[0]
         per_column = (wanted[2] - wanted[0]) / similarity.shape[1]
@@ -71,36 +72,36 @@ class EdgeGuide:
             wanted[1] + bottom * per_row,
         )
         fine = self._frame.sample(coefficients, here, part.shape)
-        colors = self._colors_of(wanted, similarity.shape)[top:bottom, left:right]
-        # Opaque, the colours' fourth channel is the 1 that b is multiplied with.
-        opaque = np.asarray(cv2.cvtColor(np.ascontiguousarray(colors), cv2.COLOR_RGB2RGBA), np.uint8)
-        guided = _dot(fine, opaque) * np.float32(1 / 255.0)
+        guided = _applied(fine, self._colors_of(wanted, similarity.shape)[top:bottom, left:right])
         change = np.clip(guided, 0.0, 1.0) - _step(part, tau, SOFT)
         # The noise of single pixels is no edge.
         part += np.float32(strength) * cv2.blur(change, (3, 3))
         np.clip(part, 0.0, 1.0, out=part)
         return similarity
 
-    def _coefficients(self, soft: FloatMap) -> FloatMap:
-        """(rows, columns, 4): a and b of a soft mask, after one pass to sharpen it."""
-        first = self._fit(soft)
-        return self._fit(_step(_dot(first, self._colors_and_one), 0.5, SHARPEN))
+    def _coefficients(self, soft: FloatMap, near: NDArray[np.bool_]) -> FloatMap:
+        """(rows, columns, 4): a and b of a soft mask, after one pass to sharpen it; known around `near`."""
+        rows, columns = (_span(np.asarray(near.any(axis=axis)), 4 * RADIUS) for axis in (1, 0))
+        soft = np.ascontiguousarray(soft[rows, columns])
+        first = self._fit(soft, rows, columns)
+        sharp = _step(_dot(first, self._colors_and_one[rows, columns]), 0.5, SHARPEN)
+        out = np.zeros((*near.shape, 4), np.float32)
+        out[rows, columns] = self._fit(sharp, rows, columns)
+        return out
 
-    def _fit(self, soft: FloatMap) -> FloatMap:
+    def _fit(self, soft: FloatMap, rows: slice, columns: slice) -> FloatMap:
+        """a and b of a soft mask of some rows and columns."""
+        colors, mean_color = self._colors[rows, columns], self._mean[rows, columns]
         mean = _box(soft)
-        covariance = _box(self._colors * soft[..., None]) - self._mean * mean[..., None]
-        a = np.dstack([_dot(row, covariance) for row in self._inverse])
-        b = mean - _dot(a, self._mean)
+        covariance = _box(colors * soft[..., None]) - mean_color * mean[..., None]
+        a = np.dstack([_dot(row[rows, columns], covariance) for row in self._inverse])
+        b = mean - _dot(a, mean_color)
         return _box(np.dstack([a, b]))
 
     def _border_box(
-        self, soft: FloatMap, wanted: Region, size: tuple[int, ...]
+        self, near: NDArray[np.bool_], wanted: Region, size: tuple[int, ...]
     ) -> tuple[int, int, int, int] | None:
-        """Rows and columns of the result (top, bottom, left, right) that the border can touch."""
-        reach = np.ones((4 * RADIUS + 3, 4 * RADIUS + 3), np.uint8)
-        near = (cv2.dilate(soft, reach) > 0.0) & (cv2.erode(soft, reach) < 1.0)
-        if not near.any():
-            return None
+        """Rows and columns of the result (top, bottom, left, right) that the border's cells can touch."""
         x0, y0, x1, y1 = self._frame.region_around(near)
         rows, columns = size[0] / (wanted[3] - wanted[1]), size[1] / (wanted[2] - wanted[0])
         top, bottom = int((y0 - wanted[1]) * rows), int(np.ceil((y1 - wanted[1]) * rows))
@@ -123,6 +124,28 @@ class EdgeGuide:
                 part = np.asarray(resized, np.uint8)
             shown = self._shown = (wanted, (rows, columns), part)
         return shown[2]
+
+
+def _near_border(soft: FloatMap) -> NDArray[np.bool_]:
+    """(rows, columns): the cells that the border of a soft mask can touch."""
+    reach = np.ones((4 * RADIUS + 3, 4 * RADIUS + 3), np.uint8)
+    return np.asarray((cv2.dilate(soft, reach) > 0.0) & (cv2.erode(soft, reach) < 1.0))
+
+
+def _span(taken: NDArray[np.bool_], margin: int) -> slice:
+    """From the first to the last that is taken, and so many more on both sides."""
+    at = np.flatnonzero(taken)
+    return slice(max(0, int(at[0]) - margin), int(at[-1]) + 1 + margin)
+
+
+def _applied(coefficients: FloatMap, colors: NDArray[np.uint8]) -> FloatMap:
+    """(rows, columns): a . colour + b, for coefficients (rows, columns, 4) and colours in 0 to 255."""
+    *a, b = cv2.split(coefficients)
+    b *= 255.0
+    for factor, plane in zip(a, cv2.split(colors), strict=True):
+        cv2.accumulateProduct(factor, plane.astype(np.float32), b)
+    b *= np.float32(1.0 / 255.0)
+    return np.asarray(b, np.float32)
 
 
 def _trust(mask: NDArray[np.bool_]) -> float:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import torch
@@ -15,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from converters.annotation import Mask, Seed
-from models.architectures.seednet import STRIDE, Mirror, SeedFeatures, SeedNet, SeedNetConfig
+from models.architectures.seednet import STRIDE, SeedFeatures, SeedNet, SeedNetConfig
 from models.backbones.efficientnet_lite import STAGES
 from models.data.crops import CropSettings
 from models.errors import Cancelled, SegmenterError, WeightsError
 from models.inference.automatic import find_instances
+from models.inference.click_answers import ClickAnswers
 from models.inference.edge_guide import EdgeGuide
 from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
@@ -29,7 +28,7 @@ from models.inference.settings import change_sizes
 from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
 from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
-from models.precision import full_precision, mixed_precision
+from models.precision import mixed_precision
 from models.segmenter import (
     LEAST_SIMILARITY,
     Appearance,
@@ -46,11 +45,19 @@ from models.weights import WeightsInfo, load_into, load_matching
 
 logger = logging.getLogger(__name__)
 
-CACHED_SEEDS = 64
+KEPT_PIXELS = 4_000_000  # of a map; about what the largest screens show
 SMALLEST_SIDE = 64  # pixels; what a picture may be scaled to
 SECOND_LOOK = SeedLossSettings(objects=8, central=0.6, choice=1.0, expected=0.5)
 REFINER_CHANNELS = 32
 CUT_SCORER_WIDTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class _PositivePixels:
+    """The similarity to the positive seeds alone: a map and what it was asked with."""
+
+    key: tuple[tuple[Seed, ...], int, Region, tuple[int, int]]
+    map: Grid
 
 
 class SeedNetEncoding(Encoding):
@@ -64,87 +71,35 @@ class SeedNetEncoding(Encoding):
         self.version = version
         self.level_count = network.config.levels
         self._network = network
-        self._features = features.cropped(*frame.grid_size)
+        self._features = features.cropped(*frame.grid_size, judged=1)
         self._frame = frame
-        self._mirror = Mirror(1, frame.grid_size[1] * frame.stride / frame.padded_width)
+        self._answers = ClickAnswers(network, self._features, frame)
         self._guide = EdgeGuide(image, frame)
-        self._answers: OrderedDict[tuple[Seed, frozenset[Seed]], SeedAnswer] = OrderedDict()
-        self._lock = Lock()
+        self._positive: _PositivePixels | None = None
         self._finder: SimilarityFinder | None = None
 
     @property
     def nbytes(self) -> int:
         features = self._features
-        tensors = (*features.pyramid, *features.detail, features.embedding, features.seediness)
-        with self._lock:
-            answers = sum(a.logits.nbytes for a in self._answers.values())
+        tensors = (
+            *features.pyramid,
+            *features.detail,
+            features.pixels,
+            features.seediness,
+            features.backbone,
+        )
         candidates = self._finder.nbytes if self._finder is not None else 0
-        return sum(t.nbytes for t in (*tensors, features.backbone)) + answers + candidates
+        positive = self._positive.map.nbytes if self._positive is not None else 0
+        return sum(t.nbytes for t in tensors) + self._answers.nbytes + candidates + positive
 
-    def answer_points(
-        self, points: Sequence[tuple[float, float]], others: Sequence[Seed] = ()
-    ) -> list[SeedAnswer]:
-        """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area.
-
-        Args:
-            others: further clicks that all of the points are answered in the light of.
-        """
-        device = self._features.embedding.device
-        shares = torch.tensor([self._frame.to_share(x, y) for x, y in points], device=device)
-        clicks = torch.tensor(
-            [[self._click(Seed(x, y)), *(self._click(s) for s in others)] for x, y in points], device=device
-        )
-        # Many points at once, as the automatic search asks for, are worth the coarser numbers.
-        precision = mixed_precision(device) if len(points) > 1 else full_precision(device)
-        with torch.inference_mode(), precision:
-            query, logits = self._network.ask(self._features, 0, shares, self._mirror)
-            answer = self._network.judge(self._features, 0, query, logits, clicks)
-            logits, scores = answer.logits, answer.scores
-            area = (logits > scores.threshold[:, :, None, None]).sum(dim=(2, 3))
-            order = area.argsort(dim=1, stable=True)
-            logits = logits.gather(1, order[:, :, None, None].expand_as(logits))
-            ious = scores.ious.gather(1, order[:, :, None].expand_as(scores.ious))
-        maps, predicted = logits.float().cpu().numpy(), ious.float().cpu().numpy()
-        cells = [self._cell(x, y) for x, y in points]
-        return [
-            SeedAnswer(maps[i], predicted[i], maps[i][:, row, column])
-            for i, (row, column) in enumerate(cells)
-        ]
-
-    def _click(self, seed: Seed) -> tuple[float, float, float]:
-        """x and y in cells, and the sign."""
-        return (*self._frame.to_grid(seed.x, seed.y), 1.0 if seed.positive else -1.0)
-
-    def _cell(self, x: float, y: float) -> tuple[int, int]:
-        """(row, column) of the grid cell that shows picture coordinates."""
-        column, row = self._frame.to_grid(x, y)
-        rows, columns = self._frame.grid_size
-        return min(int(row), rows - 1), min(int(column), columns - 1)
-
-    def _answer(self, seed: Seed, seeds: Sequence[Seed]) -> SeedAnswer:
-        """The seed's answer; that of the first positive one is refined in the light of all clicks, the
-        others' say what the picture is like at each of them."""
-        first = next(s for s in seeds if s.positive)
-        others = (
-            [s for s in seeds if s != seed] if seed == first and self._network.refiner is not None else []
-        )
-        key = (seed, frozenset(others))
-        with self._lock:  # a search may run beside the clicks
-            known = self._answers.get(key)
-            if known is not None:
-                self._answers.move_to_end(key)
-                return known
-        answer = self.answer_points([(seed.x, seed.y)], others)[0]
-        with self._lock:
-            self._answers[key] = answer
-            if len(self._answers) > CACHED_SEEDS:
-                self._answers.popitem(last=False)
-        return answer
+    def answer_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
+        """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area."""
+        return self._answers.at_points(points)
 
     def _hypotheses(self, seed: Seed, seeds: Sequence[Seed]) -> list[Hypothesis]:
         """The best threshold of each of the seed's levels, in the light of the other clicks."""
-        cells = [(s.positive == seed.positive, self._cell(s.x, s.y)) for s in seeds if s != seed]
-        answer = self._answer(seed, seeds)
+        cells = [(s.positive == seed.positive, self._answers.cell(s.x, s.y)) for s in seeds if s != seed]
+        answer = self._answers.answer(seed, seeds)
         evidence = answer.evidence([c for same, c in cells if same], [c for same, c in cells if not same])
         return answer.best_per_level(evidence)
 
@@ -162,18 +117,18 @@ class SeedNetEncoding(Encoding):
     def suggest_tau(self, seeds: Sequence[Seed], level: int | None = None) -> float:
         self.check_seeds(seeds)
         first = next(s for s in seeds if s.positive)
-        return self._answer(first, seeds).tau(self._hypothesis(first, seeds, level))
+        return self._answers.answer(first, seeds).tau(self._hypothesis(first, seeds, level))
 
     def _similarity_on_grid(self, seeds: Sequence[Seed], level: int) -> tuple[Grid, float]:
         """(h, w): the first positive seed's similarity, mended by the other clicks, without specks; and
         the threshold it is suggested with."""
         first = next(s for s in seeds if s.positive)
-        answer, hypothesis = self._answer(first, seeds), self._hypothesis(first, seeds, level)
-        cells = [self._cell(s.x, s.y) for s in seeds]
+        answer, hypothesis = self._answers.answer(first, seeds), self._hypothesis(first, seeds, level)
+        cells = [self._answers.cell(s.x, s.y) for s in seeds]
         field = answer.logits[hypothesis.level] - np.float32(hypothesis.threshold)
         if len(seeds) > 1:
             kernels = [
-                kernel(self._answer(s, seeds), self._hypothesis(s, seeds, None), cell)
+                kernel(self._answers.answer(s, seeds), self._hypothesis(s, seeds, None), cell)
                 for s, cell in zip(seeds, cells, strict=True)
             ]
             field = mend(field, kernels, cells, [s.positive for s in seeds])
@@ -192,12 +147,23 @@ class SeedNetEncoding(Encoding):
         positive = [s for s in seeds if s.positive]
         if level is None:
             level = self._hypothesis(positive[0], seeds, None).level
-        out = self._pixels(seeds, level, wanted, size)
+        out = self._positive_pixels(positive, level, wanted, size)
         if len(positive) < len(seeds):  # a negative seed only ever takes away
-            np.minimum(out, self._pixels(positive, level, wanted, size), out=out)
+            out = np.minimum(out, self._pixels(seeds, level, wanted, size), out=out)
         mark_seeds(out, [s for s in seeds if not s.positive], wanted, 0.0)
         mark_seeds(out, positive, wanted, 1.0)
         return out
+
+    def _positive_pixels(
+        self, positive: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]
+    ) -> Grid:
+        """`_pixels` of the positive seeds; of a preview the last one is kept, as negative ones follow."""
+        key = tuple(positive), level, wanted, size
+        known = self._positive
+        if known is None or known.key != key:
+            known = _PositivePixels(key, self._pixels(positive, level, wanted, size))
+            self._positive = known if known.map.size <= KEPT_PIXELS else None
+        return known.map.copy()
 
     def _pixels(self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]) -> Grid:
         """`_similarity_on_grid` at the picture's resolution, its border on the picture's edges."""

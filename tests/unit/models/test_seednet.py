@@ -17,6 +17,7 @@ from models.architectures.seednet import (
     pixel_grid,
     sample_at,
     seed_logits,
+    with_squares,
 )
 from models.errors import SegmenterError
 from models.inference.seednet import trainable_seednet
@@ -52,7 +53,7 @@ def test_logits_follow_the_equation_written_above_the_network():
         descriptor=torch.zeros(2, 1),
     )
     embedding = torch.randn(4, 5, 6, generator=generator) + 9.0
-    logits = seed_logits(query, embedding).numpy()
+    logits = seed_logits(query, with_squares(embedding[None])).numpy()
     for s, k, row, column in np.ndindex(2, 3, 5, 6):
         difference = query.center[s, k].double() - embedding[:, row, column].double()
         distance = (query.bandwidth[s, k].double() * difference**2).sum()
@@ -63,20 +64,30 @@ def test_logits_follow_the_equation_written_above_the_network():
 def test_a_part_of_the_picture_gives_the_same_logits(network, images):
     features = network.features(images)
     query = network.query(features, 0, torch.tensor([[0.3, 0.4]]))
-    whole = seed_logits(query, features.embedding[0])
-    part = seed_logits(query, features.embedding[0][:, 4:10, 3:12])
+    whole = seed_logits(query, features.pixels[:1])
+    part = seed_logits(query, features.pixels[:1, :, 4:10, 3:12])
     assert torch.allclose(whole[..., 4:10, 3:12], part, atol=1e-4)
 
 
 def test_samples_are_bilinear_with_the_border_continued():
     generator = torch.Generator().manual_seed(0)
-    features = torch.randn(5, 7, 9, generator=generator)
+    maps = [torch.randn(2, 5, 7, 9, generator=generator), torch.randn(2, 3, 4, 2, generator=generator)]
     points = torch.rand(40, 2, generator=generator)
     points[0], points[1] = torch.tensor([0.0, 0.0]), torch.tensor([1.0, 1.0])
-    expected = F.grid_sample(
-        features[None], (points * 2 - 1)[None, None], padding_mode="border", align_corners=False
-    )[0, :, 0].T
-    assert torch.allclose(sample_at(features, points), expected, atol=1e-5)
+    pictures = torch.arange(40) % 2
+    expected = torch.cat(
+        [
+            F.grid_sample(
+                features[pictures],
+                (points * 2 - 1)[:, None, None],
+                padding_mode="border",
+                align_corners=False,
+            ).flatten(1)
+            for features in maps
+        ],
+        dim=1,
+    )
+    assert torch.allclose(sample_at(maps, pictures, points), expected, atol=1e-5)
 
 
 def test_grid_gives_pixel_centres_in_coordinate_units():
@@ -93,8 +104,8 @@ def test_one_by_one_equals_a_batch(network, images):
         a, b = network.query(together, index, points), network.query(alone, 0, points)
         assert torch.allclose(a.center, b.center, atol=1e-4)
         clicks = clicks_at(points, together)
-        one = network.judge(together, index, a, seed_logits(a, together.embedding[index]), clicks)
-        other = network.judge(alone, 0, b, seed_logits(b, alone.embedding[0]), clicks)
+        one = network.judge(together, index, a, seed_logits(a, together.pixels[index : index + 1]), clicks)
+        other = network.judge(alone, 0, b, seed_logits(b, alone.pixels), clicks)
         assert torch.allclose(one.scores.ious, other.scores.ious, atol=1e-4)
         assert torch.allclose(one.logits, other.logits, atol=1e-3)
 
@@ -121,7 +132,7 @@ def test_a_mirror_image_may_leave_padding_to_its_right(network, images):
     padded[..., :96] = images[:1]
     mirrored = padded.clone()
     mirrored[..., :96] = padded[..., :96].flip(3)
-    features = network.features(torch.cat([padded, mirrored])).cropped(16, 24)
+    features = network.features(torch.cat([padded, mirrored])).cropped(16, 24, judged=1)
     points = torch.tensor([[0.3, 0.4]])
     _, logits = network.ask(features, 0, points, Mirror(1, 96 / 128))
     there = torch.tensor([[96 / 128 - 0.3, 0.4]])
@@ -140,7 +151,7 @@ def test_the_scorer_judges_masks_but_does_not_move_them(network, images):
     features = network.features(images)
     points = torch.tensor([[0.5, 0.5]])
     query = network.query(features, 0, points)
-    logits = seed_logits(query, features.embedding[0])
+    logits = seed_logits(query, features.pixels[:1])
     network.zero_grad()
     network.judge(features, 0, query, logits, clicks_at(points, features)).scores.ious.sum().backward()
     answer = network.seed_head.answer.weight.grad
@@ -166,7 +177,7 @@ def test_a_fresh_second_look_changes_neither_masks_nor_scores(network, images):
     for one in (network, grown):
         features = one.features(images)
         query = one.query(features, 1, points)
-        logits = seed_logits(query, features.embedding[1])
+        logits = seed_logits(query, features.pixels[1:2])
         answers.append(one.judge(features, 1, query, logits, clicks_at(points, features)))
     assert torch.allclose(answers[0].logits, answers[1].logits, atol=1e-5)
     assert torch.allclose(answers[0].scores.ious, answers[1].scores.ious, atol=1e-5)
@@ -174,7 +185,7 @@ def test_a_fresh_second_look_changes_neither_masks_nor_scores(network, images):
 
 def test_features_without_padding_lose_whole_cells_only(images):
     network = SeedNet(replace(SMALL, refiner=8), pretrained_backbone=False).eval()
-    cut = network.features(images).cropped(13, 21)
+    cut = network.features(images).cropped(13, 21, judged=len(images))
     assert cut.embedding.shape[2:] == cut.seediness.shape[2:] == (13, 21)
     assert cut.appearance.shape[2:] == (7, 11)
     assert [tuple(d.shape[2:]) for d in cut.detail] == [(13, 21), (7, 11), (4, 6)]

@@ -1,0 +1,160 @@
+"""What SeedNet answers to the clicks on one picture: asked once per place, judged once per set of clicks.
+
+    ask      the distance of every pixel to the seed, three levels; depends on the place alone
+    judge    the refiner's and the scorer's look at these masks, in the light of the other clicks
+
+Of several clicks, the first positive one's masks are judged in the light of all of them, and once more in
+the light of the positive ones alone; the other clicks are judged by themselves: their answers say what the
+picture is like there. Whatever of this is not known yet is judged in one pass.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+from converters.annotation import Seed
+from models.architectures.seednet import Mirror, SeedFeatures, SeedMasks, SeedNet, SeedQuery
+from models.inference.raster import GridFrame
+from models.inference.seed_answer import SeedAnswer
+from models.precision import full_precision, mixed_precision
+
+CACHED_ANSWERS = 64
+CACHED_ASKS = 4  # of these only the first click's is asked for again
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A seed's masks, judged in the light of other clicks."""
+
+    seed: Seed
+    others: frozenset[Seed] = frozenset()
+
+
+class ClickAnswers:
+    """Answers to clicks on one encoded picture; a search may run beside the clicks.
+
+    Args:
+        features: of the picture, and of its mirror image right behind it.
+    """
+
+    def __init__(self, network: SeedNet, features: SeedFeatures, frame: GridFrame) -> None:
+        self._network, self._features, self._frame = network, features, frame
+        self._mirror = Mirror(1, frame.grid_size[1] * frame.stride / frame.padded_width)
+        self._surroundings = features.surroundings(0)
+        self._answers: OrderedDict[_Request, SeedAnswer] = OrderedDict()
+        self._asks: OrderedDict[Seed, tuple[SeedQuery, Tensor]] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, without the features."""
+        with self._lock:
+            answers = sum(a.logits.nbytes for a in self._answers.values())
+            asks = sum(logits.nbytes for _, logits in self._asks.values())
+        return answers + asks + sum(t.nbytes for t in self._surroundings.tensors)
+
+    def cell(self, x: float, y: float) -> tuple[int, int]:
+        """(row, column) of the grid cell that shows picture coordinates."""
+        column, row = self._frame.to_grid(x, y)
+        rows, columns = self._frame.grid_size
+        return min(int(row), rows - 1), min(int(column), columns - 1)
+
+    def at_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
+        """Nested masks for picture coordinates (x, y), each judged by itself, all in one pass.
+
+        Many points at once, as the automatic search asks for, are worth the coarser numbers.
+        """
+        clicks = [[self._click(Seed(x, y))] for x, y in points]
+        with torch.inference_mode(), mixed_precision(self._device):
+            query, logits = self._ask(points)
+            return self._read(self._judge(query, logits, clicks), points)
+
+    def answer(self, seed: Seed, seeds: Sequence[Seed]) -> SeedAnswer:
+        """What one of several clicks is answered with, sorted by area."""
+        wanted = self._request(seed, seeds)
+        with self._lock:
+            known = self._answers.get(wanted)
+            if known is not None:
+                self._answers.move_to_end(wanted)
+                return known
+            missing = [r for r in self._requests(seeds) if r not in self._answers]
+        answers = dict(zip(missing, self._judged(missing), strict=True))
+        with self._lock:
+            self._answers |= answers
+            while len(self._answers) > CACHED_ANSWERS:
+                self._answers.popitem(last=False)
+        return answers[wanted]
+
+    def _request(self, seed: Seed, seeds: Sequence[Seed]) -> _Request:
+        if self._network.refiner is None or seed != next(s for s in seeds if s.positive):
+            return _Request(seed)
+        return _Request(seed, frozenset(seeds) - {seed})
+
+    def _requests(self, seeds: Sequence[Seed]) -> list[_Request]:
+        """All that these clicks need."""
+        positive = [s for s in seeds if s.positive]
+        wanted = [*(self._request(s, seeds) for s in seeds), self._request(positive[0], positive)]
+        return list(dict.fromkeys(wanted))
+
+    def _judged(self, requests: Sequence[_Request]) -> list[SeedAnswer]:
+        # What a negative click lies on is asked for as what a positive one does.
+        own = [self._click(Seed(r.seed.x, r.seed.y)) for r in requests]
+        clicks = [[c, *(self._click(s) for s in r.others)] for c, r in zip(own, requests, strict=True)]
+        longest = max(len(c) for c in clicks)
+        padded = [c + [(0.0, 0.0, 0.0)] * (longest - len(c)) for c in clicks]
+        with torch.inference_mode(), full_precision(self._device):
+            query, logits = self._asked([r.seed for r in requests])
+            masks = self._judge(query, logits, padded)
+            return self._read(masks, [(r.seed.x, r.seed.y) for r in requests])
+
+    def _asked(self, seeds: Sequence[Seed]) -> tuple[SeedQuery, Tensor]:
+        """What the seeds ask for, from the last asks where it is there."""
+        with self._lock:
+            known = {s: self._asks[s] for s in seeds if s in self._asks}
+        new = list(dict.fromkeys(s for s in seeds if s not in known))
+        if new:
+            query, logits = self._ask([(s.x, s.y) for s in new])
+            known |= {s: (query.take(slice(i, i + 1)), logits[i : i + 1]) for i, s in enumerate(new)}
+        with self._lock:
+            self._asks |= known
+            while len(self._asks) > CACHED_ASKS:
+                self._asks.popitem(last=False)
+        queries, logits_of = zip(*(known[s] for s in seeds), strict=True)
+        return SeedQuery.joined(queries), torch.cat(logits_of)
+
+    def _ask(self, points: Sequence[tuple[float, float]]) -> tuple[SeedQuery, Tensor]:
+        shares = torch.tensor([self._frame.to_share(x, y) for x, y in points], device=self._device)
+        return self._network.ask(self._features, 0, shares, self._mirror)
+
+    def _judge(
+        self, query: SeedQuery, logits: Tensor, clicks: Sequence[Sequence[tuple[float, float, float]]]
+    ) -> SeedMasks:
+        shown = torch.tensor(clicks, device=self._device)
+        return self._network.judge(self._features, 0, query, logits, shown, self._surroundings)
+
+    def _read(self, masks: SeedMasks, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
+        """The answers, each one's levels from small to large."""
+        area = (masks.logits > masks.scores.threshold[:, :, None, None]).sum(dim=(2, 3))
+        order = area.argsort(dim=1, stable=True)
+        logits = masks.logits.gather(1, order[:, :, None, None].expand_as(masks.logits))
+        ious = masks.scores.ious.gather(1, order[:, :, None].expand_as(masks.scores.ious))
+        maps, predicted = logits.float().cpu().numpy(), ious.float().cpu().numpy()
+        cells = [self.cell(x, y) for x, y in points]
+        return [
+            SeedAnswer(maps[i], predicted[i], maps[i][:, row, column])
+            for i, (row, column) in enumerate(cells)
+        ]
+
+    def _click(self, seed: Seed) -> tuple[float, float, float]:
+        """x and y in cells, and the sign."""
+        return (*self._frame.to_grid(seed.x, seed.y), 1.0 if seed.positive else -1.0)
+
+    @property
+    def _device(self) -> torch.device:
+        return self._features.pixels.device
