@@ -86,9 +86,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--stage",
         type=int,
-        choices=(1, 2),
+        choices=(0, 1, 2),
         default=1,
-        help="2: teach only SeedNet's refiner and level scorer, on finished masks (with --start)",
+        help="0: teach SeedNet a new backbone (--set backbone=...) to see what that of --start sees; "
+        "2: teach only its refiner and level scorer, on finished masks (with --start)",
     )
     parser.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
     parser.set_defaults(handler=run)
@@ -102,8 +103,8 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage("--minutes, --epochs and --batch must be larger than zero.")
     if options.crop is not None and (options.crop < 64 or options.crop % 32):
         return wrong_usage("--crop must be a multiple of 32, at least 64.")
-    if options.stage == 2 and (options.model != "seednet" or options.start is None):
-        return wrong_usage("--stage 2 needs --model seednet and the weights of stage 1 as --start.")
+    if options.stage != 1 and (options.model != "seednet" or options.start is None):
+        return wrong_usage(f"--stage {options.stage} needs --model seednet and trained weights as --start.")
     try:
         datasets = load_mixture(options)
         model = build_model(options, datasets)

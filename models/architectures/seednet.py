@@ -306,13 +306,17 @@ class SeedNet(nn.Module):
 
     def features(self, images: Tensor) -> SeedFeatures:
         """(B, 3, H, W) RGB in [0, 255], H and W multiples of 32 -> everything a click needs."""
-        backbone = self.backbone.pyramid(normalize_pixels(images))
-        pyramid = self.top_down(backbone)
+        backbone, pyramid = self.pyramid(images)
         embedding = self.embedding(pyramid[0]).float()
         grid = pixel_grid(embedding.shape[2], embedding.shape[3], embedding.device)
         pixels = with_squares(torch.cat([embedding[:, :2] + grid, embedding[:, 2:]], dim=1))
         seediness = self.seediness(pyramid[0]).float()
         return self._heads(tuple(pyramid), pixels, seediness, backbone[2])
+
+    def pyramid(self, images: Tensor) -> tuple[Sequence[Tensor], list[Tensor]]:
+        """The backbone's features of (B, 3, H, W) pictures, and the top-down path's, strides 4 to 32."""
+        backbone = self.backbone.pyramid(normalize_pixels(images))
+        return backbone, self.top_down(backbone)
 
     def with_heads(self, features: SeedFeatures) -> SeedFeatures:
         """The same features with what the scorer and the refiner read computed again, so that these parts
@@ -336,6 +340,12 @@ class SeedNet(nn.Module):
         grown = SeedNet(config, pretrained_backbone=False)
         grown.load_state_dict(self.state_dict(), strict=False)
         return grown
+
+    def freeze_heads(self) -> None:
+        """Let only what sees the picture learn: the backbone and the top-down path."""
+        self.requires_grad_(False)
+        for part in (self.backbone, self.top_down):
+            part.requires_grad_(True)
 
     def freeze_masks(self) -> None:
         """Let only what comes after the seeds' own masks learn: the refiner and the level scorer."""

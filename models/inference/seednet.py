@@ -27,6 +27,7 @@ from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
 from models.inference.settings import change_sizes
 from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
+from models.losses.imitation import ImitationLoss
 from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
 from models.precision import mixed_precision
 from models.segmenter import (
@@ -40,7 +41,7 @@ from models.segmenter import (
     check_image,
     clip_region,
 )
-from models.training.trainable import TrainableModel
+from models.training.trainable import Loss, TrainableModel
 from models.weights import WeightsInfo, load_into, load_matching
 
 logger = logging.getLogger(__name__)
@@ -291,7 +292,8 @@ def trainable_seednet(
     """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header.
 
     Stage 2 teaches what judges finished masks, the refiner and the level scorer, on crops as large as the
-    pictures are encoded; it adds the parts of these that are missing.
+    pictures are encoded; it adds the parts of these that are missing. Stage 0 gives the network of `start`
+    another backbone: that learns to imitate the old one, everything behind it stays.
 
     Args:
         sizes: fields of SeedNetConfig, by name and as text. What `start` has in another size begins fresh;
@@ -299,7 +301,7 @@ def trainable_seednet(
 
     Raises:
         WeightsError: `start` belongs to another network, or ImageNet weights are not installed.
-        SegmenterError: there is no such size, or not that small.
+        SegmenterError: there is no such size, or not that small; stage 0 without another backbone.
     """
     if start and start[0].architecture != "seednet":
         raise WeightsError(f"these are weights of {start[0].architecture}, no start for seednet.")
@@ -317,7 +319,14 @@ def trainable_seednet(
         kept = {k: v for k, v in start[1].items() if not (begins_anew and k.startswith("backbone."))}
         load_matching(network, kept)
     crops = _crops(config.long_side, 0.65, (0.6, 1.28))
-    loss = SeedLoss()
+    loss: Loss = SeedLoss()
+    if stage == 0:
+        if start is None or own is None or not begins_anew or own.width != config.width:
+            raise SegmenterError("stage 0 needs weights to start from, and another backbone than theirs.")
+        teacher = SeedNet(own, pretrained_backbone=False)
+        load_into(teacher, start[1], source="starting weights")
+        network.freeze_heads()
+        loss = ImitationLoss(fuse_batch_norms(teacher.eval()))
     if stage == 2:
         network = network.with_second_look(refiner=REFINER_CHANNELS, cut_scorer=CUT_SCORER_WIDTH)
         network.freeze_masks()

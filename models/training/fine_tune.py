@@ -27,7 +27,7 @@ from models.weights import WeightsInfo, read_weights
 HELD_OUT_SHARE = 0.2
 MAX_HELD_OUT_PICTURES = 20
 TOLERATED_LOSS = 0.005  # of IoU; less is noise of a small held-out set
-FROZEN_BLOCKS = 16  # all of the backbone
+FROZEN_BLOCKS = 1000  # all of the backbone
 PULL_TO_START = 2e-4
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,26 @@ def test_the_second_stage_adds_a_refiner_and_leaves_the_masks(trained, tmp_path)
     _, further = read_weights(third / "seednet.safetensors")
     changed = {k.split(".")[0] for k in after if not after[k].float().equal(further[k].float())}
     assert {"refiner", "embedding", "level_scorer"} <= changed
+
+
+def test_a_new_backbone_learns_from_the_old_one(trained, tmp_path, capsys):
+    from models.architectures.seednet import SeedNet, SeedNetConfig
+    from models.weights import WeightsInfo, read_weights, save_weights
+
+    data, weights = trained
+    config = SeedNetConfig(backbone="efficientnet-lite2", width=16, embedding=6)
+    old = tmp_path / "old.safetensors"
+    info = WeightsInfo("seednet", "seednet-1", {**asdict(config)})
+    save_weights(old, SeedNet(config, pretrained_backbone=False), info)
+    arguments = ["train", str(data), "--epochs", "0.5", "--batch", "1", "--crop", "64", "--stage", "0"]
+    new = ["--start", str(old), "--set", "backbone=efficientnet-lite0", "-o", str(tmp_path / "new")]
+    assert main([*arguments, *new]) == 0
+    info, _ = read_weights(tmp_path / "new" / "seednet.safetensors")
+    assert info.config == {**asdict(config), "backbone": "efficientnet-lite0"}
+    assert main([*arguments, "-o", str(tmp_path / "none")]) == 2
+    assert "--stage 0 needs" in capsys.readouterr().err
+    assert main([*arguments, "--start", str(weights), "-o", str(tmp_path / "none")]) == 1
+    assert "another backbone" in capsys.readouterr().err
 
 
 def test_wrong_training_arguments_are_explained(trained, tmp_path, capsys):
