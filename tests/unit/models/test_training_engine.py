@@ -215,7 +215,7 @@ def test_an_error_while_making_batches_reaches_the_training():
 
 def base_weights(network, folder):
     path = folder / "base.safetensors"
-    save_weights(path, network, WeightsInfo("seednet", "seednet-base", asdict(SMALL)))
+    save_weights(path, network, WeightsInfo("seednet", "seednet-base", asdict(network.config)))
     return path
 
 
@@ -232,7 +232,9 @@ def fine_tune_request(datasets, network, tmp_path, **changes):
     return FineTuneRequest(**fields)
 
 
-def test_fine_tuning_measures_before_and_after_and_notes_the_parent(datasets, network, tmp_path):
+@pytest.mark.parametrize("backbone", ["efficientnet-lite0", "efficientnet-lite2"])
+def test_fine_tuning_measures_before_and_after_and_notes_the_parent(datasets, backbone, tmp_path):
+    network = SeedNet(replace(SMALL, backbone=backbone), pretrained_backbone=False)
     events = []
     result = fine_tune(fine_tune_request(datasets, network, tmp_path), on_event=events.append)
     assert [e.score for e in events if isinstance(e, Validated)] == [result.before, result.after]
@@ -241,8 +243,8 @@ def test_fine_tuning_measures_before_and_after_and_notes_the_parent(datasets, ne
     info, tensors = read_weights(result.weights)
     assert (info.version, info.facts["parent"]) == ("mine-1", "seednet-base")
     _, base = read_weights(tmp_path / "base.safetensors")
-    name = "backbone._blocks.15._project_conv.weight"
-    assert torch.equal(tensors[name], base[name])
+    assert all(torch.equal(tensors[k], base[k]) for k in base if k.startswith("backbone."))
+    assert not torch.equal(tensors["embedding.weight"], base["embedding.weight"])
 
 
 def test_fine_tuning_that_is_stopped_early_leaves_nothing(datasets, network, tmp_path):
