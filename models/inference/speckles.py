@@ -53,4 +53,4 @@ def _small_parts(
         left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
         right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
         small &= (left > 0) & (top > 0) & (right < width) & (bottom < height)
-    return np.asarray(small[numbers])
+    return np.asarray(small[numbers]) if small.any() else np.zeros_like(parts, np.bool_)
