@@ -86,6 +86,7 @@ class SeedNetEncoding(Encoding):
             *features.pyramid,
             *features.detail,
             features.pixels,
+            features.appearance,
             features.seediness,
             features.backbone,
         )
