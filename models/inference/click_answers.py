@@ -25,7 +25,7 @@ from models.inference.seed_answer import SeedAnswer
 from models.precision import full_precision, mixed_precision
 
 CACHED_ANSWERS = 64
-CACHED_ASKS = 4  # of these only the first click's is asked for again
+CACHED_ASKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,9 @@ class ClickAnswers:
             query, logits = self._ask([(s.x, s.y) for s in new])
             known |= {s: (query.take(slice(i, i + 1)), logits[i : i + 1]) for i, s in enumerate(new)}
         with self._lock:
-            self._asks |= known
+            for seed in reversed(seeds):  # the first click last: it is asked for again with every further one
+                self._asks[seed] = known[seed]
+                self._asks.move_to_end(seed)
             while len(self._asks) > CACHED_ASKS:
                 self._asks.popitem(last=False)
         queries, logits_of = zip(*(known[s] for s in seeds), strict=True)

@@ -88,6 +88,17 @@ def test_a_place_is_asked_once(network):
     assert network.judged == [1, 2, 3]
 
 
+def test_the_first_click_is_asked_once_however_many_follow(network):
+    answers = make_answers(network)
+    clicks = [CUP, *(Seed(x, 50.0, positive=x % 20 > 0) for x in range(5, 90, 15))]
+    for count in range(1, len(clicks) + 1):
+        answers.answer(CUP, clicks[:count])
+    for x in range(10, 90, 15):  # the mouse moves
+        answers.answer(CUP, [CUP, Seed(x + 0.5, 20.0)])
+    assert set(network.asked) == {1}
+    assert len(network.asked) == len(clicks) + 6
+
+
 def test_without_a_refiner_each_click_is_judged_by_itself():
     network = make_network(SeedNetConfig(**{f: getattr(SMALL, f) for f in SMALL.__slots__} | {"refiner": 0}))
     answers = make_answers(network)
