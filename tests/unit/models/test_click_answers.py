@@ -6,7 +6,8 @@ import torch
 
 from converters.annotation import Seed
 from models.architectures.seednet import SeedNet, SeedNetConfig
-from models.inference.click_answers import CACHED_ANSWERS, CACHED_ASKS, ClickAnswers
+from models.inference import click_answers
+from models.inference.click_answers import ClickAnswers
 from models.inference.raster import GridFrame
 
 SMALL = SeedNetConfig(
@@ -116,10 +117,11 @@ def test_levels_are_sorted_by_area(network):
         assert areas == sorted(areas)
 
 
-def test_memory_is_bounded_and_told(network):
+def test_memory_is_bounded_and_told(network, monkeypatch):
+    monkeypatch.setattr(click_answers, "CACHED_ANSWERS", 6)
     answers = make_answers(network)
     before = answers.nbytes
-    for x in range(CACHED_ANSWERS + 10):
+    for x in range(10):
         answers.answer(Seed(x + 0.5, 30.0), [Seed(x + 0.5, 30.0)])
-    one = answers.answer(Seed(70.5, 30.0), [Seed(70.5, 30.0)]).logits.nbytes
-    assert answers.nbytes == before + (CACHED_ANSWERS + CACHED_ASKS) * one
+    one = answers.answer(Seed(9.5, 30.0), [Seed(9.5, 30.0)]).logits.nbytes
+    assert answers.nbytes == before + (6 + click_answers.CACHED_ASKS) * one
