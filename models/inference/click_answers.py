@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,10 +23,12 @@ from converters.annotation import Seed
 from models.architectures.seednet import Mirror, SeedFeatures, SeedMasks, SeedNet, SeedQuery
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import SeedAnswer
+from models.inference.speckles import remove_specks
 from models.precision import full_precision, mixed_precision
 
 CACHED_ANSWERS = 64
 CACHED_ASKS = 4
+ABOUT_AS_LARGE = 1.1  # times the area of a mask, which specks can make up for
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +145,10 @@ class ClickAnswers:
 
     def _read(self, masks: SeedMasks, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
         """The answers, each one's levels from small to large."""
-        area = (masks.logits > masks.scores.threshold[:, :, None, None]).sum(dim=(2, 3))
-        order = area.argsort(dim=1, stable=True)
-        logits = masks.logits.gather(1, order[:, :, None, None].expand_as(masks.logits))
-        ious = masks.scores.ious.gather(1, order[:, :, None].expand_as(masks.scores.ious))
-        maps, predicted = logits.float().cpu().numpy(), ious.float().cpu().numpy()
+        maps, ious = (x.float().cpu().numpy() for x in (masks.logits, masks.scores.ious))
         cells = [self.cell(x, y) for x, y in points]
         return [
-            SeedAnswer(maps[i], predicted[i], maps[i][:, row, column])
+            _from_small_to_large(SeedAnswer(maps[i], ious[i], maps[i][:, row, column]), (row, column))
             for i, (row, column) in enumerate(cells)
         ]
 
@@ -160,3 +159,14 @@ class ClickAnswers:
     @property
     def _device(self) -> torch.device:
         return self._features.pixels.device
+
+
+def _from_small_to_large(answer: SeedAnswer, cell: tuple[int, int]) -> SeedAnswer:
+    """The levels in the order of their suggested masks' areas; of masks about as large, without specks."""
+    fields = [answer.logits[h.level] - np.float32(h.threshold) for h in answer.best_per_level()]
+    areas = np.array([np.count_nonzero(field > 0) for field in fields])
+    ascending = np.sort(areas)
+    if (ascending[1:] < ABOUT_AS_LARGE * ascending[:-1]).any():
+        areas = np.array([np.count_nonzero(remove_specks(field, [cell]) > 0) for field in fields])
+    order = np.argsort(areas, kind="stable")
+    return SeedAnswer(answer.logits[order], answer.ious[order], answer.at_seed[order])
