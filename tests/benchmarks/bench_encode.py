@@ -1,7 +1,7 @@
 """How fast SeedNet reads a picture, in every way of running it that was considered, and how fast a click is.
 
 Run `python -m pytest tests/benchmarks/bench_encode.py -m benchmark -o python_files='bench_*.py' -s`.
-Medians in one run, on a picture of 896 x 672 and its mirror image. torch.compile needs a C++ compiler, ONNX
+Medians in one run, on a picture of 4 : 3 at the size the shipped network sees, and its mirror image. torch.compile needs a C++ compiler, ONNX
 Runtime the packages onnxruntime, onnx and onnxscript, which SeedHue does not depend on; a way that is not
 installed is left out.
 """
@@ -29,8 +29,6 @@ from models.registry import load_segmenter
 from models.weights import load_into, read_weights
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
-
-HEIGHT, WIDTH = 672, 896
 
 
 class Features(nn.Module):
@@ -78,7 +76,9 @@ def onnx_session(model: nn.Module, images: Tensor, path: Path) -> Callable[[], o
 
 @pytest.mark.filterwarnings("ignore")
 def test_ways_to_encode(tmp_path):
-    images = torch.randint(0, 256, (2, 3, HEIGHT, WIDTH), generator=torch.Generator().manual_seed(0))
+    width = network().config.long_side
+    height = -(-width * 3 // 4 // 32) * 32
+    images = torch.randint(0, 256, (2, 3, height, width), generator=torch.Generator().manual_seed(0))
     images = images.to(torch.uint8)
     plain = Features(network()).eval()
     last = Features(network()).eval().to(memory_format=torch.channels_last)
@@ -92,7 +92,7 @@ def test_ways_to_encode(tmp_path):
         ways["channels-last bfloat16 (shipped)"] = (last, bfloat)
         ways["compiled bfloat16"] = (torch.compile(last), bfloat)
     ways["compiled float32"] = (torch.compile(last), nullcontext())
-    print(f"\n{torch.get_num_threads()} threads, {WIDTH} x {HEIGHT} and its mirror image")
+    print(f"\n{torch.get_num_threads()} threads, {width} x {height} and its mirror image")
     with torch.inference_mode():
         for name, (model, precision) in ways.items():
             with precision:
