@@ -1,9 +1,9 @@
 """How fast SeedNet reads a picture, in every way of running it that was considered, and how fast a click is.
 
 Run `python -m pytest tests/benchmarks/bench_encode.py -m benchmark -o python_files='bench_*.py' -s`.
-Medians in one run, on a picture of 4 : 3 at the size the shipped network sees, and its mirror image. torch.compile needs a C++ compiler, ONNX
-Runtime the packages onnxruntime, onnx and onnxscript, which SeedHue does not depend on; a way that is not
-installed is left out.
+Medians in one run, on a picture of 4 : 3 at the size the shipped network sees, and its mirror image.
+torch.compile needs a C++ compiler, ONNX Runtime the packages onnxruntime, onnx and onnxscript, which SeedHue
+does not depend on; a way that is not installed is left out.
 """
 
 from __future__ import annotations
