@@ -91,7 +91,8 @@ class SeedNetEncoding(Encoding):
             features.backbone,
         )
         candidates = self._finder.nbytes if self._finder is not None else 0
-        positive = self._positive.map.nbytes if self._positive is not None else 0
+        kept = self._positive  # may be replaced beside this
+        positive = kept.map.nbytes if kept is not None else 0
         return sum(t.nbytes for t in tensors) + self._answers.nbytes + candidates + positive
 
     def answer_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
