@@ -9,11 +9,14 @@ import os
 import sys
 from collections.abc import Iterator
 
+import pytest
+
+from main import guard_environment
+
 # Before anything imports Qt, OpenCV or torch.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["QT_API"] = "pyside6"
-
-import pytest
+guard_environment()
 
 
 @pytest.fixture(autouse=True)

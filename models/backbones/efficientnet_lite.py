@@ -54,18 +54,26 @@ class SameConv2d(nn.Conv2d):
     """A full or depthwise convolution with TensorFlow's SAME padding: the odd pixel right and below."""
 
     def forward(self, x: Tensor) -> Tensor:
-        pads: list[int] = []
-        for size, kernel, stride in zip(
-            (x.shape[3], x.shape[2]), self.kernel_size[::-1], self.stride[::-1], strict=True
-        ):
-            total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
-            pads += [total // 2, total - total // 2]
-        padding = (pads[2], pads[0])
-        if pads[0] != pads[1] or pads[2] != pads[3]:
-            x, padding = F.pad(x, pads), (0, 0)
+        before, extra = zip(*map(self._pads, (0, 1), x.shape[2:]), strict=True)
+        weight, padding = self.weight, before
+        if any(extra) and not (torch.is_grad_enabled() and weight.requires_grad):
+            # Filters with zeros in front read the same, and the map needs no padded copy.
+            weight, padding = (
+                F.pad(weight, (extra[1], 0, extra[0], 0)),
+                (before[0] + extra[0], before[1] + extra[1]),
+            )
+        elif any(extra):  # gradients through larger filters would cost more than the copy
+            x = F.pad(x, (before[1], before[1] + extra[1], before[0], before[0] + extra[0]))
+            padding = (0, 0)
         if self.groups > 1:
-            return depthwise_conv2d(x, self.weight, self.bias, stride=self.stride[0], padding=padding)
-        return F.conv2d(x, self.weight, self.bias, self.stride, padding)
+            return depthwise_conv2d(x, weight, self.bias, stride=self.stride[0], padding=padding)
+        return F.conv2d(x, weight, self.bias, self.stride, padding)
+
+    def _pads(self, axis: int, size: int) -> tuple[int, int]:
+        """Zeros before a side of a map, and how many more behind it (0 or 1)."""
+        kernel, stride = self.kernel_size[axis], self.stride[axis]
+        total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
+        return total // 2, total % 2
 
 
 class InvertedResidual(nn.Module):
@@ -85,8 +93,8 @@ class InvertedResidual(nn.Module):
         self._bn2 = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
-        hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)))
+        hidden = F.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self.expands else x
+        hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)), inplace=True)
         out: Tensor = self._bn2(self._project_conv(hidden))
         return out + x if self.residual else out
 
@@ -140,7 +148,7 @@ class EfficientNetLite(nn.Module):
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """Normalised (B, 3, H, W) -> features at strides 4, 8, 16, 32 with `spec.channels`."""
-        x = F.relu6(self._bn0(self._conv_stem(x)))
+        x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
         wanted = {self._last_of_stage[stage] for stage in PYRAMID_STAGES}
         features: list[Tensor] = []
         for index, block in enumerate(self._blocks):

@@ -8,6 +8,8 @@ edges finer than the grid's cells for the price of a few small box filters.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from models.inference.raster import GridFrame
 from models.segmenter import Region, RgbImage
 
 FloatMap = NDArray[np.float32]
+F = TypeVar("F", np.float32, np.float64)
 
 RADIUS = 2  # cells of a window to each side
 SMOOTHNESS = 1e-3  # squared contrast, of colours in [0, 1], that counts as an edge
@@ -26,22 +29,21 @@ SHARPEN = 0.3  # second pass: width over which the first one's result goes from 
 
 
 class EdgeGuide:
-    """The colours of one encoded picture, ready to guide any number of masks."""
+    """The colours of one encoded picture, ready to guide any number of masks.
 
-    def __init__(self, image: RgbImage, frame: GridFrame) -> None:
+    Args:
+        prepared: `frame.prepare` of the picture.
+    """
+
+    def __init__(self, image: RgbImage, frame: GridFrame, prepared: RgbImage) -> None:
         rows, columns = frame.grid_size
-        prepared = frame.prepare(image)[: rows * frame.stride, : columns * frame.stride]
-        coarse = cv2.resize(prepared, (columns, rows), interpolation=cv2.INTER_AREA)
+        shown = prepared[: rows * frame.stride, : columns * frame.stride]
+        coarse = cv2.resize(shown, (columns, rows), interpolation=cv2.INTER_AREA)
+        self.picture_size = image.shape[0], image.shape[1]
         self._image, self._frame = image, frame
         self._colors = coarse.astype(np.float32) / 255.0
         self._mean = _box(self._colors)
-        products = (self._colors[..., :, None] * self._colors[..., None, :]).reshape(rows, columns, 9)
-        mean_products = np.dstack([_box(np.ascontiguousarray(products[..., i : i + 3])) for i in (0, 3, 6)])
-        covariance = (
-            mean_products.reshape(rows, columns, 3, 3) - self._mean[..., :, None] * self._mean[..., None, :]
-        )
-        inverse = np.linalg.inv(covariance + SMOOTHNESS * np.eye(3, dtype=np.float32))
-        self._inverse = [np.ascontiguousarray(inverse[..., row, :], np.float32) for row in range(3)]
+        self._inverse = _inverse_covariance(self._colors)
         self._colors_and_one = np.dstack([self._colors, np.ones((rows, columns), np.float32)])
         self._shown: tuple[Region, tuple[int, int], NDArray[np.uint8]] | None = None
 
@@ -126,6 +128,25 @@ class EdgeGuide:
         return shown[2]
 
 
+def _inverse_covariance(colors: FloatMap) -> list[FloatMap]:
+    """The three rows, each (rows, columns, 3), of each window's inverse covariance, for the fit of `a`."""
+    planes = np.moveaxis(colors.astype(np.float64), 2, 0)  # the determinant is a small difference
+    means = [_box(plane) for plane in planes]
+
+    def covariance(i: int, j: int) -> NDArray[np.float64]:
+        return np.asarray(_box(planes[i] * planes[j]) - means[i] * means[j], np.float64)
+
+    rr, gg, bb = (covariance(i, i) + SMOOTHNESS for i in range(3))
+    rg, rb, gb = covariance(0, 1), covariance(0, 2), covariance(1, 2)
+    minors = (
+        (gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg),
+        (rb * gb - rg * bb, rr * bb - rb * rb, rg * rb - rr * gb),
+        (rg * gb - rb * gg, rg * rb - rr * gb, rr * gg - rg * rg),
+    )
+    determinant = rr * minors[0][0] + rg * minors[0][1] + rb * minors[0][2]
+    return [np.dstack([m / determinant for m in row]).astype(np.float32) for row in minors]
+
+
 def _near_border(soft: FloatMap) -> NDArray[np.bool_]:
     """(rows, columns): the cells that the border of a soft mask can touch."""
     reach = np.ones((4 * RADIUS + 3, 4 * RADIUS + 3), np.uint8)
@@ -160,10 +181,10 @@ def _dot(a: FloatMap, b: FloatMap | NDArray[np.uint8]) -> FloatMap:
     return np.asarray(cv2.transform(product, np.ones((1, a.shape[2]), np.float32)), np.float32)
 
 
-def _box(values: FloatMap) -> FloatMap:
+def _box(values: NDArray[F]) -> NDArray[F]:
     """Mean over a window, which at the picture's border is cut off."""
     return np.asarray(
-        cv2.blur(values, (2 * RADIUS + 1, 2 * RADIUS + 1), borderType=cv2.BORDER_REFLECT), np.float32
+        cv2.blur(values, (2 * RADIUS + 1, 2 * RADIUS + 1), borderType=cv2.BORDER_REFLECT), values.dtype
     )
 
 

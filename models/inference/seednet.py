@@ -65,9 +65,9 @@ class SeedNetEncoding(Encoding):
     """The features of one picture; see `Encoding` for the face."""
 
     def __init__(
-        self, network: SeedNet, features: SeedFeatures, frame: GridFrame, image: RgbImage, version: str
+        self, network: SeedNet, features: SeedFeatures, frame: GridFrame, guide: EdgeGuide, version: str
     ) -> None:
-        self.height, self.width = image.shape[:2]
+        self.height, self.width = guide.picture_size
         self.region, self.input_side = frame.region, frame.input_side
         self.version = version
         self.level_count = network.config.levels
@@ -75,7 +75,7 @@ class SeedNetEncoding(Encoding):
         self._features = features.cropped(*frame.grid_size, judged=1)
         self._frame = frame
         self._answers = ClickAnswers(network, self._features, frame)
-        self._guide = EdgeGuide(image, frame)
+        self._guide = guide
         self._positive: _PositivePixels | None = None
         self._finder: SimilarityFinder | None = None
 
@@ -235,13 +235,15 @@ class SeedNetSegmenter(Segmenter):
         height, width = image.shape[:2]
         side = self._network.config.long_side
         frame = GridFrame.fit(clip_region(region, height, width), long_side=side, stride=STRIDE)
-        pixels = torch.from_numpy(with_mirror_image(frame, image)).permute(0, 3, 1, 2)
+        prepared = frame.prepare(image)
+        pixels = torch.from_numpy(with_mirror_image(frame, prepared)).permute(0, 3, 1, 2)
         if should_stop is not None and should_stop():
             raise Cancelled
         features = self._run(pixels)
         if should_stop is not None and should_stop():
             raise Cancelled
-        return SeedNetEncoding(self._network, features, frame, image, self.version)
+        guide = EdgeGuide(image, frame, prepared)
+        return SeedNetEncoding(self._network, features, frame, guide, self.version)
 
     def _run(self, pixels: Tensor) -> SeedFeatures:
         try:
@@ -258,9 +260,8 @@ class SeedNetSegmenter(Segmenter):
             return self._run(pixels)
 
 
-def with_mirror_image(frame: GridFrame, image: RgbImage) -> RgbImage:
+def with_mirror_image(frame: GridFrame, pixels: RgbImage) -> RgbImage:
     """(2, padded_height, padded_width, 3): the network's input, and it again with the cells mirrored."""
-    pixels = frame.prepare(image)
     columns = frame.grid_size[1] * frame.stride
     mirrored = pixels.copy()
     mirrored[:, :columns] = pixels[:, :columns][:, ::-1]

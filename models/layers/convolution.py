@@ -43,4 +43,4 @@ class SeparableConv(nn.Module):
         x = depthwise_conv2d(
             x, self.depthwise.weight, None, stride=1, padding=self.padding, dilation=self.dilation
         )
-        return F.relu(self.norm(self.pointwise(x)))
+        return F.relu(self.norm(self.pointwise(x)), inplace=True)

@@ -65,6 +65,7 @@ def milliseconds(act: Callable[[], object], *, repeats: int = 9) -> float:
 def onnx_session(model: nn.Module, images: Tensor, path: Path) -> Callable[[], object]:
     import onnxruntime
 
+    model.requires_grad_(True)  # pads the maps: the exporter loses filters that are padded
     torch.onnx.export(model, (images.float(),), path, dynamo=True, verbose=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

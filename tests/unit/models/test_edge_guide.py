@@ -40,7 +40,9 @@ def frame():
 def pulled(image, grid, frame, wanted=(0, 0, WIDTH, HEIGHT), size=None):
     size = size or (wanted[3] - wanted[1], wanted[2] - wanted[0])
     similarity = frame.resample(grid, wanted, size, outside=0.0)
-    return similarity.copy(), EdgeGuide(image, frame).pull(similarity, grid, TAU, wanted)
+    return similarity.copy(), EdgeGuide(image, frame, frame.prepare(image)).pull(
+        similarity, grid, TAU, wanted
+    )
 
 
 def test_the_outline_moves_to_the_pictures_edge(frame):

@@ -58,7 +58,8 @@ def test_pyramid_has_the_promised_channels_and_strides(network):
 
 
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 2, 8), (3, 2, 7), (5, 2, 8), (5, 1, 6)])
-def test_same_padding_puts_the_odd_pixel_right_and_below(kernel, stride, size):
+@pytest.mark.parametrize("learns", [True, False])
+def test_same_padding_puts_the_odd_pixel_right_and_below(kernel, stride, size, learns):
     torch.manual_seed(0)
     convolution = SameConv2d(1, 1, kernel, stride, bias=False)
     image = torch.randn(1, 1, size, size)
@@ -74,7 +75,9 @@ def test_same_padding_puts_the_odd_pixel_right_and_below(kernel, stride, size):
         ]
         for r in range(outputs)
     ]
-    np.testing.assert_allclose(convolution(image)[0, 0].detach().numpy(), expected, atol=1e-5)
+    with torch.set_grad_enabled(learns):
+        found = convolution(image)[0, 0].detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_folding_batch_norms_changes_no_answer():
