@@ -8,6 +8,7 @@ edges finer than the grid's cells for the price of a few small box filters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import cv2
@@ -18,13 +19,16 @@ from models.inference.raster import GridFrame
 from models.segmenter import Region, RgbImage
 
 FloatMap = NDArray[np.float32]
+Box = tuple[int, int, int, int]  # top, bottom, left, right
 F = TypeVar("F", np.float32, np.float64)
+T = TypeVar("T", np.uint8, np.float32)
 
 RADIUS = 2  # cells of a window to each side
 SMOOTHNESS = 1e-3  # squared contrast, of colours in [0, 1], that counts as an edge
 SOFT = 0.2  # similarity over which the guided mask goes from 0 to 1
 PULL = 0.25  # by which similarity may change at most
 THIN, THICK = 2.0, 6.0  # cells from the middle to the border: not guided, fully guided
+WHOLE = 4  # boxes larger than this part of the result are sampled with all of it
 SHARPEN = 0.3  # second pass: width over which the first one's result goes from 0 to 1
 
 
@@ -45,7 +49,7 @@ class EdgeGuide:
         self._mean = _box(self._colors)
         self._inverse = _inverse_covariance(self._colors)
         self._colors_and_one = np.dstack([self._colors, np.ones((rows, columns), np.float32)])
-        self._shown: tuple[Region, tuple[int, int], NDArray[np.uint8]] | None = None
+        self._shown: tuple[Region, tuple[int, int], Sequence[NDArray[np.uint8]]] | None = None
 
     def pull(self, similarity: FloatMap, grid: FloatMap, tau: float, wanted: Region) -> FloatMap:
         """Move the border at `tau` to the picture's edges; values far from it stay.
@@ -63,23 +67,34 @@ class EdgeGuide:
         if box is None:
             return similarity
         top, bottom, left, right = box
-        coefficients = self._coefficients(soft, near)
         part = similarity[top:bottom, left:right]
-        per_row = (wanted[3] - wanted[1]) / similarity.shape[0]
-        per_column = (wanted[2] - wanted[0]) / similarity.shape[1]
+        planes = self._sampled(self._coefficients(soft, near), box, wanted, similarity.shape)
+        guided = _applied(
+            planes, [c[top:bottom, left:right] for c in self._colors_of(wanted, similarity.shape)]
+        )
+        change = guided - _step(part, tau, SOFT)
+        # The noise of single pixels is no edge.
+        part += np.float32(strength) * cv2.blur(change, (3, 3))
+        np.clip(part, 0.0, 1.0, out=part)
+        return similarity
+
+    def _sampled(
+        self, coefficients: FloatMap, box: Box, wanted: Region, size: tuple[int, ...]
+    ) -> Sequence[FloatMap]:
+        """The coefficients' four planes at a box of the result's pixels."""
+        top, bottom, left, right = box
+        if wanted == self._frame.region and WHOLE * (bottom - top) * (right - left) > size[0] * size[1]:
+            whole = [self._frame.sample(plane, wanted, size) for plane in _planes(coefficients)]
+            return [plane[top:bottom, left:right] for plane in whole]
+        per_row = (wanted[3] - wanted[1]) / size[0]
+        per_column = (wanted[2] - wanted[0]) / size[1]
         here = (
             wanted[0] + left * per_column,
             wanted[1] + top * per_row,
             wanted[0] + right * per_column,
             wanted[1] + bottom * per_row,
         )
-        fine = self._frame.sample(coefficients, here, part.shape)
-        guided = _applied(fine, self._colors_of(wanted, similarity.shape)[top:bottom, left:right])
-        change = np.clip(guided, 0.0, 1.0) - _step(part, tau, SOFT)
-        # The noise of single pixels is no edge.
-        part += np.float32(strength) * cv2.blur(change, (3, 3))
-        np.clip(part, 0.0, 1.0, out=part)
-        return similarity
+        return _planes(self._frame.sample(coefficients, here, (bottom - top, right - left)))
 
     def _coefficients(self, soft: FloatMap, near: NDArray[np.bool_]) -> FloatMap:
         """(rows, columns, 4): a and b of a soft mask, after one pass to sharpen it; known around `near`."""
@@ -100,9 +115,7 @@ class EdgeGuide:
         b = mean - _dot(a, mean_color)
         return _box(np.dstack([a, b]))
 
-    def _border_box(
-        self, near: NDArray[np.bool_], wanted: Region, size: tuple[int, ...]
-    ) -> tuple[int, int, int, int] | None:
+    def _border_box(self, near: NDArray[np.bool_], wanted: Region, size: tuple[int, ...]) -> Box | None:
         """Rows and columns of the result (top, bottom, left, right) that the border's cells can touch."""
         x0, y0, x1, y1 = self._frame.region_around(near)
         rows, columns = size[0] / (wanted[3] - wanted[1]), size[1] / (wanted[2] - wanted[0])
@@ -112,8 +125,8 @@ class EdgeGuide:
         bottom, right = min(size[0], bottom), min(size[1], right)
         return (top, bottom, left, right) if top < bottom and left < right else None
 
-    def _colors_of(self, wanted: Region, size: tuple[int, ...]) -> NDArray[np.uint8]:
-        """The picture at the result's size; the last one is kept, as a preview asks again and again."""
+    def _colors_of(self, wanted: Region, size: tuple[int, ...]) -> Sequence[NDArray[np.uint8]]:
+        """The picture's planes at the result's size; the last ones are kept, as a preview asks again."""
         rows, columns = size[0], size[1]
         shown = self._shown
         if shown is None or shown[:2] != (wanted, (rows, columns)):
@@ -124,7 +137,7 @@ class EdgeGuide:
                 interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
                 resized = cv2.resize(np.ascontiguousarray(part), (columns, rows), interpolation=interpolation)
                 part = np.asarray(resized, np.uint8)
-            shown = self._shown = (wanted, (rows, columns), part)
+            shown = self._shown = (wanted, (rows, columns), _planes(part))
         return shown[2]
 
 
@@ -159,14 +172,19 @@ def _span(taken: NDArray[np.bool_], margin: int) -> slice:
     return slice(max(0, int(at[0]) - margin), int(at[-1]) + 1 + margin)
 
 
-def _applied(coefficients: FloatMap, colors: NDArray[np.uint8]) -> FloatMap:
-    """(rows, columns): a . colour + b, for coefficients (rows, columns, 4) and colours in 0 to 255."""
-    *a, b = cv2.split(coefficients)
-    b *= 255.0
-    for factor, plane in zip(a, cv2.split(colors), strict=True):
-        cv2.accumulateProduct(factor, plane.astype(np.float32), b)
-    b *= np.float32(1.0 / 255.0)
-    return np.asarray(b, np.float32)
+def _applied(coefficients: Sequence[FloatMap], colors: Sequence[NDArray[np.uint8]]) -> FloatMap:
+    """(rows, columns) in [0, 1]: a . colour + b, for the planes of a and b and colours in 0 to 255."""
+    *a, b = coefficients
+    out = np.asarray(b * np.float32(255.0), np.float32)
+    for factor, plane in zip(a, colors, strict=True):
+        cv2.accumulateProduct(factor, plane.astype(np.float32), out)
+    out *= np.float32(1.0 / 255.0)
+    return np.clip(out, 0.0, 1.0, out=out)
+
+
+def _planes(values: NDArray[T]) -> list[NDArray[T]]:
+    """A map's channels, each by itself in memory."""
+    return [np.asarray(plane, values.dtype) for plane in cv2.split(values)]
 
 
 def _trust(mask: NDArray[np.bool_]) -> float:

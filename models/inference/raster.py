@@ -13,7 +13,6 @@ from converters.annotation import Seed
 from models.segmenter import Region
 
 PADDING_GREY = 127
-INSIDE = 1e-3  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,10 @@ class GridFrame:
 
     @classmethod
     def fit(cls, region: Region, *, long_side: int, stride: int, multiple: int = 32) -> GridFrame:
-        """Resize a region so that its longer side is `long_side`, padded to a multiple."""
+        """Resize a region to whole cells so that its longer side is `long_side`, padded to a multiple."""
         width, height = region[2] - region[0], region[3] - region[1]
-        scale = long_side / max(height, width)
-        rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+        scale = long_side / max(height, width) / stride
+        rows, columns = (stride * max(1, round(side * scale)) for side in (height, width))
         return cls(
             region, rows, columns, -(-rows // multiple) * multiple, -(-columns // multiple) * multiple, stride
         )
@@ -52,7 +51,7 @@ class GridFrame:
     @property
     def grid_size(self) -> tuple[int, int]:
         """Rows and columns of the grid that show picture rather than padding."""
-        return -(-self.input_height // self.stride), -(-self.input_width // self.stride)
+        return self.input_height // self.stride, self.input_width // self.stride
 
     @property
     def cells_per_pixel(self) -> tuple[float, float]:
@@ -76,10 +75,8 @@ class GridFrame:
         return self.region[0] + column / per_x, self.region[1] + row / per_y
 
     def cell_center(self, row: int, column: int) -> tuple[float, float]:
-        """A cell's centre in the picture; that of a cell which juts out is moved in to the border."""
-        x, y = self.to_picture(column + 0.5, row + 0.5)
-        x0, y0, x1, y1 = self.region
-        return min(max(x, x0), x1 - INSIDE), min(max(y, y0), y1 - INSIDE)
+        """A cell's centre in the picture."""
+        return self.to_picture(column + 0.5, row + 0.5)
 
     def region_around(self, cells: NDArray[np.bool_]) -> Region:
         """The pixels that a nonempty (rows, columns) mask of the grid can touch once it is resampled."""
@@ -120,6 +117,9 @@ class GridFrame:
     ) -> NDArray[np.float32]:
         """`resample` of (rows, columns) or (rows, columns, up to 4 channels), the border continued."""
         rows, columns = size[0], size[1]
+        if wanted == self.region:  # whole cells: the same samples in a fifth of the time
+            resized = cv2.resize(grid, (columns, rows), interpolation=cv2.INTER_LINEAR)
+            return np.asarray(resized, np.float32)
         step_x, step_y = (wanted[2] - wanted[0]) / columns, (wanted[3] - wanted[1]) / rows
         per_x, per_y = self.cells_per_pixel
         first_column, first_row = self.to_grid(wanted[0] + 0.5 * step_x, wanted[1] + 0.5 * step_y)
