@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from converters.annotation import Mask, Seed
+from models.inference.agreement import disagreement
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.raster import GridFrame, mark_seeds
 from models.inference.soft_masks import FloatArray, SoftMasks, soft_masks
@@ -31,7 +32,6 @@ HOLLOW_CUT = 0.9  # share of the seed's probability that cuts a mask which does 
 SAME_BOX_IOU = 0.8  # proposals that overlap so far are one object under two names
 TAU_RANGE = (0.02, 0.98)
 CACHED_SEEDS = 64
-COVERED_POSITIVES, COVERED_NEGATIVES = 0.3, 0.6  # as in models.inference.seednet
 INSTANCE_SEED_TRIALS = 12
 
 
@@ -103,12 +103,10 @@ class ProposalEncoding(Encoding):
     def _levels(self, seed: Seed, seeds: Sequence[Seed]) -> SeedLevels:
         """The best different proposals under a seed, considering what they do at the other seeds."""
         own = self._cover(seed)
-        scores = self._scores.copy()
-        for agrees, weight in ((True, COVERED_POSITIVES), (False, -COVERED_NEGATIVES)):
-            others = [s for s in seeds if (s.positive == seed.positive) == agrees and s != seed]
-            if others:
-                covered = np.mean([self._cover(s) >= CUT for s in others], axis=0, dtype=np.float32)
-                scores += np.float32(weight) * covered
+        others = [(s.positive == seed.positive, self._cover(s) >= CUT) for s in seeds if s != seed]
+        scores = self._scores - disagreement(
+            [c for same, c in others if same], [c for same, c in others if not same]
+        )
         candidates = np.flatnonzero(own >= CUT)
         if candidates.size == 0:
             # A hole in a mask, or its rim: the proposal that comes nearest to covering the seed.

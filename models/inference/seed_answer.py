@@ -1,7 +1,7 @@
 """What SeedNet answers to one click, and which of its hypotheses several clicks together believe.
 
 A seed has K levels; each may be cut at any threshold. The network predicts the IoU of every pair; the
-other clicks add evidence: a hypothesis should cover those of the same sign and leave out the rest.
+other clicks speak against some: a hypothesis should cover those of the same sign and leave out the rest.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architectures.level_scorer import THRESHOLD_SHARPNESS, THRESHOLDS
+from models.inference.agreement import disagreement
 
 Grid = NDArray[np.float32]
 
@@ -21,8 +22,7 @@ Grid = NDArray[np.float32]
 TEMPERATURE = 2.0
 SEED_CLEARANCE = 0.4  # logits; a seed always belongs to its own mask
 TAU_RANGE = (0.02, 0.98)
-# In units of IoU: what covering a click of the same sign is worth, and what covering one of the other costs.
-COVERED_SAME, COVERED_OTHER = 0.3, 0.6
+NO_DOUBT = np.float32(0.0)
 
 
 def sigmoid(x: Grid | np.float32 | float) -> Grid:
@@ -58,18 +58,18 @@ class SeedAnswer:
         height, width = self.logits.shape[1:]
         return self.logits[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
 
-    def evidence(self, same: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]]) -> Grid:
-        """(K, T): what the other clicks, as (row, column) cells, add to the predicted IoU."""
-        total = np.zeros_like(self.ious)
-        for cells, weight in ((same, COVERED_SAME), (other, -COVERED_OTHER)):
-            if cells:
-                covered = [self.at(*cell)[:, None] > np.array(THRESHOLDS) for cell in cells]
-                total += np.float32(weight) * np.mean(covered, axis=0, dtype=np.float32)
-        return total
+    def disagreement(
+        self, same: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]]
+    ) -> Grid | np.float32:
+        """(K, T): what the other clicks, as (row, column) cells of either sign, take off the IoU."""
+        return disagreement([self._covers(cell) for cell in same], [self._covers(cell) for cell in other])
 
-    def best_per_level(self, evidence: Grid | None = None) -> list[Hypothesis]:
+    def _covers(self, cell: tuple[int, int]) -> NDArray[np.bool_]:
+        return np.asarray(self.at(*cell)[:, None] > np.array(THRESHOLDS))
+
+    def best_per_level(self, doubt: Grid | np.float32 = NO_DOUBT) -> list[Hypothesis]:
         """The best threshold of each level, interpolated between THRESHOLDS."""
-        belief = self.ious if evidence is None else self.ious + evidence
+        belief = self.ious - doubt
         weight = np.exp((belief - belief.max(axis=1, keepdims=True)) * THRESHOLD_SHARPNESS)
         thresholds = (weight / weight.sum(axis=1, keepdims=True)) @ np.array(THRESHOLDS)
         best = belief.max(axis=1)

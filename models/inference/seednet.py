@@ -103,8 +103,8 @@ class SeedNetEncoding(Encoding):
         """The best threshold of each of the seed's levels, in the light of the other clicks."""
         cells = [(s.positive == seed.positive, self._answers.cell(s.x, s.y)) for s in seeds if s != seed]
         answer = self._answers.answer(seed, seeds)
-        evidence = answer.evidence([c for same, c in cells if same], [c for same, c in cells if not same])
-        return answer.best_per_level(evidence)
+        doubt = answer.disagreement([c for same, c in cells if same], [c for same, c in cells if not same])
+        return answer.best_per_level(doubt)
 
     def _hypothesis(self, seed: Seed, seeds: Sequence[Seed], level: int | None) -> Hypothesis:
         hypotheses = self._hypotheses(seed, seeds)

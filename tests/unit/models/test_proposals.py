@@ -70,6 +70,7 @@ def test_a_negative_click_chooses_the_smaller_level(cup_on_table: ProposalEncodi
 def test_two_positive_clicks_agree_on_one_proposal_or_unite(cup_on_table: ProposalEncoding) -> None:
     both = [Seed(30.0, 25.0), Seed(70.0, 25.0)]
     assert np.array_equal(cup_on_table.mask(both), box_mask(10, 10, 90, 50))
+    assert cup_on_table.level_scores(both) == pytest.approx((0.5, 0.9, 0.0))  # the cup misses one of them
     united = cup_on_table.mask(both, level=0)
     assert np.array_equal(united, box_mask(20, 15, 40, 35) | box_mask(60, 15, 80, 35))
 
