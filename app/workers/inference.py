@@ -5,13 +5,13 @@ torch is imported here, by the first request, and nowhere earlier in the window'
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from app.i18n import phrase
+from app.workers.cores import take_cores
 from app.workers.similar import FindSimilar, SearchPicture, find_similar, search_picture
 from app.workers.task import OnEvent, ShouldStop, Stopped
 
@@ -171,6 +171,7 @@ class InferenceEngine:
             on_event(Phase(phrase("Loading the model…")))
             self._load = self._load or _import_models()
             return self._choices(request)
+        take_cores()
         if isinstance(request, FindObjects):
             on_event(Phase(phrase("Finding objects…")))
             return request.encoding.instances(min_score=request.min_score, max_count=request.max_count)
@@ -193,6 +194,7 @@ class InferenceEngine:
         if known is not None:
             return known
         on_event(Phase(phrase("Reading the picture…")))
+        take_cores()  # the model may only now have brought torch
         try:
             encoding = self._segmenter.encode(request.image, region=request.region, should_stop=should_stop)
         except Exception:
@@ -236,10 +238,6 @@ def list_models(request: ListModels) -> tuple[ModelChoice, ...]:
 
 
 def _import_models() -> Any:
-    import torch
-
     from models import load_segmenter
 
-    # One core stays with the window; the setting is global to the process, so it is made once.
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     return load_segmenter

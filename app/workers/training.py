@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.core.review import ReviewStatus, review_of
+from app.workers.cores import cores_for_training
 from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.errors import ConverterError
 from converters.labelme_json import find_image, read_labelme
@@ -174,7 +175,8 @@ def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) ->
     translate = _EventTranslator(on_event)
     result = None
     try:
-        result = fine_tune(job, should_stop=ends, on_event=translate)
+        with cores_for_training():
+            result = fine_tune(job, should_stop=ends, on_event=translate)
     except Cancelled:
         pass
     finally:
