@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import QPointF, Qt, Slot
+from PySide6.QtCore import QPointF, Qt, QTimer, Slot
 from PySide6.QtGui import QKeySequence
 
 from app.canvas.markers import draw_seed
@@ -19,6 +19,8 @@ from app.tools.picking import instance_at
 from converters.annotation import Instance, Mask, Provenance, Seed, new_instance_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtGui import QKeyEvent, QPainter
 
     from app.canvas.view import CanvasView
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 TAU_STEP = 0.02
 FINE_STEP = 0.004
+REST_MS = 40  # what the next click may ask is computed once the pointer has rested so long
 
 
 class SeedTool(GrowingTool):
@@ -46,6 +49,10 @@ class SeedTool(GrowingTool):
         super().__init__(session, view)
         self._committing: dict[int, str] = {}
         self._own_edit = False
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._expect_click)
         self._background.finished.connect(self._on_finished)
         self._background.failed.connect(self._on_failed)
 
@@ -109,11 +116,14 @@ class SeedTool(GrowingTool):
         width, height = self.view.viewport.image_width, self.view.viewport.image_height
         inside = 0 <= event.x < width and 0 <= event.y < height
         self._hover = Seed(event.x, event.y) if inside else None
-        if not self._seeds and not self._frame.isActive():
+        if self._seeds:
+            self._rest.start()
+        elif not self._frame.isActive():
             self._frame.start()
 
     def pointer_leave(self) -> None:
         self._hover = None
+        self._rest.stop()
         if not self._seeds:
             self._forget_grown()
 
@@ -203,9 +213,31 @@ class SeedTool(GrowingTool):
         self.view.update()
         self._refresh()
 
+    @Slot()
+    def _expect_click(self) -> None:
+        """Have the encoding answer, and remember, what a click where the pointer rests would ask."""
+        if not self._seeds or self._hover is None or self._is_committing:
+            return
+        x, y = self._hover.x, self._hover.y
+        if any((seed.x, seed.y) == (x, y) for seed in self._seeds):
+            return
+        clicks = [(*self._seeds, Seed(x, y, positive)) for positive in (True, False)]
+        encoding = self._encoding(clicks[0])
+        if encoding is None:
+            return
+
+        def answer(should_stop: Callable[[], bool]) -> None:
+            for seeds in clicks:
+                if not should_stop():
+                    encoding.level_scores(seeds)
+
+        self._background.submit("expect", ("expect", 0), answer)
+
     @Slot(object, object)
     def _on_finished(self, key: tuple[str, int], result: Any) -> None:
         lane, number = key
+        if lane == "expect":
+            return
         if lane == "level":
             grown, tau = result
             if grown is self._grown:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -96,7 +96,8 @@ class ClickAnswers:
 
     def _request(self, seed: Seed, seeds: Sequence[Seed]) -> _Request:
         if self._network.refiner is None or seed != next(s for s in seeds if s.positive):
-            return _Request(seed)
+            # What a negative click lies on is asked for as what a positive one does.
+            return _Request(seed if seed.positive else replace(seed, positive=True))
         return _Request(seed, frozenset(seeds) - {seed})
 
     def _requests(self, seeds: Sequence[Seed]) -> list[_Request]:
@@ -106,8 +107,7 @@ class ClickAnswers:
         return list(dict.fromkeys(wanted))
 
     def _judged(self, requests: Sequence[_Request]) -> list[SeedAnswer]:
-        # What a negative click lies on is asked for as what a positive one does.
-        own = [self._click(Seed(r.seed.x, r.seed.y)) for r in requests]
+        own = [self._click(r.seed) for r in requests]
         clicks = [[c, *(self._click(s) for s in r.others)] for c, r in zip(own, requests, strict=True)]
         longest = max(len(c) for c in clicks)
         padded = [c + [(0.0, 0.0, 0.0)] * (longest - len(c)) for c in clicks]

@@ -391,6 +391,27 @@ def test_selecting_alone_changes_nothing(kept):
     assert np.array_equal(kept.grab(), shown)
 
 
+def test_what_the_next_click_may_ask_is_answered_while_the_pointer_rests(seeds, monkeypatch, qtbot):
+    seeds.click(60, 60)
+    seeds.settle()
+    asked, encoding = [], seeds.session.encoding
+    answer = encoding.level_scores
+    monkeypatch.setattr(encoding, "level_scores", lambda clicks: asked.append(clicks) or answer(clicks))
+    first, state = seeds.session.seed_state.seeds[0], seeds.session.seed_state
+    seeds.move(60, 60)  # on the seed itself there is nothing more to ask
+    seeds.move(150, 120)
+    qtbot.waitUntil(lambda: len(asked) == 2, timeout=5000)
+    seeds.settle()
+    assert [clicks[0] for clicks in asked] == [first, first]
+    (_, more), (_, less) = asked
+    assert (more.x, more.y) == (less.x, less.y)
+    assert (more.positive, less.positive) == (True, False)
+    assert seeds.session.seed_state == state
+    seeds.click(150, 120)
+    seeds.settle()
+    assert seeds.session.seed_state.seeds == asked[0]
+
+
 def test_a_negative_seed_can_be_added_later(kept):
     kept.session.select(("grown",))
     kept.settle()

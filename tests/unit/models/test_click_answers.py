@@ -125,3 +125,12 @@ def test_memory_is_bounded_and_told(network, monkeypatch):
         answers.answer(Seed(x + 0.5, 30.0), [Seed(x + 0.5, 30.0)])
     one = answers.answer(Seed(9.5, 30.0), [Seed(9.5, 30.0)]).logits.nbytes
     assert answers.nbytes == before + (6 + click_answers.CACHED_ASKS) * one
+
+
+def test_a_place_is_judged_once_whichever_sign_its_click_has(network):
+    answers = make_answers(network)
+    answers.answer(CUP, [CUP])
+    answers.answer(CUP, [CUP, SAUCER])
+    network.judged.clear()
+    answers.answer(CUP, [CUP, Seed(SAUCER.x, SAUCER.y, positive=False)])
+    assert network.judged == [1]  # the cup's mask without what is there
