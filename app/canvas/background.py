@@ -24,7 +24,7 @@ class _Worker(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.lock = threading.Lock()
-        self.waiting: OrderedDict[Hashable, tuple[Any, Job]] = OrderedDict()
+        self.waiting: OrderedDict[Hashable, tuple[Any, Job, bool]] = OrderedDict()
         self.running: Hashable = None
         self.stopping = False
         self.wake.connect(self.run)
@@ -35,10 +35,10 @@ class _Worker(QObject):
             with self.lock:
                 if self.stopping or not self.waiting:
                     return
-                lane, (key, job) = self.waiting.popitem(last=False)
+                lane, (key, job, gives_way) = self.waiting.popitem(last=False)
                 self.running = lane
             try:
-                result = job(partial(self._is_stale, lane))
+                result = job(partial(self._is_stale, lane, gives_way))
                 error = None
             except Exception as problem:
                 result, error = None, (problem, traceback.format_exc())
@@ -46,8 +46,8 @@ class _Worker(QObject):
             with self.lock:
                 self.running = None
 
-    def _is_stale(self, lane: Hashable) -> bool:
-        return self.stopping or lane in self.waiting
+    def _is_stale(self, lane: Hashable, gives_way: bool) -> bool:
+        return self.stopping or lane in self.waiting or (gives_way and bool(self.waiting))
 
 
 class Background(QObject):
@@ -70,8 +70,12 @@ class Background(QObject):
         self._thread: QThread | None = None
         self._worker: _Worker | None = None
 
-    def submit(self, lane: Hashable, key: Any, job: Job) -> None:
-        """Run `job(should_stop)` soon; its result comes with `finished(key, result)`."""
+    def submit(self, lane: Hashable, key: Any, job: Job, *, gives_way: bool = False) -> None:
+        """Run `job(should_stop)` soon; its result comes with `finished(key, result)`.
+
+        Args:
+            gives_way: whether the job is told to stop as soon as one of any other lane waits.
+        """
         if self._worker is None:
             self._thread = QThread()
             self._worker = _Worker()
@@ -80,7 +84,7 @@ class Background(QObject):
             self._thread.start()
         with self._worker.lock:
             self._worker.waiting.pop(lane, None)
-            self._worker.waiting[lane] = (key, job)
+            self._worker.waiting[lane] = (key, job, gives_way)
         self._worker.wake.emit()
 
     def drop(self, lane: Hashable) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer, Slot
 
 from app.canvas.background import Background
 from app.session import SeedState
-from app.tools.grow import Grown, Growth, enter_level, grow_whole
+from app.tools.grow import Grown, Growth, enter_level, grow, grow_whole
 from app.tools.tool import Tool
 from converters.annotation import Seed
 
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from models.segmenter import Encoding
 
 FRAME_MS = 16
+REST_MS = 40
 HOVER_OPACITY, GROWN_OPACITY = 0.32, 0.5
 
 
 class GrowingTool(Tool):
     """Seeds and the region they mean, under the pointer or clicked.
 
-    A job for the screen (only what shows, at the screen's resolution) runs for every change; the
-    whole mask in every pixel is computed when it goes into the document.
+    A job for the screen (only what shows, at the screen's resolution) runs for every change; while the
+    pointer rests, it is done in advance for a click there of either sign. The whole mask in every pixel is
+    computed when it goes into the document.
     """
 
     def __init__(self, session: Session, view: CanvasView) -> None:
@@ -36,6 +38,7 @@ class GrowingTool(Tool):
         self._changed = False
         self._hover: Seed | None = None
         self._grown: Grown | None = None
+        self._expected: tuple[Grown, ...] = ()
         self._numbers = count(1)
         self._newest = self._newest_whole = 0
         self._own_options = False
@@ -44,6 +47,10 @@ class GrowingTool(Tool):
         self._frame.setSingleShot(True)
         self._frame.setInterval(FRAME_MS)
         self._frame.timeout.connect(self._show_hover)
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MS)
+        self._rest.timeout.connect(self._expect_click)
 
     @property
     def _is_committing(self) -> bool:
@@ -91,7 +98,13 @@ class GrowingTool(Tool):
         if encoding is None:
             return
         request = self._screen_request(encoding, self._seeds)
-        if request is not None:
+        known = [g for g in (self._grown, *self._expected) if g is not None]
+        ready = next((g for g in known if g.encoding is encoding and g.request == request), None)
+        if ready is not None:
+            self._background.drop("screen")
+            self._newest = next(self._numbers)  # what is still on its way is late
+            self._show(ready)
+        elif request is not None:
             self._submit("screen", encoding, request)
         if self._editing is not None and self._changed:
             self._submit("whole", encoding, self._whole_request(encoding))
@@ -124,6 +137,29 @@ class GrowingTool(Tool):
         request = self._screen_request(encoding, (self._hover,))
         if request is not None:
             self._submit("screen", encoding, request)
+
+    def _forget_requests(self) -> None:
+        for lane in ("screen", "expect"):
+            self._background.drop(lane)
+        self._rest.stop()
+        self._newest, self._expected = 0, ()
+
+    @Slot()
+    def _expect_click(self) -> None:
+        if not self._seeds or self._hover is None or self._is_committing:
+            return
+        x, y = self._hover.x, self._hover.y
+        encoding = self._encoding((*self._seeds, self._hover))
+        if encoding is None or any((seed.x, seed.y) == (x, y) for seed in self._seeds):
+            return
+        clicks = [(*self._seeds, Seed(x, y, positive)) for positive in (True, False)]
+        requests = [r for r in (self._screen_request(encoding, seeds) for seeds in clicks) if r is not None]
+        self._background.submit(
+            "expect",
+            ("expect", next(self._numbers)),
+            lambda should_stop: tuple(grow(encoding, r) for r in requests if not should_stop()),
+            gives_way=True,
+        )
 
     def _forget_grown(self) -> None:
         self._newest = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import QPointF, Qt, QTimer, Slot
+from PySide6.QtCore import QPointF, Qt, Slot
 from PySide6.QtGui import QKeySequence
 
 from app.canvas.markers import draw_seed
@@ -19,8 +19,6 @@ from app.tools.picking import instance_at
 from converters.annotation import Instance, Mask, Provenance, Seed, new_instance_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from PySide6.QtGui import QKeyEvent, QPainter
 
     from app.canvas.view import CanvasView
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 TAU_STEP = 0.02
 FINE_STEP = 0.004
-REST_MS = 40  # what the next click may ask is computed once the pointer has rested so long
 
 
 class SeedTool(GrowingTool):
@@ -49,10 +46,6 @@ class SeedTool(GrowingTool):
         super().__init__(session, view)
         self._committing: dict[int, str] = {}
         self._own_edit = False
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(REST_MS)
-        self._rest.timeout.connect(self._expect_click)
         self._background.finished.connect(self._on_finished)
         self._background.failed.connect(self._on_failed)
 
@@ -199,8 +192,7 @@ class SeedTool(GrowingTool):
 
     def _start_anew(self, *, keep_preview: bool = False) -> None:
         """Ready for the next object, with the model's own τ and level."""
-        self._background.drop("screen")
-        self._newest = 0
+        self._forget_requests()
         self._seeds, self._grown, self._hover = (), None, None
         self._set_options(None, None)
         if not keep_preview:
@@ -213,32 +205,12 @@ class SeedTool(GrowingTool):
         self.view.update()
         self._refresh()
 
-    @Slot()
-    def _expect_click(self) -> None:
-        """Have the encoding answer, and remember, what a click where the pointer rests would ask."""
-        if not self._seeds or self._hover is None or self._is_committing:
-            return
-        x, y = self._hover.x, self._hover.y
-        if any((seed.x, seed.y) == (x, y) for seed in self._seeds):
-            return
-        clicks = [(*self._seeds, Seed(x, y, positive)) for positive in (True, False)]
-        encoding = self._encoding(clicks[0])
-        if encoding is None:
-            return
-
-        def answer(should_stop: Callable[[], bool]) -> None:
-            for seeds in clicks:
-                if not should_stop():
-                    encoding.level_scores(seeds)
-
-        self._background.submit("expect", ("expect", 0), answer)
-
     @Slot(object, object)
     def _on_finished(self, key: tuple[str, int], result: Any) -> None:
         lane, number = key
         if lane == "expect":
-            return
-        if lane == "level":
+            self._expected = result if self._seeds else ()
+        elif lane == "level":
             grown, tau = result
             if grown is self._grown:
                 self.session.set_option("level", number)
@@ -312,9 +284,8 @@ class SeedTool(GrowingTool):
     def _end_tuning(self) -> None:
         if self._editing is None:
             return
-        self._background.drop("screen")
+        self._forget_requests()
         self._editing, self._seeds, self._grown, self._changed = None, (), None, False
-        self._newest = 0
         self.view.annotations.mute(None)
         self.view.preview.clear()
         if self.session.document is not None:

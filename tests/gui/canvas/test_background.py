@@ -46,6 +46,25 @@ def test_the_newest_of_a_lane_wins_and_lanes_keep_their_order(background, qtbot)
     qtbot.waitUntil(lambda: background.is_idle)
 
 
+@pytest.mark.parametrize("gives_way", [True, False])
+def test_a_job_that_gives_way_is_told_to_stop_when_another_waits(background, qtbot, gives_way):
+    gate, started, told = threading.Event(), threading.Event(), {}
+
+    def patient(should_stop):
+        started.set()
+        before = should_stop()
+        gate.wait(10)
+        return before, should_stop()
+
+    background.finished.connect(lambda key, result: told.update({key: result}))
+    background.submit("a", 1, patient, gives_way=gives_way)
+    assert started.wait(10)
+    background.submit("b", 2, lambda should_stop: should_stop())
+    gate.set()
+    qtbot.waitUntil(lambda: len(told) == 2)
+    assert told == {1: (False, gives_way), 2: False}
+
+
 def test_an_error_is_told_with_its_details(background, qtbot):
     def fail(should_stop):
         raise ValueError("no such seed")

@@ -407,9 +407,35 @@ def test_what_the_next_click_may_ask_is_answered_while_the_pointer_rests(seeds, 
     assert (more.x, more.y) == (less.x, less.y)
     assert (more.positive, less.positive) == (True, False)
     assert seeds.session.seed_state == state
+    asked.clear()
+    seeds.press(150, 120, RIGHT)
+    assert seeds.session.seed_state.seeds == (first, less)  # at once
+    seeds.settle()
+    assert asked == []
+
+
+def test_what_was_shown_under_the_pointer_is_not_computed_again_for_the_click(seeds):
+    seeds.move(60, 60)
+    seeds.settle()
+    computed = len(seeds.session.encoding.asked)
+    seeds.press(60, 60)
+    assert len(seeds.session.seed_state.seeds) == 1
+    assert seeds.session.seed_state.tau == 0.5
+    seeds.settle()
+    assert len(seeds.session.encoding.asked) == computed
+
+
+def test_an_expected_click_is_forgotten_with_the_seeds(seeds, qtbot):
+    seeds.click(60, 60)
+    seeds.settle()
+    seeds.move(150, 120)
+    qtbot.wait(100)
+    seeds.settle()
+    seeds.key(Qt.Key.Key_Escape)
     seeds.click(150, 120)
     seeds.settle()
-    assert seeds.session.seed_state.seeds == asked[0]
+    assert [(s.positive) for s in seeds.session.seed_state.seeds] == [True]
+    assert close_to(seeds.color_at(70, 80), RED)
 
 
 def test_a_negative_seed_can_be_added_later(kept):
