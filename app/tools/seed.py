@@ -36,8 +36,8 @@ class SeedTool(GrowingTool):
     name: ClassVar[str] = "seed"
     title: ClassVar[str] = phrase("Seed")
     hint: ClassVar[str] = phrase(
-        "Click an object to grow it; right-click or Alt-click takes away. Scroll for τ, Enter keeps, "
-        "Esc drops, Shift-click selects a finished one to tune it again."
+        "Click grows an object; right-click or Alt-click takes away. Scroll: τ. Enter keeps, Esc drops. "
+        "Shift-click tunes a finished one."
     )
     icon: ClassVar[str] = "mdi6.sprout-outline"
     shortcut: ClassVar[str] = "S"
