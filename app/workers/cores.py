@@ -5,20 +5,26 @@ torch keeps the number per thread; one that has not used torch yet begins with w
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 _training = threading.Event()
+
+
+@cache
+def all_cores() -> int:
+    """What torch takes by itself: every core, or what OMP_NUM_THREADS says."""
+    return int(sys.modules["torch"].get_num_threads())
 
 
 def take_cores() -> None:
     """Settle the number for what this thread is about to compute; brings no torch where there is none yet."""
     torch = sys.modules.get("torch")
     if torch is not None:
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) - _training.is_set()))
+        torch.set_num_threads(max(1, all_cores() - _training.is_set()))
 
 
 @contextmanager
