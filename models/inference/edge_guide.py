@@ -69,9 +69,7 @@ class EdgeGuide:
         top, bottom, left, right = box
         part = similarity[top:bottom, left:right]
         planes = self._sampled(self._coefficients(soft, near), box, wanted, similarity.shape)
-        guided = _applied(
-            planes, [c[top:bottom, left:right] for c in self._colors_of(wanted, similarity.shape)]
-        )
+        guided = _applied(planes, self._colors_of(wanted, similarity.shape, box))
         change = guided - _step(part, tau, SOFT)
         # The noise of single pixels is no edge.
         part += np.float32(strength) * cv2.blur(change, (3, 3))
@@ -125,20 +123,20 @@ class EdgeGuide:
         bottom, right = min(size[0], bottom), min(size[1], right)
         return (top, bottom, left, right) if top < bottom and left < right else None
 
-    def _colors_of(self, wanted: Region, size: tuple[int, ...]) -> Sequence[NDArray[np.uint8]]:
-        """The picture's planes at the result's size; the last ones are kept, as a preview asks again."""
+    def _colors_of(self, wanted: Region, size: tuple[int, ...], box: Box) -> list[NDArray[np.uint8]]:
+        """The picture's planes at a box of the result's pixels; a preview's are kept, as it asks again."""
+        top, bottom, left, right = box
+        x0, y0, x1, y1 = wanted
+        part: NDArray[np.uint8] = self._image[y0:y1, x0:x1]
         rows, columns = size[0], size[1]
+        if part.shape[:2] == (rows, columns):
+            return _planes(part[top:bottom, left:right])
         shown = self._shown
         if shown is None or shown[:2] != (wanted, (rows, columns)):
-            x0, y0, x1, y1 = wanted
-            part: NDArray[np.uint8] = self._image[y0:y1, x0:x1]
-            if part.shape[:2] != (rows, columns):
-                shrinks = columns < x1 - x0
-                interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-                resized = cv2.resize(np.ascontiguousarray(part), (columns, rows), interpolation=interpolation)
-                part = np.asarray(resized, np.uint8)
-            shown = self._shown = (wanted, (rows, columns), _planes(part))
-        return shown[2]
+            interpolation = cv2.INTER_AREA if columns < x1 - x0 else cv2.INTER_LINEAR
+            resized = cv2.resize(np.ascontiguousarray(part), (columns, rows), interpolation=interpolation)
+            shown = self._shown = (wanted, (rows, columns), _planes(np.asarray(resized, np.uint8)))
+        return [plane[top:bottom, left:right] for plane in shown[2]]
 
 
 def _inverse_covariance(colors: FloatMap) -> list[FloatMap]:
