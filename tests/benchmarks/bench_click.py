@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from statistics import median, quantiles
-from time import perf_counter, sleep
+from time import perf_counter
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from app.services.desk import Desk
 from app.theme import ThemeManager
 from converters.annotation import Seed
 from models.registry import load_segmenter
+from tests.benchmarks.event_loop import wait_for, wait_until
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
@@ -80,20 +81,9 @@ class Window:
         self.window.resize(1440, 900)
         self.window.show()
         self.desk.pictures.open_path(folder)
-        self.wait(lambda: self.desk.session.encoding is not None)
+        wait_until(lambda: self.desk.session.encoding is not None)
         self.desk.session.set_tool("seed")
-        self.rest(1.0)
-
-    def wait(self, condition):
-        end = perf_counter() + 60
-        while not condition():
-            assert perf_counter() < end, "waited too long"
-            QApplication.processEvents()
-            sleep(0.0002)  # as an event loop sleeps: the worker threads are to have the processor
-
-    def rest(self, seconds):
-        end = perf_counter() + seconds
-        self.wait(lambda: perf_counter() > end)
+        wait_for(1.0)
 
     def click(self, seed, count, *, rests):
         """Seconds from the press until the region of so many seeds is painted."""
@@ -102,14 +92,14 @@ class Window:
         button = Qt.MouseButton.LeftButton if seed.positive else Qt.MouseButton.RightButton
         QTest.mouseMove(view, at)
         if rests:
-            self.rest(REST_S)
+            wait_for(REST_S)
         begin = perf_counter()
         QTest.mousePress(view, button, Qt.KeyboardModifier.NoModifier, at)
-        self.wait(lambda: len(state.seed_state.seeds) == count)
+        wait_until(lambda: len(state.seed_state.seeds) == count)
         QApplication.processEvents()  # paints
         spent = perf_counter() - begin
         QTest.mouseRelease(view, button, Qt.KeyboardModifier.NoModifier, at)
-        self.rest(0.05)
+        wait_for(0.05)
         return spent
 
     def close(self):
@@ -127,7 +117,7 @@ def test_from_the_press_to_the_paint(qapp, tmp_path):
                 for number, seed in enumerate(three_clicks(draw)):
                     times[number].append(window.click(seed, number + 1, rests=rests))
                 QTest.keyClick(window.window.canvas, Qt.Key.Key_Escape)
-                window.rest(0.05)
+                wait_for(0.05)
             report(f"in the window, the pointer {'rested' if rests else 'just arrived'}", times)
     finally:
         window.close()

@@ -9,7 +9,7 @@ a busy machine and for the interpreter lock, "thread" is what this thread alone 
 from __future__ import annotations
 
 from statistics import median, quantiles
-from time import perf_counter, sleep, thread_time
+from time import perf_counter, thread_time
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from app.services.desk import Desk
 from app.theme import ThemeManager
 from converters.annotation import ImageAnnotation, Instance, Mask, Provenance, Seed
 from converters.labelme_json import write_labelme
+from tests.benchmarks.event_loop import wait_for, wait_until
 from tests.gui.window.color_segmenter import color_engine
 
 pytestmark = pytest.mark.benchmark
@@ -103,7 +104,7 @@ class Bench:
         self.window.show()
         self.folder = folder
         self.desk.pictures.open_path(folder)
-        self.wait(lambda: self.desk.session.encoding is not None)
+        wait_until(lambda: self.desk.session.encoding is not None)
         self.rest()
 
     @property
@@ -114,17 +115,10 @@ class Bench:
     def document(self):
         return self.desk.session.document
 
-    def wait(self, condition):
-        end = perf_counter() + 120
-        while not condition():
-            assert perf_counter() < end, "waited too long"
-            QApplication.processEvents()
-            sleep(0.0002)  # as an event loop sleeps: the worker threads are to have the processor
-
     def rest(self):
         """Until nothing is modified and nothing runs."""
         saving, pictures = self.desk.saving, self.desk.pictures
-        self.wait(
+        wait_until(
             lambda: (
                 saving.state == "saved"
                 and not saving.runner.is_busy
@@ -132,13 +126,7 @@ class Bench:
                 and not self.desk.segmentation.runner.is_busy
             )
         )
-        self.beat_for(0.2)
-
-    def beat_for(self, seconds):
-        end = perf_counter() + seconds
-        while perf_counter() < end:
-            QApplication.processEvents()
-            sleep(0.0002)
+        wait_for(0.2)
 
     def close(self):
         self.window.close()
@@ -211,9 +199,9 @@ def measure_autosave(bench):
         bench.document.relabel([bench.document.annotation.instances[number].id], f"saved {number}")
         QApplication.processEvents()
         with Heart() as heart:
-            bench.wait(lambda: bench.desk.saving.state == "saved")
+            wait_until(lambda: bench.desk.saving.state == "saved")
         gaps.append(heart.longest)
-        bench.beat_for(0.1)
+        wait_for(0.1)
     report("longest gap of the event loop at autosave", gaps)
 
 
@@ -225,7 +213,7 @@ def measure_switching(bench):
         with Heart() as heart:
             command = "previous_picture" if number % 2 else "next_picture"
             bench.window.actions_by_id[command].trigger()
-            bench.wait(lambda image=image: bench.session.image not in (None, image))
-            bench.beat_for(0.3)
+            wait_until(lambda image=image: bench.session.image not in (None, image))
+            wait_for(0.3)
         gaps.append(heart.longest)
     report("longest gap when another picture comes", gaps)
