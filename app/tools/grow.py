@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from app.workers.cores import take_cores
 from converters.annotation import Mask
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def grow(encoding: Encoding, request: Growth) -> Grown:
     Raises:
         SegmenterError: a seed lies outside what was encoded.
     """
+    take_cores()
     scores = encoding.level_scores(request.seeds)
     level = request.level
     if level is None or level >= len(scores):

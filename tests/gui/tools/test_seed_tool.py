@@ -5,9 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from PySide6.QtCore import Qt
 
 from app.tools.grow import TAU_MAX, TAU_MIN, Growth, enter_level, grow, grow_whole
+from app.workers import cores
 from converters.annotation import Mask, Provenance, Seed
 from tests.gui.canvas_scene import (
     BLUE_SQUARE,
@@ -540,3 +542,22 @@ def test_entering_a_level_keeps_the_area():
     tau = enter_level(grown, 1)
     entered = grow(encoding, replace(grown.request, tau=tau, level=1))
     assert entered.array.sum() == pytest.approx(grown.array.sum(), rel=0.05)
+
+
+def test_a_click_leaves_the_training_its_cores(seeds, monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    cores.all_cores.cache_clear()
+    used, encoding = [], seeds.session.encoding
+    answer = encoding.level_scores
+    monkeypatch.setattr(encoding, "level_scores", lambda s: used.append(torch.get_num_threads()) or answer(s))
+    with cores.cores_for_training():
+        seeds.click(60, 60)
+        seeds.settle()
+    during = list(used)
+    seeds.click(150, 120)
+    seeds.settle()
+    torch.set_num_threads(before)
+    cores.all_cores.cache_clear()
+    assert set(during) == {3}
+    assert used[-1] == 4
