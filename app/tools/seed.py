@@ -224,6 +224,8 @@ class SeedTool(GrowingTool):
 
     @Slot(object, object, str)
     def _on_failed(self, key: tuple[str, int], problem: Exception, details: str) -> None:
+        if key[0] == "expect":
+            return  # nobody asked yet; a click there will tell
         if key[0] == "commit":
             self._committing.pop(key[1], None)
             self.view.preview.clear()

@@ -194,7 +194,6 @@ class InferenceEngine:
         if known is not None:
             return known
         on_event(Phase(phrase("Reading the picture…")))
-        take_cores()  # the model may only now have brought torch
         try:
             encoding = self._segmenter.encode(request.image, region=request.region, should_stop=should_stop)
         except Exception:

@@ -36,7 +36,8 @@ class EdgeGuide:
     """The colours of one encoded picture, ready to guide any number of masks.
 
     Args:
-        prepared: `frame.prepare` of the picture.
+        image: (H, W, 3) uint8 RGB, the whole picture.
+        prepared: (padded_height, padded_width, 3) uint8, `frame.prepare` of it.
     """
 
     def __init__(self, image: RgbImage, frame: GridFrame, prepared: RgbImage) -> None:
@@ -149,12 +150,13 @@ def _inverse_covariance(colors: FloatMap) -> list[FloatMap]:
 
     rr, gg, bb = (covariance(i, i) + SMOOTHNESS for i in range(3))
     rg, rb, gb = covariance(0, 1), covariance(0, 2), covariance(1, 2)
+    in_rg, in_rb, in_gb = rb * gb - rg * bb, rg * gb - rb * gg, rg * rb - rr * gb
     minors = (
-        (gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg),
-        (rb * gb - rg * bb, rr * bb - rb * rb, rg * rb - rr * gb),
-        (rg * gb - rb * gg, rg * rb - rr * gb, rr * gg - rg * rg),
+        (gg * bb - gb * gb, in_rg, in_rb),
+        (in_rg, rr * bb - rb * rb, in_gb),
+        (in_rb, in_gb, rr * gg - rg * rg),
     )
-    determinant = rr * minors[0][0] + rg * minors[0][1] + rb * minors[0][2]
+    determinant = rr * minors[0][0] + rg * in_rg + rb * in_rb
     return [np.dstack([m / determinant for m in row]).astype(np.float32) for row in minors]
 
 

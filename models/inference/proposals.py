@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from converters.annotation import Mask, Seed
-from models.inference.agreement import disagreement
+from models.inference.disagreement import disagreement
 from models.inference.grid_segmenter import GridSegmenter
 from models.inference.raster import GridFrame, mark_seeds
 from models.inference.soft_masks import FloatArray, SoftMasks, soft_masks
@@ -104,9 +104,7 @@ class ProposalEncoding(Encoding):
         """The best different proposals under a seed, considering what they do at the other seeds."""
         own = self._cover(seed)
         others = [(s.positive == seed.positive, self._cover(s) >= CUT) for s in seeds if s != seed]
-        scores = self._scores - disagreement(
-            [c for same, c in others if same], [c for same, c in others if not same]
-        )
+        scores = self._scores - disagreement(others)
         candidates = np.flatnonzero(own >= CUT)
         if candidates.size == 0:
             # A hole in a mask, or its rim: the proposal that comes nearest to covering the seed.

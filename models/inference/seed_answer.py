@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.architectures.level_scorer import THRESHOLD_SHARPNESS, THRESHOLDS
-from models.inference.agreement import disagreement
+from models.inference.disagreement import disagreement
 
 Grid = NDArray[np.float32]
 
@@ -58,14 +58,14 @@ class SeedAnswer:
         height, width = self.logits.shape[1:]
         return self.logits[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
 
-    def disagreement(
-        self, same: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]]
-    ) -> Grid | np.float32:
-        """(K, T): what the other clicks, as (row, column) cells of either sign, take off the IoU."""
-        return disagreement([self._covers(cell) for cell in same], [self._covers(cell) for cell in other])
+    def disagreement(self, others: Sequence[tuple[bool, tuple[int, int]]]) -> Grid | np.float32:
+        """(K, T): what the other clicks take off the predicted IoU.
 
-    def _covers(self, cell: tuple[int, int]) -> NDArray[np.bool_]:
-        return np.asarray(self.at(*cell)[:, None] > np.array(THRESHOLDS))
+        Args:
+            others: whether each has the same sign, and the (row, column) cell it falls on.
+        """
+        thresholds = np.array(THRESHOLDS)
+        return disagreement([(same, self.at(*cell)[:, None] > thresholds) for same, cell in others])
 
     def best_per_level(self, doubt: Grid | np.float32 = NO_DOUBT) -> list[Hypothesis]:
         """The best threshold of each level, interpolated between THRESHOLDS."""

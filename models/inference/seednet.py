@@ -101,10 +101,9 @@ class SeedNetEncoding(Encoding):
 
     def _hypotheses(self, seed: Seed, seeds: Sequence[Seed]) -> list[Hypothesis]:
         """The best threshold of each of the seed's levels, in the light of the other clicks."""
-        cells = [(s.positive == seed.positive, self._answers.cell(s.x, s.y)) for s in seeds if s != seed]
+        others = [(s.positive == seed.positive, self._answers.cell(s.x, s.y)) for s in seeds if s != seed]
         answer = self._answers.answer(seed, seeds)
-        doubt = answer.disagreement([c for same, c in cells if same], [c for same, c in cells if not same])
-        return answer.best_per_level(doubt)
+        return answer.best_per_level(answer.disagreement(others))
 
     def _hypothesis(self, seed: Seed, seeds: Sequence[Seed], level: int | None) -> Hypothesis:
         hypotheses = self._hypotheses(seed, seeds)

@@ -5,11 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import torch
 from PySide6.QtCore import Qt
 
 from app.tools.grow import TAU_MAX, TAU_MIN, Growth, enter_level, grow, grow_whole
-from app.workers import cores
 from converters.annotation import Mask, Provenance, Seed
 from tests.gui.canvas_scene import (
     BLUE_SQUARE,
@@ -393,53 +391,6 @@ def test_selecting_alone_changes_nothing(kept):
     assert np.array_equal(kept.grab(), shown)
 
 
-def test_what_the_next_click_may_ask_is_answered_while_the_pointer_rests(seeds, monkeypatch, qtbot):
-    seeds.click(60, 60)
-    seeds.settle()
-    asked, encoding = [], seeds.session.encoding
-    answer = encoding.level_scores
-    monkeypatch.setattr(encoding, "level_scores", lambda clicks: asked.append(clicks) or answer(clicks))
-    first, state = seeds.session.seed_state.seeds[0], seeds.session.seed_state
-    seeds.move(60, 60)  # on the seed itself there is nothing more to ask
-    seeds.move(150, 120)
-    qtbot.waitUntil(lambda: len(asked) == 2, timeout=5000)
-    seeds.settle()
-    assert [clicks[0] for clicks in asked] == [first, first]
-    (_, more), (_, less) = asked
-    assert (more.x, more.y) == (less.x, less.y)
-    assert (more.positive, less.positive) == (True, False)
-    assert seeds.session.seed_state == state
-    asked.clear()
-    seeds.press(150, 120, RIGHT)
-    assert seeds.session.seed_state.seeds == (first, less)  # at once
-    seeds.settle()
-    assert asked == []
-
-
-def test_what_was_shown_under_the_pointer_is_not_computed_again_for_the_click(seeds):
-    seeds.move(60, 60)
-    seeds.settle()
-    computed = len(seeds.session.encoding.asked)
-    seeds.press(60, 60)
-    assert len(seeds.session.seed_state.seeds) == 1
-    assert seeds.session.seed_state.tau == 0.5
-    seeds.settle()
-    assert len(seeds.session.encoding.asked) == computed
-
-
-def test_an_expected_click_is_forgotten_with_the_seeds(seeds, qtbot):
-    seeds.click(60, 60)
-    seeds.settle()
-    seeds.move(150, 120)
-    qtbot.wait(100)
-    seeds.settle()
-    seeds.key(Qt.Key.Key_Escape)
-    seeds.click(150, 120)
-    seeds.settle()
-    assert [(s.positive) for s in seeds.session.seed_state.seeds] == [True]
-    assert close_to(seeds.color_at(70, 80), RED)
-
-
 def test_a_negative_seed_can_be_added_later(kept):
     kept.session.select(("grown",))
     kept.settle()
@@ -542,22 +493,3 @@ def test_entering_a_level_keeps_the_area():
     tau = enter_level(grown, 1)
     entered = grow(encoding, replace(grown.request, tau=tau, level=1))
     assert entered.array.sum() == pytest.approx(grown.array.sum(), rel=0.05)
-
-
-def test_a_click_leaves_the_training_its_cores(seeds, monkeypatch):
-    before = torch.get_num_threads()
-    torch.set_num_threads(4)
-    cores.all_cores.cache_clear()
-    used, encoding = [], seeds.session.encoding
-    answer = encoding.level_scores
-    monkeypatch.setattr(encoding, "level_scores", lambda s: used.append(torch.get_num_threads()) or answer(s))
-    with cores.cores_for_training():
-        seeds.click(60, 60)
-        seeds.settle()
-    during = list(used)
-    seeds.click(150, 120)
-    seeds.settle()
-    torch.set_num_threads(before)
-    cores.all_cores.cache_clear()
-    assert set(during) == {3}
-    assert used[-1] == 4

@@ -70,18 +70,21 @@ def test_the_best_hypothesis_is_the_best_predicted_pair(answer):
 
 def test_other_clicks_choose_the_level_that_agrees_with_them(answer):
     near, far = (6, 10), (6, 17)
-    with_far = answer.best_per_level(answer.disagreement([far], []))
+    with_far = answer.best_per_level(answer.disagreement([(True, far)]))
     assert max(with_far, key=lambda h: h.score).level == 2
-    without_near = answer.best_per_level(answer.disagreement([], [near]))
+    without_near = answer.best_per_level(answer.disagreement([(False, near)]))
     assert max(without_near, key=lambda h: h.score).level == 0
 
 
 def test_no_hypothesis_is_believed_more_than_the_network_predicted(answer):
     best = [h.score for h in answer.best_per_level()]
-    for doubt in (answer.disagreement([(6, 10)], []), answer.disagreement([(6, 10), (6, 17)], [(20, 20)])):
+    for doubt in (
+        answer.disagreement([(True, (6, 10))]),
+        answer.disagreement([(True, (6, 10)), (True, (6, 17)), (False, (20, 20))]),
+    ):
         scores = [h.score for h in answer.best_per_level(doubt)]
         assert all(score <= own for score, own in zip(scores, best, strict=True))
-    assert answer.best_per_level(answer.disagreement([(6, 7)], []))[2].score == pytest.approx(best[2])
+    assert answer.best_per_level(answer.disagreement([(True, (6, 7))]))[2].score == pytest.approx(best[2])
 
 
 def test_tau_and_similarity_agree_on_the_border(answer):

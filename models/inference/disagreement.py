@@ -15,21 +15,19 @@ from numpy.typing import NDArray
 MISSED_SAME, COVERED_OTHER = 0.3, 0.6
 
 
-def disagreement(
-    same: Sequence[NDArray[np.bool_]], other: Sequence[NDArray[np.bool_]]
-) -> NDArray[np.float32] | np.float32:
+def disagreement(others: Sequence[tuple[bool, NDArray[np.bool_]]]) -> NDArray[np.float32] | np.float32:
     """How much to take off, at least 0.
 
     Args:
-        same, other: one entry per click of the same and of the other sign, each of the same shape: which
-            of the hypotheses cover it.
+        others: one entry per other click: whether it has the same sign, and which of the hypotheses cover
+            it, in an array of any shape, the same for all.
 
     Returns:
         An array of that shape; the number 0 if there are no other clicks.
     """
     total: NDArray[np.float32] | np.float32 = np.float32(0.0)
-    if same:
-        total = total + MISSED_SAME * (1.0 - np.mean(same, axis=0, dtype=np.float32))
-    if other:
-        total = total + COVERED_OTHER * np.mean(other, axis=0, dtype=np.float32)
+    for wanted, cost in ((True, MISSED_SAME), (False, COVERED_OTHER)):
+        wrong = [covered != wanted for same, covered in others if same == wanted]
+        if wrong:
+            total = total + cost * np.mean(wrong, axis=0, dtype=np.float32)
     return total
