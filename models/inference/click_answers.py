@@ -3,9 +3,9 @@
     ask      the distance of every pixel to the seed, three levels; depends on the place alone
     judge    the refiner's and the scorer's look at these masks, in the light of the other clicks
 
-Of several clicks, the first positive one's masks are judged in the light of all of them, and once more in
-the light of the positive ones alone; the other clicks are judged by themselves: their answers say what the
-picture is like there. Whatever of this is not known yet is judged in one pass.
+Of several clicks, the first positive one's masks are judged in the light of all of them, and in the same
+pass once more in the light of the positive ones alone. The other clicks are judged by themselves, if they
+are asked for at all: their answers say what the picture is like there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from converters.annotation import Seed
 from models.architectures.seednet import Mirror, SeedFeatures, SeedMasks, SeedNet, SeedQuery
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import SeedAnswer
-from models.inference.speckles import remove_specks
+from models.inference.speckles import area_without_specks
 from models.precision import full_precision, mixed_precision
 
 CACHED_ANSWERS = 64
@@ -80,31 +80,31 @@ class ClickAnswers:
 
     def answer(self, seed: Seed, seeds: Sequence[Seed]) -> SeedAnswer:
         """What one of several clicks is answered with, sorted by area."""
-        wanted = self._request(seed, seeds)
+        return self.answers([seed], seeds)[0]
+
+    def answers(self, wanted: Sequence[Seed], seeds: Sequence[Seed]) -> list[SeedAnswer]:
+        """`answer` of some of several clicks; what is not known yet is judged in one pass."""
+        requests = [self._request(s, seeds) for s in wanted]
+        positive = [s for s in seeds if s.positive]
+        together = [self._request(positive[0], positive)] if positive[0] in wanted else []
         with self._lock:
-            known = self._answers.get(wanted)
-            if known is not None:
-                self._answers.move_to_end(wanted)
-                return known
-            missing = [r for r in self._requests(seeds) if r not in self._answers]
-        answers = dict(zip(missing, self._judged(missing), strict=True))
-        with self._lock:
-            self._answers |= answers
-            while len(self._answers) > CACHED_ANSWERS:
-                self._answers.popitem(last=False)
-        return answers[wanted]
+            found = {r: self._answers[r] for r in (*requests, *together) if r in self._answers}
+            for known in found:
+                self._answers.move_to_end(known)
+        missing = [r for r in dict.fromkeys((*requests, *together)) if r not in found]
+        if missing:
+            found |= zip(missing, self._judged(missing), strict=True)
+            with self._lock:
+                self._answers |= found
+                while len(self._answers) > CACHED_ANSWERS:
+                    self._answers.popitem(last=False)
+        return [found[r] for r in requests]
 
     def _request(self, seed: Seed, seeds: Sequence[Seed]) -> _Request:
         if self._network.refiner is None or seed != next(s for s in seeds if s.positive):
             # What a negative click lies on is asked for as what a positive one does.
             return _Request(seed if seed.positive else replace(seed, positive=True))
         return _Request(seed, frozenset(seeds) - {seed})
-
-    def _requests(self, seeds: Sequence[Seed]) -> list[_Request]:
-        """All that these clicks need."""
-        positive = [s for s in seeds if s.positive]
-        wanted = [*(self._request(s, seeds) for s in seeds), self._request(positive[0], positive)]
-        return list(dict.fromkeys(wanted))
 
     def _judged(self, requests: Sequence[_Request]) -> list[SeedAnswer]:
         own = [self._click(r.seed) for r in requests]
@@ -167,6 +167,6 @@ def _from_small_to_large(answer: SeedAnswer, cell: tuple[int, int]) -> SeedAnswe
     areas = np.array([np.count_nonzero(field > 0) for field in fields])
     ascending = np.sort(areas)
     if (ascending[1:] < ABOUT_AS_LARGE * ascending[:-1]).any():
-        areas = np.array([np.count_nonzero(remove_specks(field, [cell]) > 0) for field in fields])
+        areas = np.array([area_without_specks(field, [cell]) for field in fields])
     order = np.argsort(areas, kind="stable")
     return SeedAnswer(answer.logits[order], answer.ious[order], answer.at_seed[order])

@@ -3,17 +3,20 @@
 A click's own answer says which pixels are like it; that answer, as a kernel that is 1 at the click, is
 added with the smallest weight that puts every click on its side of the border. This is interpolation with
 kernels whose shapes the network chose, so a negative click takes a wrongly included part and not a disc.
+A click that is on its side anyway needs no kernel, so none is computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
 
 Cell = tuple[int, int]
+Vector = NDArray[np.float64]
 
 LIMIT = 6.0  # logits; beyond it the network is sure, and a click must still be able to turn it
 MARGIN = 2.0  # logits by which every click is to be on its own side
@@ -28,12 +31,19 @@ def kernel(answer: SeedAnswer, hypothesis: Hypothesis, cell: Cell) -> Grid:
     return np.asarray(np.exp(np.minimum(field - peak, 0.0) * (FALL / peak)), np.float32)
 
 
-def mend(field: Grid, kernels: Sequence[Grid], cells: Sequence[Cell], positive: Sequence[bool]) -> Grid:
-    """Add the kernels so that every click lies on its side of zero.
+def mend(
+    field: Grid,
+    kernels: Callable[[Sequence[int]], Sequence[Grid]],
+    cells: Sequence[Cell],
+    positive: Sequence[bool],
+) -> Grid:
+    """Add kernels so that every click lies on its side of zero.
 
     Args:
         field: (h, w) logits relative to the border.
-        kernels, cells, positive: one per click; positive clicks only ever add, negative ones only take.
+        kernels: gives those of some clicks, by index; asked for each click at most once, and only if it
+            is not right by MARGIN.
+        cells, positive: one per click; positive clicks only ever add, negative ones only take.
 
     Returns:
         The mended field; clicks that are right by MARGIN change nothing.
@@ -41,14 +51,32 @@ def mend(field: Grid, kernels: Sequence[Grid], cells: Sequence[Cell], positive: 
     out = np.clip(field, -LIMIT, LIMIT)
     signs = np.where(positive, 1.0, -1.0)
     start = np.array([float(out[cell]) for cell in cells])
-    effect = np.array([[float(k[cell]) for k in kernels] for cell in cells])
-    weights = np.zeros(len(cells))
+    effect, weights = np.zeros((len(cells), len(cells))), np.zeros(len(cells))
+    used: dict[int, Grid] = {}
+    while wrong := [
+        int(j) for j in np.flatnonzero(signs * (start + effect @ weights) < MARGIN) if j not in used
+    ]:
+        used |= zip(wrong, kernels(wrong), strict=True)
+        for j in wrong:
+            effect[:, j] = [float(used[j][cell]) for cell in cells]
+        weights = _weights(start, effect, signs, sorted(used))
+    for j in sorted(used):
+        if weights[j]:
+            out += np.float32(weights[j]) * used[j]
+    return np.asarray(out, np.float32)
+
+
+def _weights(start: Vector, effect: Vector, signs: Vector, used: Sequence[int]) -> Vector:
+    """The smallest weights of the kernels in use with which their clicks are right by MARGIN.
+
+    Args:
+        start, signs: (n,) the field at each click, and the side it belongs to.
+        effect: (n, n), of each column's kernel at each row's click.
+    """
+    weights = np.zeros(len(start))
     # Projected Gauss-Seidel; the diagonal is 1 because every kernel is 1 at its own click.
     for _ in range(SWEEPS):
-        for j, sign in enumerate(signs):
-            missing = MARGIN - sign * (start[j] + effect[j] @ weights)
-            weights[j] = sign * max(0.0, sign * weights[j] + missing)
-    for weight, k in zip(weights, kernels, strict=True):
-        if weight:
-            out += np.float32(weight) * k
-    return np.asarray(out, np.float32)
+        for j in used:
+            missing = MARGIN - signs[j] * (start[j] + effect[j] @ weights)
+            weights[j] = signs[j] * max(0.0, signs[j] * weights[j] + missing)
+    return weights

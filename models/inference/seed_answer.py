@@ -39,6 +39,11 @@ class Hypothesis:
     score: float
 
 
+def most_believed(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
+    """The one with the highest score."""
+    return max(hypotheses, key=lambda h: h.score)
+
+
 @dataclass(frozen=True, slots=True)
 class SeedAnswer:
     """A seed's nested masks on the grid, small to large.

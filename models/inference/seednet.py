@@ -23,7 +23,7 @@ from models.inference.edge_guide import EdgeGuide
 from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
 from models.inference.raster import GridFrame, mark_seeds
-from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer
+from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer, most_believed
 from models.inference.settings import change_sizes
 from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
@@ -99,40 +99,51 @@ class SeedNetEncoding(Encoding):
         """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area."""
         return self._answers.at_points(points)
 
-    def _hypotheses(self, seed: Seed, seeds: Sequence[Seed]) -> list[Hypothesis]:
-        """The best threshold of each of the seed's levels, in the light of the other clicks."""
-        others = [(s.positive == seed.positive, self._answers.cell(s.x, s.y)) for s in seeds if s != seed]
-        answer = self._answers.answer(seed, seeds)
-        return answer.best_per_level(answer.disagreement(others))
+    def _hypotheses(
+        self, clicks: Sequence[Seed], seeds: Sequence[Seed]
+    ) -> list[tuple[SeedAnswer, list[Hypothesis]]]:
+        """Of some of several clicks: the answer, and each level's best threshold in the others' light."""
+        out = []
+        for click, answer in zip(clicks, self._answers.answers(clicks, seeds), strict=True):
+            others = [
+                (s.positive == click.positive, self._answers.cell(s.x, s.y)) for s in seeds if s != click
+            ]
+            out.append((answer, answer.best_per_level(answer.disagreement(others))))
+        return out
 
-    def _hypothesis(self, seed: Seed, seeds: Sequence[Seed], level: int | None) -> Hypothesis:
-        hypotheses = self._hypotheses(seed, seeds)
-        if level is not None and seed.positive:
-            return hypotheses[min(max(level, 0), self.level_count - 1)]
-        return max(hypotheses, key=lambda h: h.score)
+    def _first(self, seeds: Sequence[Seed], level: int | None) -> tuple[SeedAnswer, Hypothesis]:
+        """The first positive seed's answer, and the hypothesis of a level, or the most believed of all."""
+        first = next(s for s in seeds if s.positive)
+        [(answer, hypotheses)] = self._hypotheses([first], seeds)
+        if level is not None:
+            return answer, hypotheses[min(max(level, 0), self.level_count - 1)]
+        return answer, most_believed(hypotheses)
 
     def level_scores(self, seeds: Sequence[Seed]) -> tuple[float, ...]:
         self.check_seeds(seeds)
         first = next(s for s in seeds if s.positive)
-        return tuple(min(max(h.score, 0.0), 1.0) for h in self._hypotheses(first, seeds))
+        [(_, hypotheses)] = self._hypotheses([first], seeds)
+        return tuple(min(max(h.score, 0.0), 1.0) for h in hypotheses)
 
     def suggest_tau(self, seeds: Sequence[Seed], level: int | None = None) -> float:
         self.check_seeds(seeds)
-        first = next(s for s in seeds if s.positive)
-        return self._answers.answer(first, seeds).tau(self._hypothesis(first, seeds, level))
+        answer, hypothesis = self._first(seeds, level)
+        return answer.tau(hypothesis)
 
     def _similarity_on_grid(self, seeds: Sequence[Seed], level: int) -> tuple[Grid, float]:
         """(h, w): the first positive seed's similarity, mended by the other clicks, without specks; and
         the threshold it is suggested with."""
-        first = next(s for s in seeds if s.positive)
-        answer, hypothesis = self._answers.answer(first, seeds), self._hypothesis(first, seeds, level)
+        answer, hypothesis = self._first(seeds, level)
         cells = [self._answers.cell(s.x, s.y) for s in seeds]
         field = answer.logits[hypothesis.level] - np.float32(hypothesis.threshold)
         if len(seeds) > 1:
-            kernels = [
-                kernel(self._answers.answer(s, seeds), self._hypothesis(s, seeds, None), cell)
-                for s, cell in zip(seeds, cells, strict=True)
-            ]
+
+            def kernels(clicks: Sequence[int]) -> list[Grid]:
+                found = self._hypotheses([seeds[j] for j in clicks], seeds)
+                return [
+                    kernel(a, most_believed(h), cells[j]) for j, (a, h) in zip(clicks, found, strict=True)
+                ]
+
             field = mend(field, kernels, cells, [s.positive for s in seeds])
         return answer.similarity(hypothesis, remove_specks(field, cells)), answer.tau(hypothesis)
 
@@ -148,7 +159,7 @@ class SeedNetEncoding(Encoding):
         size = size or (wanted[3] - wanted[1], wanted[2] - wanted[0])
         positive = [s for s in seeds if s.positive]
         if level is None:
-            level = self._hypothesis(positive[0], seeds, None).level
+            level = self._first(seeds, None)[1].level
         out = self._positive_pixels(positive, level, wanted, size)
         if len(positive) < len(seeds):  # a negative seed only ever takes away
             out = np.minimum(out, self._pixels(seeds, level, wanted, size), out=out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -25,14 +26,46 @@ def remove_specks(field: Grid, clicked: Sequence[tuple[int, int]]) -> Grid:
         clicked: (row, column) cells that seeds fall on; the parts they lie in stay as they are.
     """
     inside = (field > 0).astype(np.uint8)
-    area = int(inside.sum())
-    if area == 0:
-        return field
-    limit = max(LEAST_CELLS, round(SHARE * area))
+    islands, holes = _specks(inside, clicked)
     out = field.copy()
-    out[_small_parts(inside, limit, clicked, connectivity=8, may_touch_border=True)] = -CLEARANCE
-    out[_small_parts(1 - inside, limit, clicked, connectivity=4, may_touch_border=False)] = CLEARANCE
+    for specks, value in ((islands, -CLEARANCE), (holes, CLEARANCE)):
+        if specks.are_specks.any():
+            out[specks.are_specks[specks.numbers]] = value
     return out
+
+
+def area_without_specks(field: Grid, clicked: Sequence[tuple[int, int]]) -> int:
+    """How many cells of `remove_specks` of the same are above the border."""
+    inside = (field > 0).astype(np.uint8)
+    islands, holes = _specks(inside, clicked)
+    return int(inside.sum()) - islands.area + holes.area
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The connected parts of a mask.
+
+    Attributes:
+        numbers: (h, w) int32, the part of each cell; 0 is everything else.
+        areas: (n,) cells of each part.
+        are_specks: (n,) bool.
+    """
+
+    numbers: NDArray[np.int32]
+    areas: NDArray[np.int32]
+    are_specks: NDArray[np.bool_]
+
+    @property
+    def area(self) -> int:
+        """Of all specks together."""
+        return int(self.areas[self.are_specks].sum())
+
+
+def _specks(inside: NDArray[np.uint8], clicked: Sequence[tuple[int, int]]) -> tuple[_Parts, _Parts]:
+    """The islands and the holes of a mask of zeros and ones."""
+    limit = max(LEAST_CELLS, round(SHARE * int(inside.sum())))
+    islands = _small_parts(inside, limit, clicked, connectivity=8, may_touch_border=True)
+    return islands, _small_parts(1 - inside, limit, clicked, connectivity=4, may_touch_border=False)
 
 
 def _small_parts(
@@ -42,15 +75,16 @@ def _small_parts(
     *,
     connectivity: int,
     may_touch_border: bool,
-) -> NDArray[np.bool_]:
-    """(h, w) bool: connected parts of fewer than `limit` cells without a click in them."""
+) -> _Parts:
+    """Connected parts; specks are those of fewer than `limit` cells without a click in them."""
     height, width = parts.shape
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(parts, connectivity=connectivity)
-    small = stats[:, cv2.CC_STAT_AREA] < limit
+    areas = stats[:, cv2.CC_STAT_AREA]
+    small = areas < limit
     small[0] = False
     small[[int(numbers[cell]) for cell in clicked]] = False
     if not may_touch_border:
         left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
         right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
         small &= (left > 0) & (top > 0) & (right < width) & (bottom < height)
-    return np.asarray(small[numbers]) if small.any() else np.zeros_like(parts, np.bool_)
+    return _Parts(np.asarray(numbers, np.int32), np.asarray(areas, np.int32), np.asarray(small))

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from models.inference.speckles import remove_specks
+from models.inference.speckles import area_without_specks, remove_specks
 
 
 @pytest.fixture
@@ -49,3 +49,14 @@ def test_lowering_the_threshold_still_only_adds(field):
     cleaned = remove_specks(field + np.random.default_rng(0).normal(0, 2, field.shape), [(8, 8)])
     masks = [cleaned > t for t in np.linspace(3, -3, 13)]
     assert all(not (a & ~b).any() for a, b in itertools.pairwise(masks))
+
+
+@pytest.mark.parametrize("clicked", [[(8, 8)], [(8, 8), (10, 10)], [(2, 50), (25, 25)], []])
+def test_the_area_is_known_without_making_the_map(field, clicked):
+    assert area_without_specks(field, clicked) == np.count_nonzero(remove_specks(field, clicked) > 0)
+
+
+def test_nothing_has_no_area(field):
+    nothing = np.full_like(field, -1.0)
+    assert area_without_specks(nothing, [(3, 3)]) == 0
+    assert not (remove_specks(nothing, [(3, 3)]) > 0).any()
