@@ -58,7 +58,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--start",
         metavar="FILE|VERSION",
-        help="weights to continue from, or of a backbone alone (default: ImageNet backbone)",
+        action="append",
+        default=[],
+        help="weights to continue from, or of a backbone alone (default: ImageNet backbone); "
+        "given several times: the mean of several trainings of the same network",
     )
     parser.add_argument(
         "--set",
@@ -103,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage("--minutes, --epochs and --batch must be larger than zero.")
     if options.crop is not None and (options.crop < 64 or options.crop % 32):
         return wrong_usage("--crop must be a multiple of 32, at least 64.")
-    if options.stage != 1 and (options.model != "seednet" or options.start is None):
+    if options.stage != 1 and (options.model != "seednet" or not options.start):
         return wrong_usage(f"--stage {options.stage} needs --model seednet and trained weights as --start.")
     try:
         datasets = load_mixture(options)
@@ -139,8 +142,10 @@ def build_model(options: argparse.Namespace, datasets: tuple[Dataset, ...]) -> T
     """
     from app.model_choice import find_weights
     from models.registry import find_architecture, read_any_weights
+    from models.training.averaging import mean_weights
 
-    start = read_any_weights(find_weights(options.start)) if options.start else None
+    starts = [read_any_weights(find_weights(start)) for start in options.start]
+    start = mean_weights(starts) if starts else None
     build = find_architecture(options.model).trainable
     stage: dict[str, Any] = {} if options.stage == 1 else {"stage": options.stage}
     sizes: dict[str, Any] = {"sizes": dict(options.set)} if options.set else {}

@@ -1,9 +1,18 @@
-"""Exponential moving average of a network's weights (Polyak averaging)."""
+"""Means of a network's weights: along one training (Polyak averaging), and of several trainings.
+
+The mean of trainings that began with the same weights is often better than each of them (model soups,
+Wortsman et al., arXiv 2203.05482).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+
+from models.errors import WeightsError
+from models.weights import WeightsInfo, describe_misfit
 
 
 class WeightAverage:
@@ -30,3 +39,35 @@ class WeightAverage:
     def copy_to(self, network: nn.Module) -> None:
         """Load the averaged weights into a network of the same shape."""
         network.load_state_dict(self.values)
+
+
+def mean_weights(
+    several: Sequence[tuple[WeightsInfo, dict[str, Tensor]]],
+) -> tuple[WeightsInfo, dict[str, Tensor]]:
+    """The mean of the weights of several trainings of one network, with the header of the first.
+
+    Raises:
+        WeightsError: they are not of the same network, with the same sizes and classes.
+    """
+    (info, tensors), *others = several
+    for other, theirs in others:
+        same = (other.architecture, other.config, other.categories) == (
+            info.architecture,
+            info.config,
+            info.categories,
+        )
+        if not same or describe_misfit(tensors, theirs) is not None:
+            raise WeightsError(
+                "only weights of the same network, of the same sizes and classes, have a mean."
+            )
+    if not others:
+        return info, tensors
+    tables = [tensors, *(theirs for _, theirs in others)]
+    mean = {
+        name: torch.stack([table[name].float() for table in tables]).mean(dim=0)
+        if value.is_floating_point()
+        else value
+        for name, value in tensors.items()
+        if all(name in table for table in tables)
+    }
+    return info, mean

@@ -15,7 +15,7 @@ from models.errors import Cancelled
 from models.losses.region import area_bce, dice_loss
 from models.losses.seed_drawing import draw_corrections, draw_seeds
 from models.losses.seed_loss import SeedLoss, SeedLossSettings, seediness_target
-from models.training.averaging import WeightAverage
+from models.training.averaging import WeightAverage, mean_weights
 from models.training.engine import TrainingRequest, run_training
 from models.training.events import Finished, StepDone, Validated
 from models.training.fine_tune import FineTuneRequest, fine_tune, split_held_out
@@ -297,3 +297,26 @@ def test_corrections_fall_into_what_is_wrong_with_the_right_sign():
     assert not sign[2].any()
     for s in range(2):
         assert (predicted ^ truth)[s, y[s].long(), x[s].long()].all()
+
+
+def weights_of(value, *, width=2, categories=("cup",), steps=None):
+    tensors = {"layer.weight": torch.full((width,), value)}
+    if steps is not None:
+        tensors["layer.num_batches_tracked"] = torch.tensor(steps)
+    return WeightsInfo("fcn", f"run {value}", {"width": width}, categories), tensors
+
+
+def test_the_mean_of_several_trainings():
+    info, mean = mean_weights([weights_of(1.0, steps=7), weights_of(2.0, steps=8), weights_of(6.0)])
+    assert info.version == "run 1.0"
+    assert mean["layer.weight"].tolist() == [3.0, 3.0]
+    half = weights_of(2.0)[0], {"layer.weight": torch.full((2,), 2.0, dtype=torch.float16)}
+    assert mean_weights([half, weights_of(3.0)])[1]["layer.weight"].tolist() == [2.5, 2.5]
+    alone = weights_of(4.0)
+    assert mean_weights([alone]) == alone
+
+
+@pytest.mark.parametrize("other", [weights_of(1.0, width=3), weights_of(1.0, categories=("jug",))])
+def test_different_networks_have_no_mean(other):
+    with pytest.raises(WeightsError, match="of the same network"):
+        mean_weights([weights_of(1.0), other])
