@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -22,6 +22,10 @@ class ColorJitter:
     grey_probability: float = 0.05
     blur_probability: float = 0.08
     noise_probability: float = 0.08
+
+    def times(self, factor: float) -> ColorJitter:
+        """Every change so many times as large, or as likely."""
+        return ColorJitter(**{name: factor * value for name, value in asdict(self).items()})
 
 
 def jitter_colors(image: Image, jitter: ColorJitter, rng: np.random.Generator) -> Image:

@@ -15,6 +15,7 @@ from torch import Tensor
 from converters.annotation import Mask, Seed
 from models.architectures.seednet import STRIDE, SeedFeatures, SeedNet, SeedNetConfig
 from models.backbones.efficientnet_lite import STAGES
+from models.data.augment import ColorJitter
 from models.data.crops import CropSettings
 from models.errors import Cancelled, SegmenterError, WeightsError
 from models.inference.automatic import find_instances
@@ -47,6 +48,7 @@ from models.weights import WeightsInfo, load_into, load_matching
 logger = logging.getLogger(__name__)
 
 KEPT_PIXELS = 4_000_000  # of a map; about what the largest screens show
+COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
 SMALLEST_SIDE = 64  # pixels; what a picture may be scaled to
 SECOND_LOOK = SeedLossSettings(objects=8, central=0.6, choice=1.0, expected=0.5)
 REFINER_CHANNELS = 32
@@ -352,7 +354,12 @@ def trainable_seednet(
 def _crops(long_side: int, size: float, scales: tuple[float, float]) -> CropSettings:
     """Crops for a network that sees pictures at `long_side`; all other sizes as shares of it."""
     low, high = (round(long_side * scale) for scale in scales)
-    return CropSettings(size=32 * round(long_side * size / 32), long_side=(low, high), mask_stride=STRIDE)
+    return CropSettings(
+        size=32 * round(long_side * size / 32),
+        long_side=(low, high),
+        mask_stride=STRIDE,
+        jitter=ColorJitter().times(COLOR_CHANGES),
+    )
 
 
 def shipped_weights() -> Path:

@@ -155,6 +155,18 @@ def test_jitter_keeps_shape_and_stays_a_picture():
     assert np.abs(jitter_colors(image, STILL, np.random.default_rng(0)).astype(int) - image).max() <= 3
 
 
+def test_jitter_can_be_made_stronger():
+    image, _ = draw_discs(0)
+
+    def change(jitter):
+        changed = [jitter_colors(image, jitter, np.random.default_rng(i)) for i in range(12)]
+        return np.mean([np.abs(out.astype(int) - image).mean() for out in changed])
+
+    usual = ColorJitter()
+    assert usual.times(0.0) == STILL
+    assert change(usual.times(2.0)) > 1.3 * change(usual)
+
+
 def test_mixtures_share_categories_and_respect_shares(tmp_path):
     a, b = (load_dataset(write_coco_folder(tmp_path / n))[0] for n in ("a", "b"))
     b = replace(b, categories=("ball",))
