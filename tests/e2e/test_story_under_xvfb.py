@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "resources" / "samples" / "coffee.jpg"
 TOOLS = ("Xvfb", "xdotool")
 PATIENCE = 90.0
-COFFEE, LEFT, RIGHT, FRONT = (290, 110), (147, 100), (425, 150), (285, 350)
+COFFEE, LEFT, RIGHT, FRONT = (290, 110), (105, 210), (472, 225), (285, 350)
 SAUCER, GAP = (112, 230), (432, 124)
 
 pytestmark = pytest.mark.skipif(
