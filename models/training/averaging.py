@@ -46,6 +46,12 @@ def mean_weights(
 ) -> tuple[WeightsInfo, dict[str, Tensor]]:
     """The mean of the weights of several trainings of one network, with the header of the first.
 
+    Args:
+        several: at least one, each a header and the tensors by name.
+
+    Returns:
+        A header and float32 tensors, counters as in the first; one training alone as it is.
+
     Raises:
         WeightsError: they are not of the same network, with the same sizes and classes.
     """
