@@ -100,7 +100,7 @@ class Encoding(ABC):
         """How much each pixel belongs with the positive seeds.
 
         Args:
-            seeds: at least one positive.
+            seeds: at least one positive, in the order in which they were clicked.
             level: 0 is the smallest answer; None takes the one with the best predicted IoU.
             region: the part of the picture wanted; None is the whole picture.
             size: (rows, columns) of the result, sampled evenly over the region; None is one value per

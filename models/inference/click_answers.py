@@ -3,9 +3,9 @@
     ask      the distance of every pixel to the seed, three levels; depends on the place alone
     judge    the refiner's and the scorer's look at these masks, in the light of the other clicks
 
-Of several clicks, the first positive one's masks are judged in the light of all of them, and in the same
-pass once more in the light of the positive ones alone. The other clicks are judged by themselves, if they
-are asked for at all: their answers say what the picture is like there.
+Of several clicks, the first positive one's masks are judged in the light of all of them; if the last are
+negative, also in the light of those before these, which is mostly known already. The other clicks are judged
+by themselves, if they are asked for at all: their answers say what the picture is like there.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ class _Request:
 
     seed: Seed
     others: frozenset[Seed] = frozenset()
+
+
+def up_to_last_positive(seeds: Sequence[Seed]) -> Sequence[Seed]:
+    """The clicks whose mask the negative ones after them may only take away from."""
+    return seeds[: 1 + max(i for i, s in enumerate(seeds) if s.positive)]
 
 
 class ClickAnswers:
@@ -85,8 +90,8 @@ class ClickAnswers:
     def answers(self, wanted: Sequence[Seed], seeds: Sequence[Seed]) -> list[SeedAnswer]:
         """`answer` of some of several clicks; what is not known yet is judged in one pass."""
         requests = [self._request(s, seeds) for s in wanted]
-        positive = [s for s in seeds if s.positive]
-        together = [self._request(positive[0], positive)] if positive[0] in wanted else []
+        first = next(s for s in seeds if s.positive)
+        together = [self._request(first, up_to_last_positive(seeds))] if first in wanted else []
         with self._lock:
             found = {r: self._answers[r] for r in (*requests, *together) if r in self._answers}
             for known in found:

@@ -19,7 +19,7 @@ from models.data.augment import ColorJitter
 from models.data.crops import CropSettings
 from models.errors import Cancelled, SegmenterError, WeightsError
 from models.inference.automatic import find_instances
-from models.inference.click_answers import ClickAnswers
+from models.inference.click_answers import ClickAnswers, up_to_last_positive
 from models.inference.edge_guide import EdgeGuide
 from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
@@ -56,8 +56,8 @@ CUT_SCORER_WIDTH = 128
 
 
 @dataclass(frozen=True, slots=True)
-class _PositivePixels:
-    """The similarity to the positive seeds alone: a map and what it was asked with."""
+class _LastPixels:
+    """A similarity that a negative seed may follow: a map and what it was asked with."""
 
     key: tuple[tuple[Seed, ...], int, Region, tuple[int, int]]
     map: Grid
@@ -78,7 +78,7 @@ class SeedNetEncoding(Encoding):
         self._frame = frame
         self._answers = ClickAnswers(network, self._features, frame)
         self._guide = guide
-        self._positive: _PositivePixels | None = None
+        self._last: _LastPixels | None = None
         self._finder: SimilarityFinder | None = None
 
     @property
@@ -93,9 +93,9 @@ class SeedNetEncoding(Encoding):
             features.backbone,
         )
         candidates = self._finder.nbytes if self._finder is not None else 0
-        kept = self._positive  # may be replaced beside this
-        positive = kept.map.nbytes if kept is not None else 0
-        return sum(t.nbytes for t in tensors) + self._answers.nbytes + candidates + positive
+        kept = self._last  # may be replaced beside this
+        last = kept.map.nbytes if kept is not None else 0
+        return sum(t.nbytes for t in tensors) + self._answers.nbytes + candidates + last
 
     def answer_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
         """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area."""
@@ -159,25 +159,26 @@ class SeedNetEncoding(Encoding):
         self.check_seeds(seeds)
         wanted = clip_region(region, self.height, self.width)
         size = size or (wanted[3] - wanted[1], wanted[2] - wanted[0])
-        positive = [s for s in seeds if s.positive]
         if level is None:
             level = self._first(seeds, None)[1].level
-        out = self._positive_pixels(positive, level, wanted, size)
-        if len(positive) < len(seeds):  # a negative seed only ever takes away
+        grown = up_to_last_positive(seeds)
+        out = self._pixels_before_negatives(grown, level, wanted, size)
+        if len(grown) < len(seeds):  # a negative seed only ever takes away from what was there
             out = np.minimum(out, self._pixels(seeds, level, wanted, size), out=out)
         mark_seeds(out, [s for s in seeds if not s.positive], wanted, 0.0)
-        mark_seeds(out, positive, wanted, 1.0)
+        mark_seeds(out, [s for s in seeds if s.positive], wanted, 1.0)
         return out
 
-    def _positive_pixels(
-        self, positive: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]
+    def _pixels_before_negatives(
+        self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]
     ) -> Grid:
-        """`_pixels` of the positive seeds; of a preview the last one is kept, as negative ones follow."""
-        key = tuple(positive), level, wanted, size
-        known = self._positive
+        """`_pixels` of seeds that end with a positive one; of a preview the last one is kept, as negative
+        ones follow."""
+        key = tuple(seeds), level, wanted, size
+        known = self._last
         if known is None or known.key != key:
-            known = _PositivePixels(key, self._pixels(positive, level, wanted, size))
-            self._positive = known if known.map.size <= KEPT_PIXELS else None
+            known = _LastPixels(key, self._pixels(seeds, level, wanted, size))
+            self._last = known if known.map.size <= KEPT_PIXELS else None
         return known.map.copy()
 
     def _pixels(self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]) -> Grid:

@@ -14,6 +14,7 @@ SMALL = SeedNetConfig(
     width=16, embedding=6, query_hidden=24, scorer_channels=8, scorer_hidden=16, refiner=8, cut_scorer=8
 )
 CUP, SAUCER, TABLE = Seed(40.0, 30.0), Seed(70.0, 50.0), Seed(15.0, 55.0, positive=False)
+CORNER = Seed(90.0, 5.0, positive=False)
 
 
 class CountingNetwork(SeedNet):
@@ -60,15 +61,15 @@ def same(a, b):
 
 def test_what_is_judged_together_is_what_is_judged_alone(network):
     together = make_answers(network)
-    seeds = [CUP, TABLE, SAUCER]
+    seeds = [CUP, SAUCER, TABLE]
     found = together.answers(seeds, seeds)
     assert network.judged == [4]
     found.append(together.answer(CUP, [CUP, SAUCER]))
     assert network.judged == [4]
-    same(found[0], make_answers(network).answer(CUP, [CUP, SAUCER, TABLE]))
+    same(found[0], make_answers(network).answer(CUP, [CUP, TABLE, SAUCER]))
+    same(found[1], make_answers(network).answer(SAUCER, [SAUCER]))
     as_positive = Seed(TABLE.x, TABLE.y)
-    same(found[1], make_answers(network).answer(as_positive, [as_positive]))
-    same(found[2], make_answers(network).answer(SAUCER, [SAUCER]))
+    same(found[2], make_answers(network).answer(as_positive, [as_positive]))
     same(found[3], make_answers(network).answer(CUP, [CUP, SAUCER]))
 
 
@@ -81,16 +82,15 @@ def test_other_clicks_change_the_first_ones_answer_alone(network):
 
 def test_a_place_is_asked_once(network):
     answers = make_answers(network)
-    answers.answer(CUP, [CUP])
-    answers.answer(CUP, [CUP, TABLE])
-    answers.answer(CUP, [CUP, TABLE, SAUCER])
+    for seeds in ([CUP], [CUP, TABLE], [CUP, TABLE, SAUCER], [CUP, TABLE, SAUCER, CORNER]):
+        answers.answer(CUP, seeds)
     assert network.asked == [1]
-    # The third time: all three clicks' mask, and the positive ones' mask.
-    assert network.judged == [1, 1, 2]
+    # What a negative click may only take away from was judged when the one before it came.
+    assert network.judged == [1, 1, 1, 1]
     answers.answers([TABLE, SAUCER], [CUP, TABLE, SAUCER])
     answers.answers([SAUCER, CUP, TABLE], [CUP, TABLE, SAUCER])
     assert network.asked == [1, 2]
-    assert network.judged == [1, 1, 2, 2]
+    assert network.judged == [1, 1, 1, 1, 2]
 
 
 def test_the_first_click_is_asked_once_however_many_follow(network):

@@ -102,14 +102,17 @@ def test_equal_input_gives_equal_output(segmenter, image, encoding):
 
 
 def test_a_negative_seed_takes_its_surroundings_away_and_only_takes(encoding):
-    alone = encoding.mask([CUP], tau=0.3, level=2)
-    rows, columns = np.nonzero(alone)
-    farthest = int(np.argmax((rows - 190) ** 2 + (columns - 300) ** 2))
-    wrong = Seed(float(columns[farthest]) + 0.5, float(rows[farthest]) + 0.5, positive=False)
-    mended = encoding.mask([CUP, wrong], tau=0.3, level=2)
-    assert not mended[int(wrong.y), int(wrong.x)]
-    assert mended[190, 300]
-    assert not (mended & ~alone).any()
+    seeds = [CUP]
+    for more in ([], [Seed(120.0, 60.0, positive=False), Seed(60.0, 340.0)]):  # a first click, or several
+        seeds += more
+        before = encoding.mask(seeds, tau=0.3, level=2)
+        rows, columns = np.nonzero(before)
+        farthest = int(np.argmax((rows - 190) ** 2 + (columns - 300) ** 2))
+        wrong = Seed(float(columns[farthest]) + 0.5, float(rows[farthest]) + 0.5, positive=False)
+        mended = encoding.mask([*seeds, wrong], tau=0.3, level=2)
+        assert not mended[int(wrong.y), int(wrong.x)]
+        assert mended[190, 300]
+        assert not (mended & ~before).any()
 
 
 def test_more_positive_seeds_keep_what_a_level_had(encoding):
