@@ -24,6 +24,9 @@ ACCENT = QColor("#2fa8ff")
 
 HANDLE_RADIUS = 4.5
 SEED_RADIUS = 7.5
+SEED_RIM = 2.2
+SEED_REACH = SEED_RADIUS + SEED_RIM + 1.0
+"""Logical pixels from a seed within which its mark is drawn, soft edge included."""
 
 
 def draw_seed(painter: QPainter, at: QPointF, positive: bool, ratio: float) -> None:
@@ -31,7 +34,7 @@ def draw_seed(painter: QPainter, at: QPointF, positive: bool, ratio: float) -> N
     radius = SEED_RADIUS * ratio
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(HALO)
-    painter.drawEllipse(at, radius + 2.2 * ratio, radius + 2.2 * ratio)
+    painter.drawEllipse(at, radius + SEED_RIM * ratio, radius + SEED_RIM * ratio)
     painter.setBrush(POSITIVE if positive else NEGATIVE)
     painter.setPen(QPen(WHITE, 1.6 * ratio))
     painter.drawEllipse(at, radius, radius)

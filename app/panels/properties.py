@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QButtonGroup,
     QComboBox,
     QHBoxLayout,
@@ -39,6 +40,11 @@ _LEVEL_NAMES: Final[dict[int, tuple[str, ...]]] = {
 }
 
 
+def _level_names(count: int) -> tuple[str, ...]:
+    """What the levels are called, small to large, in English."""
+    return _LEVEL_NAMES.get(count, tuple(str(n + 1) for n in range(count)))
+
+
 def _button_id(level: int | None) -> int:
     """A level's number in the button group, which keeps negative numbers for itself."""
     return 0 if level is None else level + 1
@@ -68,6 +74,8 @@ class SeedSection(Section):
         self._level_row.setSpacing(4)
         self._group = QButtonGroup(self)
         self._group.idClicked.connect(self._choose_level)
+        self._best_level = self._level_button(None)
+        self._best_level.setToolTip(tr("The level the model trusts most"))
         self._shown_scores: tuple[float, ...] | None = None
         self.body.addWidget(self.tau)
         self.body.addWidget(make_label(tr("Level")))
@@ -96,36 +104,35 @@ class SeedSection(Section):
         scores = state.level_scores
         if scores != self._shown_scores:
             self._shown_scores = scores
-            for button in self._group.buttons():
-                self._group.removeButton(button)
-                self._level_row.removeWidget(button)
-                button.deleteLater()
-            self._add_level(None, tr("Best"), tr("The level the model trusts most"))
-            names = _LEVEL_NAMES.get(len(scores), tuple(str(n + 1) for n in range(len(scores))))
+            names = _level_names(len(scores))
             for number, score in enumerate(scores):
-                tip = tr("Predicted quality: {percent} %", percent=round(100 * score))
-                self._add_level(number, f"{tr(names[number])}\n{100 * score:.0f} %", tip)
+                button = self._level_button(number)
+                button.setText(f"{tr(names[number])}\n{100 * score:.0f} %")
+                button.setToolTip(tr("Predicted quality: {percent} %", percent=round(100 * score)))
+            for button in self._group.buttons():
+                button.setVisible(self._group.id(button) <= len(scores))
         wanted = self._session.options.level
         chosen = self._group.button(_button_id(wanted))
         if chosen is not None:
             chosen.setChecked(True)
-        best = self._group.button(_button_id(None))
-        if best is not None:
-            text = tr("Best")
-            if scores and state.level is not None and wanted is None:
-                names = _LEVEL_NAMES.get(len(scores), tuple(str(n + 1) for n in range(len(scores))))
-                text += f"\n{tr(names[state.level])}"
-            elif scores:
-                text += "\n "
-            best.setText(text)
+        text = tr("Best")
+        if scores and state.level is not None and wanted is None:
+            text += f"\n{tr(_level_names(len(scores))[state.level])}"
+        elif scores:
+            text += "\n "
+        self._best_level.setText(text)
 
-    def _add_level(self, number: int | None, text: str, tip: str) -> None:
-        button = QPushButton(text)
+    def _level_button(self, level: int | None) -> QAbstractButton:
+        """The button that chooses a level, or the best of them; made when it is first needed."""
+        known = self._group.button(_button_id(level))
+        if known is not None:
+            return known
+        button = QPushButton()
         button.setProperty("role", "level")
         button.setCheckable(True)
-        button.setToolTip(tip)
-        self._group.addButton(button, _button_id(number))
+        self._group.addButton(button, _button_id(level))
         self._level_row.addWidget(button, 1)
+        return button
 
     @Slot(float)
     def _set_tau(self, value: float) -> None:

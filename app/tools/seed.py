@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import QPointF, Qt, Slot
 from PySide6.QtGui import QKeySequence
 
-from app.canvas.markers import draw_seed
+from app.canvas.markers import SEED_REACH, draw_seed
 from app.core.document import LockedError
 from app.core.title import Title
 from app.i18n import phrase, tr
@@ -193,17 +194,24 @@ class SeedTool(GrowingTool):
     def _start_anew(self, *, keep_preview: bool = False) -> None:
         """Ready for the next object, with the model's own τ and level."""
         self._forget_requests()
-        self._seeds, self._grown, self._hover = (), None, None
+        self._mark_seeds(())
+        self._grown = self._hover = None
         self._set_options(None, None)
         if not keep_preview:
             self.view.preview.clear()
         self.session.set_seed_state(SeedState())
-        self.view.update()
 
     def _set_seeds(self, seeds: tuple[Seed, ...]) -> None:
-        self._seeds, self._changed = seeds, True
-        self.view.update()
+        self._mark_seeds(seeds)
+        self._changed = True
         self._refresh()
+
+    def _mark_seeds(self, seeds: tuple[Seed, ...]) -> None:
+        """Take other seeds; of the canvas only the marks that come or go are painted anew."""
+        margin = math.ceil(SEED_REACH * self.view.devicePixelRatioF())
+        for seed in {*self._seeds} ^ {*seeds}:
+            self.view.update_image_box((seed.x, seed.y, seed.x, seed.y), margin)
+        self._seeds = seeds
 
     @Slot(object, object)
     def _on_finished(self, key: tuple[str, int], result: Any) -> None:
@@ -275,26 +283,25 @@ class SeedTool(GrowingTool):
 
     def _begin_tuning(self, instance: Instance) -> None:
         origin = instance.provenance
-        self._editing, self._seeds, self._changed = instance.id, origin.seeds, False
-        self._grown = None
+        self._mark_seeds(origin.seeds)
+        self._editing, self._changed, self._grown = instance.id, False, None
         self.view.preview.clear()
         self._set_options(origin.tau, origin.level)
         self.session.set_seed_state(SeedState(origin.seeds, instance.id, origin.tau, None, origin.level))
-        self.view.update()
         self._refresh()
 
     def _end_tuning(self) -> None:
         if self._editing is None:
             return
         self._forget_requests()
-        self._editing, self._seeds, self._grown, self._changed = None, (), None, False
+        self._mark_seeds(())
+        self._editing, self._grown, self._changed = None, None, False
         self.view.annotations.mute(None)
         self.view.preview.clear()
         if self.session.document is not None:
             self.session.document.end_merge()
         self._set_options(None, None)
         self.session.set_seed_state(SeedState())
-        self.view.update()
 
     # What happens elsewhere
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
 
 from app.tools.grow import TAU_MAX, TAU_MIN, Growth, enter_level, grow, grow_whole
 from converters.annotation import Mask, Provenance, Seed
@@ -17,10 +18,13 @@ from tests.gui.canvas_scene import (
     RED_SQUARE,
     RED_TWIN,
     WIDTH,
+    RepaintWatch,
     box_mask,
     close_to,
     instance,
     picture,
+    repaint,
+    to_array,
 )
 from tests.gui.color_encoding import ColorEncoding
 
@@ -82,6 +86,48 @@ def test_a_click_and_enter_make_one_undoable_object(seeds):
     assert seeds.document.undo_title == "Add object"
     seeds.document.undo()
     assert seeds.instances == ()
+
+
+def test_only_what_a_click_changes_is_painted_anew_and_that_fully(seeds):
+    """What is on the screen after partial repaints equals what a full repaint gives."""
+    steps = [
+        lambda: seeds.click(60, 60),
+        lambda: seeds.click(250, 150),
+        lambda: seeds.click(70, 80, RIGHT),
+        lambda: seeds.key(Qt.Key.Key_Backspace),
+        lambda: seeds.key(Qt.Key.Key_Return),
+        lambda: seeds.session.select(()),
+        lambda: seeds.session.select((seeds.only().id,)),
+        lambda: seeds.key(Qt.Key.Key_Escape),
+        lambda: seeds.click(150, 150),
+        lambda: seeds.key(Qt.Key.Key_Escape),
+    ]
+    screen = seeds.view.grab().toImage()
+    watch = RepaintWatch(seeds.view)
+    for number, step in enumerate(steps):
+        watch.region = watch.region.subtracted(watch.region)
+        step()
+        seeds.settle()
+        seeds.move(-10, -10)
+        seeds.settle()
+        repaint(seeds.view, screen, watch.region)
+        whole = to_array(seeds.view.grab().toImage())
+        assert np.abs(to_array(screen).astype(int) - whole).max() <= 1, number
+    watch.stop()
+
+
+def test_the_mark_of_a_click_costs_no_repaint_of_the_whole_canvas(seeds):
+    seeds.session.set_encoding(None)
+    seeds.move(60, 60)
+    seeds.settle()
+    watch = RepaintWatch(seeds.view)
+    seeds.press(60, 60)
+    QApplication.processEvents()
+    box = watch.region.boundingRect()
+    watch.stop()
+    assert box.contains(seeds.at(60, 60))
+    assert box.width() * box.height() < 40 * 40
+    seeds.release(60, 60)
 
 
 @pytest.mark.parametrize(("button", "modifiers"), [(RIGHT, 0), (Qt.MouseButton.LeftButton, ALT)])

@@ -10,12 +10,13 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox
+from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox, QPushButton
 
 from app.actions import effective_keys
 from app.dialogs.about import AboutDialog
 from app.dialogs.shortcuts import ShortcutsDialog
 from app.dialogs.transfer import ExportDialog, ImportDialog
+from app.session import SeedState
 from app.workers.inference import EncodingCache
 from converters.annotation import Instance, Mask, Polygon, RecolorOperation
 from converters.labelme_json import read_labelme
@@ -176,6 +177,20 @@ def test_tau_slider_shows_the_suggestion_and_sets_the_threshold(driver, folder):
     assert driver.session.options.tau is None
     section._group.button(3).click()
     assert driver.session.options.level == 2
+
+
+def test_another_object_uses_the_same_level_buttons(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    section = driver.window.properties.seed
+    levels = section.levels.findChildren(QPushButton)
+    assert [button.isVisibleTo(section) for button in levels] == [True]
+    for scores in ((0.6, 0.9, 0.3), (), (0.5, 0.7, 0.8), (0.4,), (0.1, 0.2, 0.3)):
+        driver.session.set_seed_state(SeedState(level_scores=scores))
+        shown = [b for b in section.levels.findChildren(QPushButton) if b.isVisibleTo(section)]
+        assert [b.text().split()[-1] for b in shown[1:]] == ["%"] * len(scores)
+        assert [b.text().split()[-2] for b in shown[1:]] == [f"{100 * score:.0f}" for score in scores]
+    assert section.levels.findChildren(QPushButton)[0] is levels[0]
+    assert len(section.levels.findChildren(QPushButton)) == 4
 
 
 def test_a_hundred_pictures_are_listed_at_once_and_read_when_seen(driver, tmp_path):
