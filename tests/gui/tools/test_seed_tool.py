@@ -93,7 +93,7 @@ def test_only_what_a_click_changes_is_painted_anew_and_that_fully(seeds):
     steps = [
         lambda: seeds.click(60, 60),
         lambda: seeds.click(250, 150),
-        lambda: seeds.click(150, 150, RIGHT),
+        lambda: seeds.click(12, 188, RIGHT),
         lambda: seeds.key(Qt.Key.Key_Backspace),
         lambda: seeds.key(Qt.Key.Key_Return),
         lambda: seeds.session.select(()),
