@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from app.i18n import phrase
-from app.workers.cores import take_cores
+from app.workers.cores import in_passing_thread
 from app.workers.similar import FindSimilar, SearchPicture, find_similar, search_picture
 from app.workers.task import OnEvent, ShouldStop, Stopped
 
@@ -165,13 +165,15 @@ class InferenceEngine:
 
     def __call__(self, request: InferenceRequest, should_stop: ShouldStop, on_event: OnEvent) -> Any:
         """Does the request; the answer is a ModelReady, an encoding, predictions or what was found alike."""
+        return in_passing_thread(lambda: self._answer(request, should_stop, on_event))
+
+    def _answer(self, request: InferenceRequest, should_stop: ShouldStop, on_event: OnEvent) -> Any:
         if isinstance(request, LoadModel):
             return self._model_ready(request, on_event)
         if isinstance(request, ListModels):
             on_event(Phase(phrase("Loading the model…")))
             self._load = self._load or _import_models()
             return self._choices(request)
-        take_cores()
         if isinstance(request, FindObjects):
             on_event(Phase(phrase("Finding objects…")))
             return request.encoding.instances(min_score=request.min_score, max_count=request.max_count)

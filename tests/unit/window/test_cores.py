@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 import torch
 
 from app.workers import cores
-from app.workers.cores import cores_for_training, take_cores
+from app.workers.cores import cores_for_training, in_passing_thread
 
 ALL = 4
 
@@ -25,13 +27,7 @@ def four_cores():
 
 def cores_of_a_reader() -> int:
     """In a thread of its own, as pictures are read."""
-
-    def read() -> int:
-        take_cores()
-        return torch.get_num_threads()
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(read).result()
+    return in_passing_thread(torch.get_num_threads)
 
 
 def test_a_picture_is_read_with_all_cores_but_one_while_a_training_runs():
@@ -53,3 +49,26 @@ def test_a_training_that_fails_gives_its_core_back():
     with pytest.raises(RuntimeError), cores_for_training():
         raise RuntimeError
     assert cores_of_a_reader() == ALL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads where Linux lists them")
+def test_long_work_leaves_no_helpers_behind():
+    def threads() -> int:
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    def multiply() -> int:
+        before = threads()
+        torch.ones(300, 300, 30).mul(2.0).sum()
+        return threads() - before
+
+    before = threads()
+    assert in_passing_thread(multiply) > 0
+    end = monotonic() + 5.0
+    while threads() > before and monotonic() < end:  # they end by themselves, a little later
+        sleep(0.01)
+    assert threads() <= before
+
+
+def test_the_failure_of_long_work_is_its_callers():
+    with pytest.raises(ValueError, match="broken"):
+        in_passing_thread(lambda: int("broken"))
