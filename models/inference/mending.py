@@ -3,12 +3,14 @@
 A click's own answer says which pixels are like it; that answer, as a kernel that is 1 at the click, is
 added with the smallest weight that puts every click on its side of the border. This is interpolation with
 kernels whose shapes the network chose, so a negative click takes a wrongly included part and not a disc.
+The nearest click of the other sign says how local the mistake is: beyond it a kernel fades away.
 A click that is on its side anyway needs no kernel, so none is computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,8 @@ Vector = NDArray[np.float64]
 LIMIT = 6.0  # logits; beyond it the network is sure, and a click must still be able to turn it
 MARGIN = 2.0  # logits by which every click is to be on its own side
 FALL = 1.1  # logarithm of the kernel at the border of the click's own answer: exp(-1.1) is a third
+REACH = 1.5  # distances to the nearest click of the other sign within which a kernel fades to exp(-1)
+NEAREST = 2.0  # cells; clicks that touch still mean a part, not a pixel
 SWEEPS = 30
 
 
@@ -56,14 +60,27 @@ def mend(
     while wrong := [
         int(j) for j in np.flatnonzero(signs * (start + effect @ weights) < MARGIN) if j not in used
     ]:
-        used |= zip(wrong, kernels(wrong), strict=True)
-        for j in wrong:
+        for j, own in zip(wrong, kernels(wrong), strict=True):
+            opposite = [c for c, sign in zip(cells, signs, strict=True) if sign != signs[j]]
+            used[j] = _faded(own, cells[j], opposite)
             effect[:, j] = [float(used[j][cell]) for cell in cells]
         weights = _weights(start, effect, signs, sorted(used))
     for j in sorted(used):
         if weights[j]:
             out += np.float32(weights[j]) * used[j]
     return np.asarray(out, np.float32)
+
+
+def _faded(kernel: Grid, cell: Cell, opposite: Sequence[Cell]) -> Grid:
+    """The kernel, less far from its click; whole if there is no click of the other sign."""
+    if not opposite:
+        return kernel
+    nearest = min(hypot(cell[0] - row, cell[1] - column) for row, column in opposite)
+    rows, columns = (
+        np.exp(-np.square((np.arange(size) - middle) / (REACH * max(nearest, NEAREST))))
+        for size, middle in zip(kernel.shape, cell, strict=True)
+    )
+    return np.asarray(kernel * np.outer(rows, columns), np.float32)
 
 
 def _weights(start: Vector, effect: Vector, signs: Vector, used: Sequence[int]) -> Vector:

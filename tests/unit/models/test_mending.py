@@ -63,6 +63,25 @@ def test_kernels_are_asked_for_once_and_only_where_a_click_would_be_wrong():
     assert np.allclose(mended[:, :4], field[:, :4])
 
 
+def test_a_kernel_fades_beyond_the_nearest_click_of_the_other_sign():
+    field = np.full((24, 60), 3.0, np.float32)
+    everywhere = np.ones((24, 60), np.float32)
+    cells = [(12, 6), (12, 20), (12, 30)]
+
+    def taken(*positive):
+        made = given([everywhere] * len(positive))
+        return field - mend(field, made, cells[: len(positive)], positive)
+
+    assert np.allclose(taken(False), 5.0)  # nothing says how far it may go
+    far = taken(True, False)
+    assert far[12, 20] == pytest.approx(5.0)
+    assert 2.0 < far[12, 32] < 4.0
+    assert far[12, 58] < 0.2
+    near = taken(True, False, True)
+    assert near[12, 20] == pytest.approx(5.0)
+    assert near[12, 26] < far[12, 26] - 0.5
+
+
 def test_even_a_sure_network_can_be_turned():
     field = np.full((24, 30), 40.0, np.float32)
     mended = mend(field, given([bump(6, 6, 3)]), [(6, 6)], [False])
