@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     exporting.add_argument("version", metavar="VERSION")
     exporting.add_argument("file", metavar="FILE", type=Path)
     exporting.set_defaults(handler=run_export)
+    mean = actions.add_parser("mean", help="the mean of several trainings of one network, as weights of its own")
+    mean.add_argument("weights", metavar="FILE|VERSION", nargs="+", help="trained from the same beginning")
+    mean.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
+    mean.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
+    mean.set_defaults(handler=run_mean)
 
 
 def _store() -> ModelStore:
@@ -135,4 +141,25 @@ def run_export(options: argparse.Namespace) -> int:
     except OSError as error:
         return fail(f"{options.file}: {error.strerror or error}.")
     print(f"wrote {options.file}")
+    return DONE
+
+
+def run_mean(options: argparse.Namespace) -> int:
+    """Write the mean of several trainings of one network."""
+    from app.model_choice import find_weights
+    from models import WeightsError
+    from models.registry import read_any_weights
+    from models.training.averaging import mean_weights
+    from models.weights import save_tensors
+
+    try:
+        several = [read_any_weights(find_weights(weights)) for weights in options.weights]
+        info, tensors = mean_weights(several)
+        history = replace(info, facts={"mean_of": [one.facts for one, _ in several]})
+        save_tensors(options.output, tensors, history, half=options.half)
+    except WeightsError as error:
+        return fail(str(error))
+    except OSError as error:
+        return fail(f"{options.output}: {error.strerror or error}.")
+    print(f"wrote {options.output}")
     return DONE

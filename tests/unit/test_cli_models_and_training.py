@@ -85,6 +85,28 @@ def test_training_begins_with_the_mean_of_several(trained, tmp_path, capsys):
     assert "of the same network" in capsys.readouterr().err
 
 
+def test_the_mean_of_several_trainings_is_a_model_of_its_own(trained, tmp_path, capsys):
+    from models.weights import read_weights, save_tensors
+
+    data, weights = trained
+    info, tensors = read_weights(weights)
+    far, mean = tmp_path / "far.safetensors", tmp_path / "mean.safetensors"
+    save_tensors(far, {k: v + 0.5 for k, v in tensors.items()}, info, half=True)
+    assert main(["models", "mean", str(weights), str(far), "-o", str(mean), "--half"]) == 0
+    header, values = read_weights(mean)
+    assert header.config == info.config
+    assert header.facts == {"mean_of": [info.facts, info.facts]}
+    for name, value in values.items():
+        assert (value - tensors[name]).mean().item() == pytest.approx(0.25, abs=0.01), name
+    assert mean.stat().st_size < 1.1 * weights.stat().st_size
+    assert main(["models", "import", str(mean), "--name", "middle"]) == 0
+    capsys.readouterr()
+    assert main(["models", "mean", str(weights), str(tmp_path / "none.safetensors"), "-o", str(mean)]) == 1
+    assert "none.safetensors" in capsys.readouterr().err
+    assert main(["models", "mean", str(weights), str(far), "-o", str(weights / "mean.safetensors")]) == 1
+    assert "mean.safetensors" in capsys.readouterr().err
+
+
 def test_the_second_stage_adds_a_refiner_and_leaves_the_masks(trained, tmp_path):
     from models.weights import read_weights
 
