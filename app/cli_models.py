@@ -40,7 +40,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     exporting.add_argument("version", metavar="VERSION")
     exporting.add_argument("file", metavar="FILE", type=Path)
     exporting.set_defaults(handler=run_export)
-    mean = actions.add_parser("mean", help="the mean of several trainings of one network, as weights of its own")
+    mean = actions.add_parser(
+        "mean", help="the mean of several trainings of one network, as weights of its own"
+    )
     mean.add_argument("weights", metavar="FILE|VERSION", nargs="+", help="trained from the same beginning")
     mean.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
     mean.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
