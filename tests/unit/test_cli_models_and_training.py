@@ -88,7 +88,7 @@ def test_training_begins_with_the_mean_of_several(trained, tmp_path, capsys):
 def test_the_mean_of_several_trainings_is_a_model_of_its_own(trained, tmp_path, capsys):
     from models.weights import read_weights, save_tensors
 
-    data, weights = trained
+    _, weights = trained
     info, tensors = read_weights(weights)
     far, mean = tmp_path / "far.safetensors", tmp_path / "mean.safetensors"
     save_tensors(far, {k: v + 0.5 for k, v in tensors.items()}, info, half=True)
