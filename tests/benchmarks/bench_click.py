@@ -2,7 +2,7 @@
 
 Run `python -m pytest tests/benchmarks/bench_click.py -m benchmark -o python_files='bench_*.py' -s`.
 The window answers in a thread, and what the next click may ask while the pointer rests; a click is measured
-both after the pointer rested where it is and right after it arrived.
+both after the pointer rested where it is and right after it arrived. A turn of the wheel moves τ.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from time import perf_counter
 import cv2
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -24,6 +25,7 @@ from app.i18n import set_language
 from app.main_window import MainWindow
 from app.services.desk import Desk
 from app.theme import ThemeManager
+from app.workers.cores import in_passing_thread
 from converters.annotation import Seed
 from models.registry import load_segmenter
 from tests.benchmarks.event_loop import wait_for, wait_until
@@ -55,7 +57,8 @@ def report(title: str, times: list[list[float]]) -> None:
         print(f"  {name:20} median {median(warm):5.1f} ms   p95 {quantiles(warm, n=20)[-1]:5.1f} ms")
 
 
-def test_the_answer_alone():
+def answer_times() -> list[list[float]]:
+    """Seconds of each first, second and third click."""
     encoding = load_segmenter("seednet").encode(photograph())
     draw, times = np.random.default_rng(1), [[], [], []]
     for _ in range(ROUNDS):
@@ -64,6 +67,11 @@ def test_the_answer_alone():
             begin = perf_counter()
             encoding.mask(seeds[:count], size=(HEIGHT // 4, WIDTH // 4))
             spent.append(perf_counter() - begin)
+    return times
+
+
+def test_the_answer_alone():
+    times = in_passing_thread(answer_times)  # its helpers would slow the window down
     report(f"the answer, for {WIDTH // 4} x {HEIGHT // 4} pixels of the screen", times)
 
 
@@ -102,6 +110,29 @@ class Window:
         wait_for(0.05)
         return spent
 
+    def turn(self, steps):
+        """Seconds from a turn of the wheel over the last click until the region of the new τ is painted."""
+        view, state = self.window.canvas, self.desk.session
+        at = QPointF(*view.viewport.to_device(state.seed_state.seeds[-1].x, state.seed_state.seeds[-1].y))
+        before = state.seed_state.tau
+        wheel = QWheelEvent(
+            at,
+            QPointF(view.mapToGlobal(at.toPoint())),
+            QPoint(),
+            QPoint(0, 120 * steps),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        begin = perf_counter()
+        QApplication.sendEvent(view, wheel)
+        wait_until(lambda: state.seed_state.tau != before)
+        QApplication.processEvents()  # paints
+        spent = perf_counter() - begin
+        wait_for(0.03)
+        return spent
+
     def close(self):
         self.window.close()
         self.window.deleteLater()
@@ -119,5 +150,20 @@ def test_from_the_press_to_the_paint(qapp, tmp_path):
                 QTest.keyClick(window.window.canvas, Qt.Key.Key_Escape)
                 wait_for(0.05)
             report(f"in the window, the pointer {'rested' if rests else 'just arrived'}", times)
+    finally:
+        window.close()
+
+
+def test_from_a_turn_of_the_wheel_to_the_paint(qapp, tmp_path):
+    window = Window(qapp, tmp_path)
+    try:
+        draw, times = np.random.default_rng(1), [[], [], []]
+        for _ in range(ROUNDS // 4):
+            for number, seed in enumerate(three_clicks(draw)):
+                window.click(seed, number + 1, rests=True)
+                times[number] += [window.turn(step) for step in (1, 1, -1, -1, -1, 1)]
+            QTest.keyClick(window.window.canvas, Qt.Key.Key_Escape)
+            wait_for(0.05)
+        report("in the window, a turn of the wheel after the click", times)
     finally:
         window.close()
