@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,34 +135,34 @@ def run_import(options: argparse.Namespace) -> int:
 
 def run_export(options: argparse.Namespace) -> int:
     """Copy a version's weights to a file."""
-    from models import WeightsError
-
-    try:
-        _store().export(options.version, options.file)
-    except WeightsError as error:
-        return fail(str(error))
-    except OSError as error:
-        return fail(f"{options.file}: {error.strerror or error}.")
-    print(f"wrote {options.file}")
-    return DONE
+    return _write(options.file, lambda: _store().export(options.version, options.file))
 
 
 def run_mean(options: argparse.Namespace) -> int:
     """Write the mean of several trainings of one network."""
     from app.model_choice import find_weights
-    from models import WeightsError
     from models.registry import read_any_weights
     from models.training.averaging import mean_weights
     from models.weights import save_tensors
 
-    try:
+    def write_mean() -> None:
         several = [read_any_weights(find_weights(weights)) for weights in options.weights]
         info, tensors = mean_weights(several)
         history = replace(info, facts={"mean_of": [one.facts for one, _ in several]})
         save_tensors(options.output, tensors, history, half=options.half)
+
+    return _write(options.output, write_mean)
+
+
+def _write(file: Path, writing: Callable[[], None]) -> int:
+    """Write a weights file and say so, or why not."""
+    from models import WeightsError
+
+    try:
+        writing()
     except WeightsError as error:
         return fail(str(error))
     except OSError as error:
-        return fail(f"{options.output}: {error.strerror or error}.")
-    print(f"wrote {options.output}")
+        return fail(f"{file}: {error.strerror or error}.")
+    print(f"wrote {file}")
     return DONE
