@@ -194,7 +194,7 @@ class SeedTool(GrowingTool):
     def _start_anew(self, *, keep_preview: bool = False) -> None:
         """Ready for the next object, with the model's own τ and level."""
         self._forget_requests()
-        self._mark_seeds(())
+        self._replace_seeds(())
         self._grown = self._hover = None
         self._set_options(None, None)
         if not keep_preview:
@@ -202,12 +202,12 @@ class SeedTool(GrowingTool):
         self.session.set_seed_state(SeedState())
 
     def _set_seeds(self, seeds: tuple[Seed, ...]) -> None:
-        self._mark_seeds(seeds)
+        self._replace_seeds(seeds)
         self._changed = True
         self._refresh()
 
-    def _mark_seeds(self, seeds: tuple[Seed, ...]) -> None:
-        """Take other seeds; of the canvas only the marks that come or go are painted anew."""
+    def _replace_seeds(self, seeds: tuple[Seed, ...]) -> None:
+        """Other seeds from now on; of the canvas only the marks that come or go are painted anew."""
         margin = math.ceil(SEED_REACH * self.view.devicePixelRatioF())
         for seed in {*self._seeds} ^ {*seeds}:
             self.view.update_image_box((seed.x, seed.y, seed.x, seed.y), margin)
@@ -283,7 +283,7 @@ class SeedTool(GrowingTool):
 
     def _begin_tuning(self, instance: Instance) -> None:
         origin = instance.provenance
-        self._mark_seeds(origin.seeds)
+        self._replace_seeds(origin.seeds)
         self._editing, self._changed, self._grown = instance.id, False, None
         self.view.preview.clear()
         self._set_options(origin.tau, origin.level)
@@ -294,7 +294,7 @@ class SeedTool(GrowingTool):
         if self._editing is None:
             return
         self._forget_requests()
-        self._mark_seeds(())
+        self._replace_seeds(())
         self._editing, self._grown, self._changed = None, None, False
         self.view.annotations.mute(None)
         self.view.preview.clear()

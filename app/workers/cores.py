@@ -36,7 +36,10 @@ def take_cores() -> None:
 
 
 def in_passing_thread(work: Callable[[], Result]) -> Result:
-    """Do the work with all cores it may take, in a thread that ends with it and leaves no helpers behind."""
+    """Do the work with all cores it may take, in a thread that ends with it and leaves no helpers behind.
+
+    Waits for it; whatever the work raises is raised here.
+    """
 
     def compute() -> Result:
         take_cores()

@@ -40,7 +40,7 @@ class _Request:
 
 
 def up_to_last_positive(seeds: Sequence[Seed]) -> Sequence[Seed]:
-    """The clicks whose mask the negative ones after them may only take away from."""
+    """Of clicks with at least one positive: those whose mask the negative ones after them only take from."""
     return seeds[: 1 + max(i for i, s in enumerate(seeds) if s.positive)]
 
 

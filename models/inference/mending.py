@@ -41,7 +41,7 @@ def mend(
     cells: Sequence[Cell],
     positive: Sequence[bool],
 ) -> Grid:
-    """Add kernels so that every click lies on its side of zero.
+    """Add kernels so that every click lies on its side of zero; each fades beyond the nearest opposite click.
 
     Args:
         field: (h, w) logits relative to the border.
@@ -72,7 +72,7 @@ def mend(
 
 
 def _faded(kernel: Grid, cell: Cell, opposite: Sequence[Cell]) -> Grid:
-    """The kernel, less far from its click; whole if there is no click of the other sign."""
+    """(h, w) in [0, 1]: the kernel, less far from its click; whole if there is no click of the other sign."""
     if not opposite:
         return kernel
     nearest = min(hypot(cell[0] - row, cell[1] - column) for row, column in opposite)

@@ -56,7 +56,7 @@ CUT_SCORER_WIDTH = 128
 
 
 @dataclass(frozen=True, slots=True)
-class _LastPixels:
+class _KeptPixels:
     """A similarity that a negative seed may follow: a map and what it was asked with."""
 
     key: tuple[tuple[Seed, ...], int, Region, tuple[int, int]]
@@ -78,7 +78,7 @@ class SeedNetEncoding(Encoding):
         self._frame = frame
         self._answers = ClickAnswers(network, self._features, frame)
         self._guide = guide
-        self._last: _LastPixels | None = None
+        self._before_negatives: _KeptPixels | None = None
         self._finder: SimilarityFinder | None = None
 
     @property
@@ -93,9 +93,9 @@ class SeedNetEncoding(Encoding):
             features.backbone,
         )
         candidates = self._finder.nbytes if self._finder is not None else 0
-        kept = self._last  # may be replaced beside this
-        last = kept.map.nbytes if kept is not None else 0
-        return sum(t.nbytes for t in tensors) + self._answers.nbytes + candidates + last
+        kept = self._before_negatives  # may be replaced beside this
+        pixels = kept.map.nbytes if kept is not None else 0
+        return sum(t.nbytes for t in tensors) + self._answers.nbytes + candidates + pixels
 
     def answer_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
         """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area."""
@@ -175,10 +175,10 @@ class SeedNetEncoding(Encoding):
         """`_pixels` of seeds that end with a positive one; of a preview the last one is kept, as negative
         ones follow."""
         key = tuple(seeds), level, wanted, size
-        known = self._last
+        known = self._before_negatives
         if known is None or known.key != key:
-            known = _LastPixels(key, self._pixels(seeds, level, wanted, size))
-            self._last = known if known.map.size <= KEPT_PIXELS else None
+            known = _KeptPixels(key, self._pixels(seeds, level, wanted, size))
+            self._before_negatives = known if known.map.size <= KEPT_PIXELS else None
         return known.map.copy()
 
     def _pixels(self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]) -> Grid:
