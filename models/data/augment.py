@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
+JPEG_QUALITY = (25, 75)  # from visible blocks to what most cameras and web sites write
+
 
 @dataclass(frozen=True, slots=True)
 class ColorJitter:
@@ -22,6 +24,7 @@ class ColorJitter:
     grey_probability: float = 0.05
     blur_probability: float = 0.08
     noise_probability: float = 0.08
+    jpeg_probability: float = 0.08
 
     def times(self, factor: float) -> ColorJitter:
         """Every change so many times as large, or as likely."""
@@ -29,7 +32,7 @@ class ColorJitter:
 
 
 def jitter_colors(image: Image, jitter: ColorJitter, rng: np.random.Generator) -> Image:
-    """(H, W, 3) uint8 RGB with random brightness, contrast, saturation, hue, blur and noise."""
+    """(H, W, 3) uint8 RGB with random changes of colour, blur, noise and JPEG artefacts."""
     gain = 1.0 + rng.uniform(-jitter.contrast, jitter.contrast)
     offset = 255.0 * rng.uniform(-jitter.brightness, jitter.brightness) * 0.5
     levels = np.arange(256, dtype=np.float32)
@@ -43,7 +46,17 @@ def jitter_colors(image: Image, jitter: ColorJitter, rng: np.random.Generator) -
     if rng.random() < jitter.noise_probability:
         noise = rng.normal(0.0, rng.uniform(2.0, 10.0), out.shape[:2]).astype(np.float32)
         out = np.clip(out + noise[:, :, None], 0, 255).astype(np.uint8)
+    if rng.random() < jitter.jpeg_probability:
+        out = _compress(out, int(rng.integers(JPEG_QUALITY[0], JPEG_QUALITY[1] + 1)))
     return np.ascontiguousarray(out)
+
+
+def _compress(image: Image, quality: int) -> Image:
+    """What an (H, W, 3) uint8 RGB picture looks like after it was stored as JPEG."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    stored = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(cv2.cvtColor(stored, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _jitter_hue_and_saturation(image: Image, jitter: ColorJitter, rng: np.random.Generator) -> Image:

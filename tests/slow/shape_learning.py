@@ -19,7 +19,16 @@ from models.training.events import StepDone
 from models.training.trainable import TrainableModel
 
 SIZE = 128
-JITTER = ColorJitter(0.1, 0.1, 0.1, 8.0, grey_probability=0.0, blur_probability=0.0, noise_probability=0.0)
+JITTER = ColorJitter(
+    0.1,
+    0.1,
+    0.1,
+    8.0,
+    grey_probability=0.0,
+    blur_probability=0.0,
+    noise_probability=0.0,
+    jpeg_probability=0.0,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from models.data.mixture import mix_datasets
 from models.data.sample import collate
 from tests.unit.models.coco_folders import draw_discs, write_coco_folder
 
-STILL = ColorJitter(0, 0, 0, 0, 0, 0, 0)
+STILL = ColorJitter(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def test_coco_folder_keeps_masks_and_says_what_is_exhaustive(tmp_path):
@@ -153,6 +153,19 @@ def test_jitter_keeps_shape_and_stays_a_picture():
     assert out.dtype == np.uint8
     assert not np.array_equal(out, image)
     assert np.abs(jitter_colors(image, STILL, np.random.default_rng(0)).astype(int) - image).max() <= 3
+
+
+def test_jpeg_artefacts_keep_the_colours_in_their_channels():
+    image = np.full((64, 64, 3), (200, 120, 40), np.uint8)
+    image[20:40, 20:40] = (30, 60, 220)
+    stored = replace(STILL, jpeg_probability=1.0)
+    outs = [jitter_colors(image, stored, np.random.default_rng(i)).astype(int) for i in range(8)]
+    for out in outs:
+        assert out[50:60, 50:60].mean(axis=(0, 1)) == pytest.approx((200, 120, 40), abs=20)
+        assert out[26:34, 26:34].mean(axis=(0, 1)) == pytest.approx((30, 60, 220), abs=20)
+        assert np.abs(out - image).max() > 10
+    # Of various quality.
+    assert len({int(np.abs(out - image).sum()) for out in outs}) > 4
 
 
 def test_jitter_can_be_made_stronger():
