@@ -82,6 +82,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="data set in which not every object is annotated, whatever its file says",
     )
     parser.add_argument("--cutouts", type=Path, help="folder of cut-out objects with alpha to paste in")
+    parser.add_argument(
+        "--cut-from",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="data set whose objects are cut out and pasted too",
+    )
     parser.add_argument("--batch", type=int, default=6, help="crops per step (default: %(default)s)")
     parser.add_argument("--crop", type=int, help="side of the crops in pixels, a multiple of 32")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default: %(default)s)")
@@ -156,13 +163,20 @@ def build_model(options: argparse.Namespace, datasets: tuple[Dataset, ...]) -> T
 def build_request(
     options: argparse.Namespace, datasets: tuple[Dataset, ...], model: TrainableModel
 ) -> TrainingRequest:
-    """Budget, crops and paths."""
+    """Budget, crops and paths.
+
+    Raises:
+        ValueError: objects are to be cut from a data set that is not there, or has none that can be.
+    """
     from models.data.copy_paste import CutoutLibrary
+    from models.data.mixture import choose_datasets
     from models.training.engine import TrainingRequest
 
     pictures = sum(len(d.pictures) for d in datasets)
     steps = max(1, round(options.epochs * pictures / options.batch)) if options.epochs else None
     minutes = options.minutes if steps is None else None
+    cutouts = CutoutLibrary.from_folder(options.cutouts) if options.cutouts else CutoutLibrary()
+    cutouts = cutouts.with_objects_of(choose_datasets(datasets, options.cut_from))
     return TrainingRequest(
         datasets=datasets,
         output=options.output,
@@ -172,7 +186,7 @@ def build_request(
         steps=steps,
         batch_size=options.batch,
         crops=replace(model.crops, size=options.crop) if options.crop else model.crops,
-        cutouts=CutoutLibrary.from_folder(options.cutouts) if options.cutouts else None,
+        cutouts=cutouts,
         rate=options.rate,
         backbone_rate=options.rate / 5,
         half=options.half,

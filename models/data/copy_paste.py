@@ -1,12 +1,14 @@
 """Copy-paste composition: cut-outs with soft alpha set into other photographs.
 
-After Ghiasi et al., "Simple Copy-Paste" (CVPR 2021), with the difference that the cut-outs carry
-their photographed mattes, so the pasted border looks like a real one.
+After Ghiasi et al., "Simple Copy-Paste" (CVPR 2021), with two differences: besides objects of the data
+sets there are photographs of single objects with their own mattes, and the objects that lie inside a
+cut-out one (the garments of a person) are pasted with it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.data.dataset import Dataset, draw_object
+from models.data.object_cutouts import Cutout, CutoutSource, cut_object, find_sources
+
 CUTOUT_SUFFIXES = (".webp", ".png")
+FILE_SHARE = 0.35  # of the cut-outs drawn from a library of files and objects
+LARGEST_ENLARGEMENT = 1.6  # of an object: beyond it its blur would give the pasted one away
+TURN_DEGREES = 12.0  # standard deviation
 
 
 @lru_cache(maxsize=512)
@@ -31,53 +39,102 @@ def _read_cutout(path: Path) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, slots=True)
 class CutoutLibrary:
-    """Photographs of single objects with an alpha channel."""
+    """What can be pasted: photographs of single objects with an alpha channel, and objects of data sets.
 
-    paths: tuple[Path, ...]
+    Attributes:
+        paths: RGBA files.
+        sources: by data set, the pictures whose objects are cut out.
+        file_share: of the cut-outs, drawn from the files if there are both.
+    """
+
+    paths: tuple[Path, ...] = ()
+    sources: tuple[tuple[CutoutSource, ...], ...] = ()
+    file_share: float = FILE_SHARE
 
     @classmethod
     def from_folder(cls, folder: Path) -> CutoutLibrary:
         return cls(tuple(sorted(p for p in folder.iterdir() if p.suffix in CUTOUT_SUFFIXES)))
 
-    def draw(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """A random cut-out, mirrored, turned and scaled so that its longer side is `size` pixels."""
-        rgba = _read_cutout(self.paths[int(rng.integers(len(self.paths)))])
+    def with_objects_of(self, datasets: Sequence[Dataset]) -> CutoutLibrary:
+        """This library and the objects of data sets, whose categories must count alike.
+
+        Raises:
+            ValueError: a data set has no object that can be cut out.
+        """
+        sources = tuple(find_sources(dataset) for dataset in datasets)
+        empty = [d.name for d, found in zip(datasets, sources, strict=True) if not found]
+        if empty:
+            raise ValueError(f"no object of {', '.join(empty)} is large and whole enough to be cut out.")
+        return replace(self, sources=self.sources + sources)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.paths or self.sources)
+
+    def draw(self, size: int, rng: np.random.Generator) -> Cutout:
+        """A random cut-out, mirrored, turned and scaled so that its longer side is `size` pixels.
+
+        An object of a data set stays smaller where `size` would enlarge it too far. Data sets are drawn
+        uniformly, then their pictures, then objects by the square root of their area.
+        """
+        if self.paths and (not self.sources or rng.random() < self.file_share):
+            cutout = Cutout(_read_cutout(self.paths[int(rng.integers(len(self.paths)))]))
+        else:
+            sources = self.sources[int(rng.integers(len(self.sources)))]
+            source = sources[int(rng.integers(len(sources)))]
+            cutout = cut_object(source.picture, draw_object(source.objects, rng), rng)
+            size = min(size, int(LARGEST_ENLARGEMENT * cutout.long_side))
+        cutout = cutout.resized(size)
         if rng.random() < 0.5:
-            rgba = rgba[:, ::-1]
-        height, width = rgba.shape[:2]
-        scale = size / max(height, width)
-        new = (max(2, round(width * scale)), max(2, round(height * scale)))
-        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        resized = cv2.resize(np.ascontiguousarray(rgba), new, interpolation=interpolation)
-        return _turned(np.asarray(resized, np.uint8), float(rng.normal(0.0, 12.0)))
+            cutout = cutout.mirrored()
+        return cutout.turned(float(rng.normal(0.0, TURN_DEGREES)))
 
 
-def _turned(rgba: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
-    height, width = rgba.shape[:2]
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
-    cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
-    out = (int(height * sin + width * cos) + 1, int(height * cos + width * sin) + 1)
-    matrix[:, 2] += (out[0] / 2 - width / 2, out[1] / 2 - height / 2)
-    return np.asarray(cv2.warpAffine(rgba, matrix, out, flags=cv2.INTER_LINEAR), np.uint8)
+def paste(image: NDArray[np.uint8], cutout: NDArray[np.uint8], left: int, top: int) -> None:
+    """Composite an (h, w, 4) RGBA cut-out onto an (H, W, 3) picture, in place; it may hang over."""
+    x0, y0, x1, y1 = _overlap(image.shape[:2], cutout.shape[:2], left, top)
+    if x0 >= x1 or y0 >= y1:
+        return
+    piece = cutout[y0 - top : y1 - top, x0 - left : x1 - left]
+    weight = piece[:, :, 3:].astype(np.float32) / np.float32(255.0)
+    below = image[y0:y1, x0:x1]
+    below[:] = np.rint(below + weight * (piece[:, :, :3] - below.astype(np.float32)))
 
 
-def paste(
-    image: NDArray[np.uint8], cutout: NDArray[np.uint8], left: int, top: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Composite an RGBA cut-out onto an (H, W, 3) picture.
+def paste_coverage(
+    coverage: NDArray[np.uint8], left: int, top: int, *, size: int, stride: int
+) -> NDArray[np.float32]:
+    """What share of each cell of a crop's mask grid a pasted object covers.
+
+    Args:
+        coverage: (h, w) uint8 at the crop's resolution, pasted at (left, top).
+        size: side of the crop, pixels.
+        stride: side of a cell, pixels.
 
     Returns:
-        The new picture, and the (H, W) float32 alpha of what was pasted.
+        (size // stride, size // stride) float32 in [0, 1].
     """
-    height, width = image.shape[:2]
-    x0, y0 = max(0, left), max(0, top)
-    x1, y1 = min(width, left + cutout.shape[1]), min(height, top + cutout.shape[0])
-    alpha = np.zeros((height, width), np.float32)
+    side = size // stride
+    grid = np.zeros((side, side), np.float32)
+    x0, y0, x1, y1 = _overlap((side * stride, side * stride), coverage.shape[:2], left, top)
     if x0 >= x1 or y0 >= y1:
-        return image, alpha
-    piece = cutout[y0 - top : y1 - top, x0 - left : x1 - left]
-    alpha[y0:y1, x0:x1] = piece[:, :, 3] / 255.0
-    weight = alpha[y0:y1, x0:x1, None]
-    out = image.copy()
-    out[y0:y1, x0:x1] = np.rint(piece[:, :, :3] * weight + image[y0:y1, x0:x1] * (1.0 - weight))
-    return out, alpha
+        return grid
+    column, row = x0 // stride, y0 // stride
+    width, height = -(-x1 // stride) - column, -(-y1 // stride) - row
+    # Only the cells that the object reaches: they are whole blocks, so their means are the same.
+    block = np.zeros((height * stride, width * stride), np.uint8)
+    block[y0 - row * stride : y1 - row * stride, x0 - column * stride : x1 - column * stride] = coverage[
+        y0 - top : y1 - top, x0 - left : x1 - left
+    ]
+    means = block.astype(np.float32)
+    if stride > 1:
+        means = np.asarray(cv2.resize(means, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    grid[row : row + height, column : column + width] = means / np.float32(255.0)
+    return grid
+
+
+def _overlap(
+    outer: tuple[int, ...], inner: tuple[int, ...], left: int, top: int
+) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1) of an (h, w) pasted at (left, top), as far as it lies in the (H, W)."""
+    return max(0, left), max(0, top), min(outer[1], left + inner[1]), min(outer[0], top + inner[0])

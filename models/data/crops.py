@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.data.augment import ColorJitter, jitter_colors
-from models.data.copy_paste import CutoutLibrary, paste
-from models.data.dataset import AnnotatedPicture, Dataset
+from models.data.copy_paste import CutoutLibrary, paste, paste_coverage
+from models.data.dataset import AnnotatedPicture, Dataset, draw_object
+from models.data.object_cutouts import Cutout
+from models.data.placement import Place, draw_copies, draw_place, draw_place_beside
 from models.data.sample import CropTarget
 
 N = TypeVar("N", np.uint8, np.float32)
 
+CUTOUT_SIZES = (0.15, 0.85)  # longer side of a pasted cut-out, as a share of the crop's
+REPEAT_PROBABILITY = 0.3  # of a cut-out: it is pasted three times, side by side
 VISIBLE_SHARE = 0.1  # an object with less of itself in the crop than this is left out of the targets
 
 
@@ -31,8 +35,9 @@ class CropSettings:
         long_side: range that the picture's longer side is scaled to, drawn log-uniformly, pixels.
         mask_stride: the targets' masks are `size / mask_stride` pixels wide.
         cutout_probability: share of crops that get one to three pasted cut-outs.
-        cutout_category: category index of pasted objects.
+        cutout_category: category index of pasted objects that do not bring their own.
         max_objects: at most so many objects per crop, drawn at random.
+        quarter_turn_probability: share of crops that are turned by 90, 180 or 270 degrees.
     """
 
     size: int = 384
@@ -42,6 +47,7 @@ class CropSettings:
     cutout_category: int = 0
     max_objects: int = 40
     jitter: ColorJitter = field(default_factory=ColorJitter)
+    quarter_turn_probability: float = 0.0
 
 
 @dataclass(slots=True)
@@ -55,6 +61,23 @@ class _Canvas:
     whole: list[bool]
     has_mask: list[bool]
 
+    def turn(self, quarters: int) -> None:
+        """Turn everything by so many quarters, counterclockwise."""
+        self.image = np.rot90(self.image, quarters)
+        self.masks = [np.rot90(m, quarters) for m in self.masks]
+
+    def cover(self, coverage: NDArray[np.float32]) -> None:
+        """What is pasted takes its pixels away from the objects below, nested ones too."""
+        shown = 1.0 - coverage
+        self.masks = [m * shown for m in self.masks]
+
+    def add(self, coverage: NDArray[np.float32], category: int) -> None:
+        """A pasted object."""
+        self.masks.append(coverage)
+        self.categories.append(category)
+        self.whole.append(True)
+        self.has_mask.append(True)
+
 
 def draw_crop(
     datasets: Sequence[Dataset],
@@ -65,8 +88,7 @@ def draw_crop(
 ) -> tuple[Tensor, CropTarget]:
     """Draw one (3, size, size) uint8 crop around a random object, and its targets.
 
-    A data set is drawn by weight, a picture uniformly, an object with a preference for rare large ones
-    (by the square root of its area), so that scenes with many small parts do not drown the rest.
+    A data set is drawn by weight, a picture uniformly, an object with a preference for rare large ones.
     """
     weights = np.array([d.weight for d in datasets], np.float64)
     dataset = datasets[int(rng.choice(len(datasets), p=weights / weights.sum()))]
@@ -76,9 +98,11 @@ def draw_crop(
         canvas.image = np.ascontiguousarray(canvas.image[:, ::-1])
         canvas.masks = [m[:, ::-1] for m in canvas.masks]
     canvas.image = jitter_colors(canvas.image, settings.jitter, rng)
-    if cutouts is not None and cutouts.paths and rng.random() < settings.cutout_probability:
+    if cutouts is not None and not cutouts.is_empty and rng.random() < settings.cutout_probability:
         for _ in range(int(rng.integers(1, 4))):
             _paste_cutout(canvas, cutouts, settings, rng)
+    if rng.random() < settings.quarter_turn_probability:
+        canvas.turn(int(rng.integers(1, 4)))
     return _finish(canvas, settings, rng)
 
 
@@ -87,8 +111,7 @@ def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Gener
     scale = float(np.exp(rng.uniform(low, high))) / max(picture.height, picture.width)
     stretch = float(np.exp(rng.uniform(-0.1, 0.1)))
     scale_x, scale_y = scale * stretch, scale / stretch
-    areas = np.array([o.mask.array.size for o in picture.objects], np.float64) ** 0.5
-    focus = picture.objects[int(rng.choice(len(areas), p=areas / areas.sum()))].mask
+    focus = draw_object(picture.objects, rng).mask
     span_x, span_y = settings.size / scale_x, settings.size / scale_y
     left = _place(focus.x0, focus.x1, span_x, picture.width, rng)
     top = _place(focus.y0, focus.y1, span_y, picture.height, rng)
@@ -140,18 +163,31 @@ def _resize(array: NDArray[N], side: int) -> NDArray[N]:
 def _paste_cutout(
     canvas: _Canvas, cutouts: CutoutLibrary, settings: CropSettings, rng: np.random.Generator
 ) -> None:
-    size = settings.size
-    cutout = cutouts.draw(int(size * np.exp(rng.uniform(np.log(0.15), np.log(0.85)))), rng)
-    cutout[:, :, :3] = jitter_colors(np.ascontiguousarray(cutout[:, :, :3]), settings.jitter, rng)
-    left = int(rng.integers(-cutout.shape[1] // 4, size - (3 * cutout.shape[1]) // 4 + 1))
-    top = int(rng.integers(-cutout.shape[0] // 4, size - (3 * cutout.shape[0]) // 4 + 1))
-    canvas.image, alpha = paste(canvas.image, cutout, left, top)
-    coverage = _resize(alpha, size // settings.mask_stride)
-    canvas.masks = [m * (1.0 - coverage) for m in canvas.masks]
-    canvas.masks.append(coverage)
-    canvas.categories.append(settings.cutout_category)
-    canvas.whole.append(True)
-    canvas.has_mask.append(True)
+    low, high = np.log(CUTOUT_SIZES)
+    cutout = cutouts.draw(int(settings.size * np.exp(rng.uniform(low, high))), rng)
+    colors = np.ascontiguousarray(cutout.rgba[:, :, :3])
+    cutout.rgba[:, :, :3] = jitter_colors(colors, settings.jitter, rng)
+    if rng.random() >= REPEAT_PROBABILITY:
+        _paste_at(canvas, cutout, draw_place(cutout, settings.size, rng), settings)
+        return
+    # Networks confuse neighbours of one kind, so the copies touch or hide each other.
+    first, *others = draw_copies(cutout, rng)
+    place = draw_place(first, settings.size, rng)
+    _paste_at(canvas, first, place, settings)
+    for copy in others:
+        _paste_at(canvas, copy, draw_place_beside(first, place, copy, settings.size, rng), settings)
+
+
+def _paste_at(canvas: _Canvas, cutout: Cutout, place: Place, settings: CropSettings) -> None:
+    def cover(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return paste_coverage(plane, *place, size=settings.size, stride=settings.mask_stride)
+
+    paste(canvas.image, cutout.rgba, *place)
+    coverage = cover(cutout.rgba[:, :, 3])
+    canvas.cover(coverage)
+    canvas.add(coverage, settings.cutout_category if cutout.category is None else cutout.category)
+    for nested in cutout.nested:
+        canvas.add(cover(nested.coverage), nested.category)
 
 
 def _finish(canvas: _Canvas, settings: CropSettings, rng: np.random.Generator) -> tuple[Tensor, CropTarget]:

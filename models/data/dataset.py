@@ -71,6 +71,13 @@ class Dataset:
     weight: float = 1.0
 
 
+def draw_object(objects: Sequence[AnnotatedObject], rng: np.random.Generator) -> AnnotatedObject:
+    """A random object, with a preference for large ones (by the square root of their boxes' area), so that
+    the many small parts of a scene do not drown the rest."""
+    sizes = np.array([o.mask.array.size for o in objects], np.float64) ** 0.5
+    return objects[int(rng.choice(len(sizes), p=sizes / sizes.sum()))]
+
+
 def _picture(
     path: Path, annotation: ImageAnnotation, categories: Sequence[str], *, exhaustive: bool
 ) -> AnnotatedPicture:

@@ -8,6 +8,21 @@ from dataclasses import replace
 from models.data.dataset import AnnotatedPicture, Dataset
 
 
+def choose_datasets(datasets: Sequence[Dataset], names: Collection[str]) -> tuple[Dataset, ...]:
+    """The data sets with these names, each once.
+
+    Raises:
+        ValueError: a name that no set has.
+    """
+    known = {d.name for d in datasets}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise ValueError(
+            f"there is no data set called {', '.join(unknown)}; there are: {', '.join(sorted(known))}."
+        )
+    return tuple(d for d in datasets if d.name in names)
+
+
 def mix_datasets(
     datasets: Sequence[Dataset], *, shares: Mapping[str, float] | None = None, partial: Collection[str] = ()
 ) -> tuple[Dataset, ...]:
@@ -22,12 +37,7 @@ def mix_datasets(
         ValueError: a name that no set has, or nothing but zero shares.
     """
     shares = shares or {}
-    names = {d.name for d in datasets}
-    unknown = sorted((set(shares) | set(partial)) - names)
-    if unknown:
-        raise ValueError(
-            f"there is no data set called {', '.join(unknown)}; there are: {', '.join(sorted(names))}."
-        )
+    choose_datasets(datasets, {*shares, *partial})
     if shares and all(d.name in shares for d in datasets) and not any(shares.values()):
         raise ValueError("every data set has share 0; nothing is left to train on.")
     categories = tuple(sorted({c for d in datasets for c in d.categories}))

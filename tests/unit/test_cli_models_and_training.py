@@ -154,6 +154,8 @@ def test_wrong_training_arguments_are_explained(trained, tmp_path, capsys):
     assert main(["train", str(data), "--minutes", "0"]) == 2
     assert main(["train", str(data), "--shares", "other=1", "-o", str(tmp_path)]) == 1
     assert "no data set called other" in capsys.readouterr().err
+    assert main(["train", str(data), "--cut-from", "another", "-o", str(tmp_path)]) == 1
+    assert "no data set called another" in capsys.readouterr().err
     assert main(["train", str(tmp_path), "-o", str(tmp_path)]) == 1
     assert "no annotated pictures" in capsys.readouterr().err
     with pytest.raises(SystemExit):

@@ -46,6 +46,15 @@ def test_every_network_but_seednet_is_tried_here():
     assert set(SIZES) == set(ARCHITECTURES) - {"seednet"}
 
 
+def test_the_objects_of_a_set_can_be_pasted_into_its_pictures(tmp_path, capsys):
+    large = write_shape_folder(tmp_path / "large", size=128)
+    assert train(large, tmp_path / "run", "fcn", "--epochs", "1", "--cut-from", "large") == 0
+    small = write_shape_folder(tmp_path / "small", size=32)
+    capsys.readouterr()
+    assert train(small, tmp_path / "other", "fcn", "--epochs", "1", "--cut-from", "small") == 1
+    assert "no object of small is large and whole enough" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", SIZES)
 def test_from_training_to_a_click(name, shapes, tmp_path, capsys):
     assert train(shapes, tmp_path / "run", name, "--epochs", "1") == 0

@@ -1,20 +1,18 @@
-"""What training reads: folders, crops, mixtures, pasted cut-outs."""
+"""What training reads: folders, crops, mixtures."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from converters.annotation import Box, ImageAnnotation, Instance, Mask
 from converters.errors import ConverterError
 from converters.images import write_image
 from converters.labelme_json import write_labelme
 from models.data.augment import ColorJitter, jitter_colors
-from models.data.copy_paste import CutoutLibrary, paste
 from models.data.crops import CropSettings, draw_crop
 from models.data.dataset import AnnotatedObject, load_dataset
-from models.data.mixture import mix_datasets
+from models.data.mixture import choose_datasets, mix_datasets
 from models.data.sample import collate
 from tests.unit.models.coco_folders import draw_discs, write_coco_folder
 
@@ -113,39 +111,6 @@ def test_only_crops_that_show_a_crowd_leave_their_background_unknown(tmp_path):
     assert 0 < sum(known) < len(known)
 
 
-def write_cutout(folder):
-    rgba = np.zeros((40, 50, 4), np.uint8)
-    rgba[10:30, 5:45] = (10, 200, 30, 255)
-    rgba[10:30, 5] = (10, 200, 30, 128)
-    Image.fromarray(rgba, "RGBA").save(folder / "cut.png")
-
-
-def test_pasting_blends_by_alpha_and_hides_what_lies_below(tmp_path):
-    image = np.full((20, 30, 3), 100, np.uint8)
-    cutout = np.zeros((4, 4, 4), np.uint8)
-    cutout[:, :, :3], cutout[:, :2, 3], cutout[:, 2:, 3] = 200, 255, 51
-    out, alpha = paste(image, cutout, 28, -1)
-    assert out[0, 28, 0] == 200
-    assert alpha[0, 28] == 1.0
-    assert alpha[3:].max() == 0.0
-    out, alpha = paste(image, cutout, 3, 3)
-    assert out[4, 5, 0] == 120
-    assert np.array_equal(out[alpha == 0], image[alpha == 0])
-    assert image.max() == 100
-
-
-def test_crops_with_cutouts_have_an_object_for_each(tmp_path):
-    write_cutout(tmp_path)
-    datasets = load_dataset(write_coco_folder(tmp_path / "set"))
-    settings = CropSettings(size=128, mask_stride=1, cutout_probability=1.0, jitter=STILL)
-    library = CutoutLibrary.from_folder(tmp_path)
-    image, target = draw_crop(datasets, settings, np.random.default_rng(1), cutouts=library)
-    top = target.masks[-1].numpy() > 0.99
-    assert np.median(image.numpy()[:, top], axis=1) == pytest.approx([10, 200, 30], abs=12)
-    # A pasted object takes its pixels away from those below.
-    assert (target.masks[:-1].numpy()[:, top] < 0.02).all()
-
-
 def test_jitter_keeps_shape_and_stays_a_picture():
     image, _ = draw_discs(0)
     out = jitter_colors(image, ColorJitter(), np.random.default_rng(0))
@@ -192,3 +157,6 @@ def test_mixtures_share_categories_and_respect_shares(tmp_path):
     assert [d.name for d in mix_datasets([a, b], shares={"b": 0.0})] == ["a"]
     with pytest.raises(ValueError, match="no data set called c"):
         mix_datasets([a, b], shares={"c": 1.0})
+    with pytest.raises(ValueError, match="no data set called c, d; there are: a, b"):
+        choose_datasets([a, b], ["d", "a", "c"])
+    assert [d.name for d in choose_datasets([a, b], ["b", "b"])] == ["b"]
