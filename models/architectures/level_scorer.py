@@ -46,14 +46,14 @@ class LevelScores:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the scorer may look at, of one picture; prepared once for all clicks.
+    """What the scorer may look at, of B pictures; prepared once for all clicks.
 
     Attributes:
-        appearance: (h/2 w/2, C) float32 for masks of (h, w) at stride 4.
+        appearance: (B, h/2 w/2, C) float32 for masks of (h, w) at stride 4.
         squares: of `appearance`.
         size: (h/2, w/2).
-        whole: (C,), the mean of the appearance.
-        kinds: (H/16, W/16, C') float32, the backbone's features, each cell's of mean 0 and deviation 1;
+        whole: (B, C), the mean of the appearance.
+        kinds: (B, H/16, W/16, C') float32, the backbone's features, each cell's of mean 0 and deviation 1;
             begins at the picture's corner, may reach further.
     """
 
@@ -69,12 +69,12 @@ class Surroundings:
 
     @classmethod
     def of(cls, appearance: Tensor, whole: Tensor, kinds: Tensor) -> Surroundings:
-        """Of an appearance map (C, h/2, w/2) with its mean (C,) and the backbone's (C', H/16, W/16)."""
-        cells = appearance.float().flatten(1).T.contiguous()
-        kinds = kinds.permute(1, 2, 0).float().contiguous()
-        height, width = appearance.shape[1:]
+        """Of appearance maps (B, C, h/2, w/2), their means (B, C) and the backbone's (B, C', H/16, W/16)."""
+        cells = appearance.float().flatten(2).transpose(1, 2).contiguous()
+        kinds = kinds.permute(0, 2, 3, 1).float().contiguous()
+        height, width = appearance.shape[2:]
         return cls(
-            cells, cells.square(), (height, width), whole.float(), F.layer_norm(kinds, kinds.shape[2:])
+            cells, cells.square(), (height, width), whole.float(), F.layer_norm(kinds, kinds.shape[3:])
         )
 
 
@@ -116,7 +116,7 @@ class LevelScorer(nn.Module):
         """Scores that carry no gradient into the masks.
 
         Args:
-            logits: (S, K, h, w) at stride 4.
+            logits: (S, K, h, w) at stride 4, equally many seeds of each picture, picture by picture.
             descriptor, bias: (S, D) and (S, K) of the seeds' queries.
             context: (S, K, C'') of the refiner.
         """
@@ -125,12 +125,14 @@ class LevelScorer(nn.Module):
         inside = F.interpolate(
             logits.sigmoid(), size=surroundings.size, mode="bilinear", align_corners=False, antialias=False
         )
-        mean, around = pooled(torch.stack([inside, _ring(inside, 2)]), surroundings.appearance)
+        both = pooled(torch.stack([inside, _ring(inside, 2)], dim=1), surroundings.appearance)
+        mean, around = both.unbind(dim=1)
+        whole = surroundings.whole.repeat_interleave(seeds // len(surroundings.whole), dim=0)
         parts = [
             mean,
             (pooled(inside, surroundings.squares) - mean.square()).clamp(min=1e-8).sqrt(),
             around,
-            surroundings.whole.expand(seeds, levels, -1),
+            whole[:, None].expand(-1, levels, -1),
             self._statistics(logits, bias),
             self._relations(inside),
             self.seed(descriptor.float())[:, None].expand(-1, levels, -1),
@@ -225,7 +227,7 @@ class CutScorer(nn.Module):
         quarters = _summed_by_four(cuts.view(torch.uint8))
         fine, coarse = quarters.float() / 4.0, _summed_by_four(quarters).float() / 16.0
         height, width = coarse.shape[3:]
-        kinds = surroundings.kinds[:height, :width].flatten(0, 1)
+        kinds = surroundings.kinds[:, :height, :width].flatten(1, 2)
         between = (coarse[:, :, :-1] - coarse[:, :, 1:]).clamp(min=0.0)
         count = len(THRESHOLDS)
         around = pooled(torch.cat([coarse, _ring(coarse, 1), between], dim=2), kinds)
@@ -236,8 +238,8 @@ class CutScorer(nn.Module):
         )
         added = torch.cat([outside[:, :, :1], between], dim=2)
         lost = torch.cat([between, inside[:, :, -1:]], dim=2)
-        parts = [*pooled(torch.stack([fine, _ring(fine, 2)]), surroundings.appearance)]
-        parts += [inside, outside, added, lost]
+        both = pooled(torch.stack([fine, _ring(fine, 2)], dim=1), surroundings.appearance)
+        parts = [*both.unbind(dim=1), inside, outside, added, lost]
         return torch.cat([*parts, self._statistics(fine)], dim=3)
 
     @staticmethod
@@ -263,10 +265,10 @@ class CutScorer(nn.Module):
 
 
 def pooled(weight: Tensor, features: Tensor) -> Tensor:
-    """Mean of features (h w, C) weighted by (..., h, w) maps: (..., C)."""
-    weight = weight.flatten(-2)
-    mean: Tensor = (weight @ features) / (weight.sum(dim=-1, keepdim=True) + 1e-3)
-    return mean
+    """Mean of features (B, h w, C) weighted by (S, ..., h, w) maps, S / B of each picture: (S, ..., C)."""
+    maps = weight.reshape(len(features), -1, features.shape[1])
+    mean = (maps @ features) / (maps.sum(dim=-1, keepdim=True) + 1e-3)
+    return mean.view(*weight.shape[:-2], features.shape[2])
 
 
 def _summed_by_four(maps: Tensor) -> Tensor:

@@ -79,12 +79,12 @@ class MaskRefiner(nn.Module):
     def forward(
         self, logits: Tensor, descriptor: Tensor, detail: Sequence[Tensor], clicks: Tensor
     ) -> Refined:
-        """One picture.
+        """Of equally many seeds of each of B pictures, picture by picture.
 
         Args:
             logits: (S, K, h, w) at stride 4.
             descriptor: (S, C) of the seeds.
-            detail: (channels, h_s, w_s) for s of STRIDES; each begins at the picture's corner.
+            detail: (B, channels, h_s, w_s) for s of STRIDES; each begins at the picture's corner.
             clicks: (S, P, 3) float32: x and y in cells of stride 4, and the sign; 0 stands for no click.
                 The seed is the first.
         """
@@ -114,7 +114,8 @@ class MaskRefiner(nn.Module):
                 continue
             pooled = F.avg_pool2d(maps[chosen], 2**index, ceil_mode=True) if index else maps[chosen]
             scaled = frames[chosen] / 2**index
-            parts.append(torch.cat([cut_shared(features, scaled), cut_each(pooled, scaled)], dim=1))
+            pictures = chosen * len(features) // len(frames)
+            parts.append(torch.cat([cut_shared(features, scaled, pictures), cut_each(pooled, scaled)], dim=1))
             members.append(chosen)
         shown = torch.cat(parts)[torch.cat(members).argsort()]
         return torch.cat([shown, click_maps(clicks, frames)], dim=1)
@@ -172,11 +173,15 @@ def _sampling_grid(frames: Tensor, height: int, width: int) -> Tensor:
     return torch.stack([x[:, None, :].expand(-1, SIDE, -1), y[:, :, None].expand(-1, -1, SIDE)], dim=3)
 
 
-def cut_shared(features: Tensor, frames: Tensor) -> Tensor:
-    """N frames of one (C, h, w) map: (N, C, SIDE, SIDE); zero beyond the map."""
-    grid = _sampling_grid(frames, *features.shape[1:]).view(1, -1, SIDE, 2)
-    cut = F.grid_sample(features[None], grid, padding_mode="zeros", align_corners=False)
-    return cut.view(len(features), len(frames), SIDE, SIDE).transpose(0, 1)
+def cut_shared(features: Tensor, frames: Tensor, pictures: Tensor) -> Tensor:
+    """N frames, the n-th of map `pictures[n]` of (B, C, h, w): (N, C, SIDE, SIDE); zero beyond the map."""
+    grid = _sampling_grid(frames, *features.shape[2:]).view(1, -1, SIDE, 2)
+    if len(features) > 1:  # the pictures lie behind each other in one volume, cut at exact depths
+        depth = (2.0 * pictures.float() + 1.0) / len(features) - 1.0
+        depth = depth.repeat_interleave(SIDE)[None, :, None, None].expand(-1, -1, SIDE, -1)
+        features, grid = features.transpose(0, 1)[None], torch.cat([grid, depth], dim=3)[:, None]
+    cut = F.grid_sample(features, grid, padding_mode="zeros", align_corners=False)
+    return cut.view(-1, len(frames), SIDE, SIDE).transpose(0, 1)
 
 
 def cut_each(maps: Tensor, frames: Tensor) -> Tensor:

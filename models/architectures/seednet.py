@@ -91,9 +91,28 @@ class SeedFeatures:
         """(B, D, H/4, W/4) float32; the first two dimensions carry coordinates."""
         return self.pixels[:, : self.pixels.shape[1] // 2]
 
-    def surroundings(self, index: int) -> Surroundings:
-        """What the level scorer may look at, of picture `index`."""
-        return Surroundings.of(self.appearance[index], self.global_appearance[index], self.backbone[index])
+    def surroundings(self) -> Surroundings:
+        """What the level scorer may look at."""
+        return Surroundings.of(self.appearance, self.global_appearance, self.backbone)
+
+    def first(self, count: int) -> SeedFeatures:
+        """Of the first so many pictures alone."""
+        return self._part(slice(count))
+
+    def picture(self, index: int) -> SeedFeatures:
+        """Of one picture alone."""
+        return self._part(slice(index, index + 1))
+
+    def _part(self, part: slice) -> SeedFeatures:
+        return SeedFeatures(
+            tuple(maps[part] for maps in self.pyramid),
+            self.pixels[part],
+            self.seediness[part],
+            self.appearance[part],
+            self.global_appearance[part],
+            self.backbone[part],
+            tuple(maps[part] for maps in self.detail),
+        )
 
     def cropped(self, rows: int, columns: int, *, judged: int) -> SeedFeatures:
         """Without what lies beyond so many cells of stride 4; the pyramid, read at points only, stays.
@@ -110,6 +129,7 @@ class SeedFeatures:
             pixels=cut(self.pixels, 1, len(self.pixels)),
             seediness=cut(self.seediness, 1, judged),
             appearance=cut(self.appearance, 2, judged),
+            global_appearance=self.global_appearance[:judged],
             backbone=self.backbone[:judged].clone(),
             detail=tuple(cut(maps, 2**i, judged) for i, maps in enumerate(self.detail)),
         )
@@ -117,7 +137,7 @@ class SeedFeatures:
 
 @dataclass(frozen=True, slots=True)
 class SeedQuery:
-    """What S seeds of one picture ask for.
+    """What S seeds ask for.
 
     Attributes:
         center: (S, K, D) seed embeddings.
@@ -137,7 +157,7 @@ class SeedQuery:
 
     @staticmethod
     def joined(queries: Sequence[SeedQuery]) -> SeedQuery:
-        """The seeds of several queries of one picture."""
+        """The seeds of several queries."""
         return SeedQuery(
             torch.cat([q.center for q in queries]),
             torch.cat([q.bandwidth for q in queries]),
@@ -147,21 +167,8 @@ class SeedQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Mirror:
-    """Where a batch holds a picture's mirror image.
-
-    Attributes:
-        index: in the batch.
-        width: share of the padded width that was mirrored; the padding stays to the right of it.
-    """
-
-    index: int
-    width: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class SeedMasks:
-    """What S seeds of one picture are answered with.
+    """What S seeds are answered with.
 
     Attributes:
         logits: (S, K, h, w) float32, the levels' masks.
@@ -231,11 +238,6 @@ def seed_logits(query: SeedQuery, pixels: Tensor) -> Tensor:
     with full_precision(pixels.device):  # the terms cancel
         product = torch.bmm(weight.reshape(views, -1, weight.shape[2]), pixels.flatten(2))
     return product.view(seeds, levels, height, width) + constant[..., None, None]
-
-
-def _two_of(maps: Tensor, first: int, second: int) -> Tensor:
-    """Two entries of a batch; without a copy if they stand in order."""
-    return maps[first : second + 1 : second - first] if first < second else maps[[first, second]]
 
 
 class SeedHead(nn.Module):
@@ -354,29 +356,31 @@ class SeedNet(nn.Module):
             if part is not None:
                 part.requires_grad_(True)
 
-    def query(self, features: SeedFeatures, index: int, points: Tensor) -> SeedQuery:
-        """Seeds of picture `index`; points (S, 2) are x, y as shares of the picture's width, height."""
-        pictures = torch.full((len(points),), index, device=points.device)
-        query: SeedQuery = self.seed_head(features, pictures, points)
+    def query(self, features: SeedFeatures, points: Tensor) -> SeedQuery:
+        """Seeds of the pictures of `features`, equally many of each, picture by picture; points (S, 2) are
+        x, y as shares of the picture's width, height."""
+        pictures = torch.arange(len(features.pixels), device=points.device)
+        each = len(points) // len(pictures)
+        query: SeedQuery = self.seed_head(features, pictures.repeat_interleave(each), points)
         return query
 
     def ask(
-        self, features: SeedFeatures, index: int, points: Tensor, mirror: Mirror | None = None
+        self, features: SeedFeatures, points: Tensor, *, mirror: float | None = None
     ) -> tuple[SeedQuery, Tensor]:
-        """What S seeds of picture `index` ask for, and the (S, K, h, w) logits of `seed_logits`.
+        """What S seeds ask for, and the (S, K, h, w) logits of `seed_logits`.
 
         Args:
+            features: of pictures; if there is a mirror, behind them as many mirror images. The seeds are
+                asked there too, and the logits of the levels that have the same rank by area are averaged.
             points: as in `query`.
-            mirror: the same picture seen in a mirror. The seeds are asked there too, and the logits of the
-                levels that have the same rank by area are averaged.
+            mirror: share of the padded width that was mirrored; the padding stays to the right of it.
         """
         if mirror is None:
-            query = self.query(features, index, points)
-            return query, seed_logits(query, features.pixels[index : index + 1])
-        there = torch.stack([mirror.width - points[:, 0], points[:, 1]], dim=1)
-        pictures = torch.tensor([index, mirror.index], device=points.device).repeat_interleave(len(points))
-        both: SeedQuery = self.seed_head(features, pictures, torch.cat([points, there]))
-        logits, seen = seed_logits(both, _two_of(features.pixels, index, mirror.index)).chunk(2)
+            query = self.query(features, points)
+            return query, seed_logits(query, features.pixels)
+        there = torch.stack([mirror - points[:, 0], points[:, 1]], dim=1)
+        both = self.query(features, torch.cat([points, there]))
+        logits, seen = seed_logits(both, features.pixels).chunk(2)
         query, seen = both.take(slice(len(points))), seen.flip(3)
         order = (logits > 0).sum(dim=(2, 3)).argsort(dim=1, stable=True)
         order_there = (seen > 0).sum(dim=(2, 3)).argsort(dim=1, stable=True)
@@ -386,7 +390,6 @@ class SeedNet(nn.Module):
     def judge(
         self,
         features: SeedFeatures,
-        index: int,
         query: SeedQuery,
         logits: Tensor,
         clicks: Tensor,
@@ -395,16 +398,16 @@ class SeedNet(nn.Module):
         """Refine the masks that the seeds ask for, if the network has a refiner, and score them.
 
         Args:
+            features: of B pictures; equally many seeds of each, picture by picture.
             logits: (S, K, h, w), of `seed_logits`.
             clicks: (S, P, 3), see `MaskRefiner.forward`.
-            surroundings: `SeedFeatures.surroundings` of the picture, where they are at hand.
+            surroundings: `SeedFeatures.surroundings` of the pictures, where they are at hand.
         """
         context = None
         if self.refiner is not None:
-            detail = [maps[index] for maps in features.detail]
-            refined = self.refiner(logits, query.descriptor, detail, clicks)
+            refined = self.refiner(logits, query.descriptor, features.detail, clicks)
             logits, context = refined.logits, refined.context
         with full_precision(logits.device):  # IoUs that are close to each other are compared
-            surroundings = surroundings or features.surroundings(index)
+            surroundings = surroundings or features.surroundings()
             scores = self.level_scorer(logits, query.descriptor, query.bias, surroundings, context)
         return SeedMasks(logits, scores)

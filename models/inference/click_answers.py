@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from converters.annotation import Seed
-from models.architectures.seednet import Mirror, SeedFeatures, SeedMasks, SeedNet, SeedQuery
+from models.architectures.seednet import SeedFeatures, SeedMasks, SeedNet, SeedQuery
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import SeedAnswer
 from models.inference.speckles import area_without_specks
@@ -53,8 +53,8 @@ class ClickAnswers:
 
     def __init__(self, network: SeedNet, features: SeedFeatures, frame: GridFrame) -> None:
         self._network, self._features, self._frame = network, features, frame
-        self._mirror = Mirror(1, frame.grid_size[1] * frame.stride / frame.padded_width)
-        self._surroundings = features.surroundings(0)
+        self._mirror = frame.grid_size[1] * frame.stride / frame.padded_width
+        self._surroundings = features.surroundings()
         self._answers: OrderedDict[_Request, SeedAnswer] = OrderedDict()
         self._asks: OrderedDict[Seed, tuple[SeedQuery, Tensor]] = OrderedDict()
         self._lock = Lock()
@@ -140,13 +140,13 @@ class ClickAnswers:
 
     def _ask(self, points: Sequence[tuple[float, float]]) -> tuple[SeedQuery, Tensor]:
         shares = torch.tensor([self._frame.to_share(x, y) for x, y in points], device=self._device)
-        return self._network.ask(self._features, 0, shares, self._mirror)
+        return self._network.ask(self._features, shares, mirror=self._mirror)
 
     def _judge(
         self, query: SeedQuery, logits: Tensor, clicks: Sequence[Sequence[tuple[float, float, float]]]
     ) -> SeedMasks:
         shown = torch.tensor(clicks, device=self._device)
-        return self._network.judge(self._features, 0, query, logits, shown, self._surroundings)
+        return self._network.judge(self._features, query, logits, shown, self._surroundings)
 
     def _read(self, masks: SeedMasks, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
         """The answers, each one's levels from small to large."""

@@ -14,6 +14,7 @@ from models.data.sample import CropTarget
 
 ERROR_WINDOW = 7  # cells; a correction falls where most of so wide a square is wrong
 ERROR_POWER = 3.0
+CENTRAL_POWER = 4.0  # of a cell's depth, how likely a seed near the middle falls on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,6 @@ class DrawnSeeds:
 
     points: Tensor
     owner: Tensor
-
-    def clicks(self, height: int, width: int) -> Tensor:
-        """(S, 1, 3): the seeds as positive clicks, x and y in cells of a (height, width) grid."""
-        cells = self.points * self.points.new_tensor([width, height])
-        return torch.cat([cells, torch.ones_like(cells[:, :1])], dim=1)[:, None]
 
 
 def draw_seeds(
@@ -42,30 +38,28 @@ def draw_seeds(
     usable = torch.nonzero(((masks >= 0.5).sum(dim=(1, 2)) >= 4) & target.has_mask).flatten()
     order = torch.randperm(len(usable), generator=generator)[:objects]
     height, width = masks.shape[1:]
-    points: list[Tensor] = []
+    points: list[tuple[float, float]] = []
     owners: list[int] = []
     for owner in usable[order].tolist():
         inside = (masks[owner] >= 0.5).to(torch.uint8).numpy()
-        depth = torch.from_numpy(cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1])
-        for _ in range(seeds):
-            deep = float(torch.rand(1, generator=generator)) < central
-            weight = depth.pow(4.0 if deep else 0.0) * torch.from_numpy(inside)
-            pick = int(torch.multinomial(weight.flatten(), 1, generator=generator))
-            jitter = torch.rand(2, generator=generator)
-            points.append(
-                torch.stack([(pick % width + jitter[0]) / width, (pick // width + jitter[1]) / height])
-            )
+        depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        cells = np.flatnonzero(inside)
+        deep = np.cumsum(depth.ravel()[cells].astype(np.float64) ** CENTRAL_POWER)
+        for middle, place, *jitter in torch.rand((seeds, 4), generator=generator).tolist():
+            at = np.searchsorted(deep, place * deep[-1]) if middle < central else int(place * len(cells))
+            row, column = divmod(int(cells[min(at, len(cells) - 1)]), width)
+            points.append(((column + jitter[0]) / width, (row + jitter[1]) / height))
             owners.append(owner)
     if not points:
         return DrawnSeeds(torch.zeros((0, 2)), torch.zeros((0,), dtype=torch.int64))
-    return DrawnSeeds(torch.stack(points), torch.tensor(owners))
+    return DrawnSeeds(torch.tensor(points), torch.tensor(owners))
 
 
 def draw_corrections(predicted: Tensor, truth: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Clicks that a user would add: deep inside what is wrong; positive where something is missing.
 
     Args:
-        predicted, truth: (S, h, w) bool.
+        predicted, truth: (S, h, w) bool, on the generator's device.
         count: clicks per seed; each seed gets between one and so many.
 
     Returns:
@@ -73,14 +67,16 @@ def draw_corrections(predicted: Tensor, truth: Tensor, count: int, generator: to
         nothing is wrong.
     """
     seeds, _, width = truth.shape
+    device = truth.device
     wrong = (predicted ^ truth).float()
     depth = F.avg_pool2d(wrong[:, None], ERROR_WINDOW, stride=1, padding=ERROR_WINDOW // 2)[:, 0]
-    weight = (depth.pow(ERROR_POWER) * wrong).flatten(1).cpu()
-    some = weight.sum(dim=1) > 0
-    weight[~some] = 1.0
+    weight = (depth.pow(ERROR_POWER) * wrong).flatten(1)
+    some = weight.sum(dim=1, keepdim=True) > 0
+    weight = torch.where(some, weight, 1.0)
     pick = torch.multinomial(weight, count, replacement=True, generator=generator)
-    jitter = torch.rand((seeds, count, 2), generator=generator)
-    given = torch.arange(count) < torch.randint(1, count + 1, (seeds, 1), generator=generator)
-    sign = torch.where(truth.flatten(1).cpu().gather(1, pick), 1.0, -1.0) * (given & some[:, None])
+    jitter = torch.rand((seeds, count, 2), generator=generator, device=device)
+    last = torch.randint(1, count + 1, (seeds, 1), generator=generator, device=device)
+    given = torch.arange(count, device=device) < last
+    sign = torch.where(truth.flatten(1).gather(1, pick), 1.0, -1.0) * (given & some)
     x, y = pick % width + jitter[..., 0], pick // width + jitter[..., 1]
-    return torch.stack([x, y, sign], dim=2).to(truth.device)
+    return torch.stack([x, y, sign], dim=2)

@@ -24,13 +24,13 @@ class CountingNetwork(SeedNet):
         super().__init__(config, pretrained_backbone=False)
         self.asked, self.judged = [], []
 
-    def ask(self, features, index, points, mirror=None):
+    def ask(self, features, points, *, mirror=None):
         self.asked.append(len(points))
-        return super().ask(features, index, points, mirror)
+        return super().ask(features, points, mirror=mirror)
 
-    def judge(self, features, index, query, *more):
+    def judge(self, features, query, *more):
         self.judged.append(len(query.bias))
-        return super().judge(features, index, query, *more)
+        return super().judge(features, query, *more)
 
 
 def make_network(config=SMALL):

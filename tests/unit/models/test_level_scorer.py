@@ -27,11 +27,11 @@ def scene():
     """Two seeds with three levels on 13 x 18 cells; the backbone's map reaches beyond them."""
     generator = torch.Generator().manual_seed(3)
     logits = torch.randn((2, 3, 13, 18), generator=generator) * 3.0
-    appearance = torch.randn((CHANNELS, 7, 9), generator=generator)
-    kinds = torch.randn((KINDS, 6, 8), generator=generator) * 4.0
+    appearance = torch.randn((1, CHANNELS, 7, 9), generator=generator)
+    kinds = torch.randn((1, KINDS, 6, 8), generator=generator) * 4.0
     descriptor = torch.randn((2, DESCRIPTOR), generator=generator)
     bias = torch.randn((2, 3), generator=generator)
-    return logits, descriptor, bias, Surroundings.of(appearance, appearance.mean(dim=(1, 2)), kinds)
+    return logits, descriptor, bias, Surroundings.of(appearance, appearance.mean(dim=(2, 3)), kinds)
 
 
 def halved(map_):
@@ -69,8 +69,8 @@ def test_a_cut_is_described_by_what_lies_inside_around_and_between(scene):
     described = CutScorer(channels=CHANNELS, kinds=KINDS, level=HIDDEN, width=4)._described(
         logits, surroundings
     )
-    appearance = surroundings.appearance.numpy().T.reshape(CHANNELS, 7, 9)
-    kinds = surroundings.kinds.numpy()[:4, :5].transpose(2, 0, 1)
+    appearance = surroundings.appearance[0].numpy().T.reshape(CHANNELS, 7, 9)
+    kinds = surroundings.kinds[0].numpy()[:4, :5].transpose(2, 0, 1)
     fine = [halved((logits[1, 2].numpy() > t).astype(float)) for t in THRESHOLDS]
     coarse = [halved(m) for m in fine]
     for at in range(len(THRESHOLDS)):
@@ -86,13 +86,13 @@ def test_a_cut_is_described_by_what_lies_inside_around_and_between(scene):
 
 
 def test_each_cell_of_the_backbone_is_brought_to_mean_0_and_deviation_1():
-    kinds = torch.randn((KINDS, 3, 4), generator=torch.Generator().manual_seed(1)) * 4.0 + 2.0
-    appearance = torch.randn((CHANNELS, 6, 8), generator=torch.Generator().manual_seed(2))
-    seen = Surroundings.of(appearance, appearance.mean(dim=(1, 2)), kinds)
-    plain = kinds.numpy()
+    kinds = torch.randn((1, KINDS, 3, 4), generator=torch.Generator().manual_seed(1)) * 4.0 + 2.0
+    appearance = torch.randn((1, CHANNELS, 6, 8), generator=torch.Generator().manual_seed(2))
+    seen = Surroundings.of(appearance, appearance.mean(dim=(2, 3)), kinds)
+    plain = kinds[0].numpy()
     wanted = (plain - plain.mean(axis=0)) / np.sqrt(plain.var(axis=0) + 1e-5)
-    np.testing.assert_allclose(seen.kinds.numpy().transpose(2, 0, 1), wanted, atol=1e-5)
-    np.testing.assert_array_equal(seen.appearance[8].numpy(), appearance[:, 1, 0].numpy())
+    np.testing.assert_allclose(seen.kinds[0].numpy().transpose(2, 0, 1), wanted, atol=1e-5)
+    np.testing.assert_array_equal(seen.appearance[0, 8].numpy(), appearance[0, :, 1, 0].numpy())
     np.testing.assert_allclose(seen.squares.numpy(), seen.appearance.numpy() ** 2)
 
 
@@ -101,9 +101,9 @@ def test_the_shape_of_a_cut_is_told(scene):
     logits = torch.full((1, 1, 12, 16), -9.0)
     logits[0, 0, 4:8, 6:14] = 9.0  # 2 x 4 cells of 6 x 8 after halving, away from the border
     scorer = CutScorer(channels=CHANNELS, kinds=KINDS, level=HIDDEN, width=4)
-    appearance = torch.zeros((CHANNELS, 6, 8))
-    kinds = surroundings.kinds.permute(2, 0, 1)
-    described = scorer._described(logits, Surroundings.of(appearance, appearance[:, 0, 0], kinds))
+    appearance = torch.zeros((1, CHANNELS, 6, 8))
+    kinds = surroundings.kinds.permute(0, 3, 1, 2)
+    described = scorer._described(logits, Surroundings.of(appearance, appearance[:, :, 0, 0], kinds))
     facts = described[0, 0, 2, -CutScorer.STATISTICS :]
     wanted = [np.log(8.25) / 5, np.log(8 / 48 + 1e-4) / 5, 1.0, np.log(3 / 5), 12 / 3 / 6, 0.0]
     np.testing.assert_allclose(facts.numpy(), wanted, atol=1e-5)
@@ -120,13 +120,13 @@ def test_the_cut_scorer_learns_and_lets_the_masks_be(scene):
     scorer = make_scorer(8).train()
     torch.nn.init.normal_(scorer.cuts.correction.weight)
     logits.requires_grad_(True)
-    kinds = torch.randn((KINDS, 6, 8), generator=torch.Generator().manual_seed(1)).requires_grad_(True)
-    appearance = torch.zeros((CHANNELS, 7, 9))
-    surroundings = Surroundings.of(appearance, appearance[:, 0, 0], kinds)
+    kinds = torch.randn((1, KINDS, 6, 8), generator=torch.Generator().manual_seed(1)).requires_grad_(True)
+    appearance = torch.zeros((1, CHANNELS, 7, 9))
+    surroundings = Surroundings.of(appearance, appearance[:, :, 0, 0], kinds)
     scorer(logits, descriptor, bias, surroundings).ious.square().sum().backward()
     assert logits.grad is None
-    assert kinds.grad[:, :4, :5].any()
-    assert not kinds.grad[:, 4:].any()
+    assert kinds.grad[:, :, :4, :5].any()
+    assert not kinds.grad[:, :, 4:].any()
     assert all(p.grad.any() for name, p in scorer.named_parameters() if name.startswith("cuts."))
 
 

@@ -41,7 +41,7 @@ def some_refiner(seed=0):
 
 def some_detail(channels=8):
     generator = torch.Generator().manual_seed(5)
-    return [torch.randn(channels, -(-HEIGHT // s), -(-WIDTH // s), generator=generator) for s in (1, 2, 4)]
+    return [torch.randn(1, channels, -(-HEIGHT // s), -(-WIDTH // s), generator=generator) for s in (1, 2, 4)]
 
 
 def test_a_frame_holds_the_mask_with_a_margin():
@@ -81,7 +81,7 @@ def test_cutting_and_pasting_give_a_smooth_map_back():
     ys, xs = torch.meshgrid(torch.arange(HEIGHT) + 0.5, torch.arange(WIDTH) + 0.5, indexing="ij")
     plane = 0.02 * xs - 0.01 * ys
     frames = torch.tensor([[20.0, 10.0, 68.0, 34.0], [5.0, 5.0, 21.0, 21.0]])
-    shared = cut_shared(plane[None], frames)
+    shared = cut_shared(plane[None, None], frames, torch.zeros(len(frames), dtype=torch.int64))
     each = cut_each(plane.expand(2, 1, -1, -1), frames)
     assert torch.allclose(shared, each, atol=1e-5)
     back = paste_frames(shared, frames, HEIGHT, WIDTH)
@@ -91,6 +91,17 @@ def test_cutting_and_pasting_give_a_smooth_map_back():
         outside = torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
         outside[y0 - 1 : y1 + 1, x0 - 1 : x1 + 1] = False
         assert not back[n][outside].any()
+
+
+def test_frames_of_several_pictures_read_each_their_own():
+    generator = torch.Generator().manual_seed(2)
+    maps = torch.randn(3, 2, HEIGHT, WIDTH, generator=generator)
+    frames = torch.tensor([[20.0, 10.0, 68.0, 34.0], [-1.0, 5.0, 21.0, 61.0], [0.0, 0.0, 91.0, 60.0]])
+    pictures = torch.tensor([2, 0, 1])
+    together = cut_shared(maps, frames, pictures)
+    for n, picture in enumerate(pictures.tolist()):
+        alone = cut_shared(maps[picture : picture + 1], frames[n : n + 1], torch.zeros(1, dtype=torch.int64))
+        torch.testing.assert_close(together[n : n + 1], alone, atol=1e-4, rtol=1e-4)
 
 
 def test_click_maps_show_each_sign_where_it_was_clicked():
@@ -137,7 +148,7 @@ def test_the_correction_teaches_the_refiner_and_passes_the_logits_their_own_grad
     pyramid = [torch.randn(1, 12, 60 // s, 90 // s, requires_grad=True) for s in (1, 2, 4)]
     logits = logits_of((3, 4, 30, 29), (2, 2, 40, 30), (0, 0, 90, 60)).requires_grad_()
     descriptor = torch.ones(1, 10, requires_grad=True)
-    detail = [maps[0] for maps in refiner.detail_maps(pyramid)]
+    detail = refiner.detail_maps(pyramid)
     refined = refiner(logits, descriptor, detail, one_click(12.0, 10.0))
     (refined.logits.sum() + refined.context.sum()).backward()
     assert torch.equal(logits.grad, torch.ones_like(logits))

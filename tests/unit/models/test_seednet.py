@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from models.architectures.seednet import (
     COORDINATE_UNIT,
     MARGIN,
-    Mirror,
     SeedNet,
     SeedNetConfig,
     SeedQuery,
@@ -62,10 +61,10 @@ def test_logits_follow_the_equation_written_above_the_network():
 
 
 def test_a_part_of_the_picture_gives_the_same_logits(network, images):
-    features = network.features(images)
-    query = network.query(features, 0, torch.tensor([[0.3, 0.4]]))
-    whole = seed_logits(query, features.pixels[:1])
-    part = seed_logits(query, features.pixels[:1, :, 4:10, 3:12])
+    features = network.features(images[:1])
+    query = network.query(features, torch.tensor([[0.3, 0.4]]))
+    whole = seed_logits(query, features.pixels)
+    part = seed_logits(query, features.pixels[:, :, 4:10, 3:12])
     assert torch.allclose(whole[..., 4:10, 3:12], part, atol=1e-4)
 
 
@@ -95,28 +94,36 @@ def test_grid_gives_pixel_centres_in_coordinate_units():
     assert grid[:, 2, 4].tolist() == pytest.approx([18.0 / COORDINATE_UNIT, 10.0 / COORDINATE_UNIT])
 
 
-def test_one_by_one_equals_a_batch(network, images):
-    together = network.features(images)
+def test_one_by_one_equals_a_batch(images):
+    torch.manual_seed(3)
+    network = SeedNet(replace(SMALL, refiner=8, cut_scorer=8), pretrained_backbone=False).eval()
+    torch.nn.init.normal_(network.refiner.delta.weight)
+    torch.nn.init.normal_(network.level_scorer.cuts.correction.weight)
+    together = network.features(torch.cat([images, images.flip(3)]))
+    points = torch.tensor([[0.2, 0.7], [0.6, 0.1], [0.9, 0.8], [0.4, 0.5]])
+    clicks = clicks_at(points, together)
+    query, asked = network.ask(together, points, mirror=1.0)
+    answer = network.judge(together.first(2), query, asked, clicks)
     for index in range(2):
-        alone = network.features(images[index : index + 1])
+        alone = network.features(torch.cat([images[index : index + 1], images[index : index + 1].flip(3)]))
         assert torch.allclose(together.embedding[index], alone.embedding[0], atol=1e-4)
-        points = torch.tensor([[0.2, 0.7], [0.6, 0.1]])
-        a, b = network.query(together, index, points), network.query(alone, 0, points)
-        assert torch.allclose(a.center, b.center, atol=1e-4)
-        clicks = clicks_at(points, together)
-        one = network.judge(together, index, a, seed_logits(a, together.pixels[index : index + 1]), clicks)
-        other = network.judge(alone, 0, b, seed_logits(b, alone.pixels), clicks)
-        assert torch.allclose(one.scores.ious, other.scores.ious, atol=1e-4)
-        assert torch.allclose(one.logits, other.logits, atol=1e-3)
+        assert torch.equal(together.picture(index).embedding, together.embedding[index : index + 1])
+        mine = slice(2 * index, 2 * index + 2)
+        own, masks = network.ask(alone, points[mine], mirror=1.0)
+        assert torch.allclose(query.center[mine], own.center, atol=1e-4)
+        other = network.judge(alone.first(1), own, masks, clicks[mine])
+        assert torch.allclose(answer.scores.ious[mine], other.scores.ious, atol=1e-4)
+        assert torch.allclose(answer.logits[mine], other.logits, atol=1e-3)
 
 
 def test_with_its_mirror_image_a_picture_is_answered_as_the_mirror_image_is(network, images):
-    features = network.features(torch.cat([images, images.flip(3)]))
+    features = network.features(torch.cat([images[:1], images[:1].flip(3)]))
+    swapped = network.features(torch.cat([images[:1].flip(3), images[:1]]))
     points = torch.tensor([[0.2, 0.7], [0.6, 0.1]])
     mirrored = torch.stack([1.0 - points[:, 0], points[:, 1]], dim=1)
-    _, here = network.ask(features, 0, points, Mirror(2))
-    _, there = network.ask(features, 2, mirrored, Mirror(0))
-    _, alone = network.ask(features, 0, points)
+    _, here = network.ask(features, points, mirror=1.0)
+    _, there = network.ask(swapped, mirrored, mirror=1.0)
+    _, alone = network.ask(features.picture(0), points)
     assert not torch.allclose(here, alone, atol=1e-3)
     # The levels keep the order of the picture that was asked first.
     by_mean = [maps.gather(1, _order(maps)[:, :, None, None].expand_as(maps)) for maps in (here, there)]
@@ -134,26 +141,26 @@ def test_a_mirror_image_may_leave_padding_to_its_right(network, images):
     mirrored[..., :96] = padded[..., :96].flip(3)
     features = network.features(torch.cat([padded, mirrored])).cropped(16, 24, judged=1)
     points = torch.tensor([[0.3, 0.4]])
-    _, logits = network.ask(features, 0, points, Mirror(1, 96 / 128))
+    _, logits = network.ask(features, points, mirror=96 / 128)
     there = torch.tensor([[96 / 128 - 0.3, 0.4]])
-    _, seen = network.ask(features, 1, there)
-    _, own = network.ask(features, 0, points)
+    _, seen = network.ask(features.picture(1), there)
+    _, own = network.ask(features.picture(0), points)
     assert logits.shape == (1, 3, 16, 24)
     assert torch.allclose(logits.sum(dim=1), 0.5 * (own + seen.flip(3)).sum(dim=1), atol=1e-3)
 
 
 def test_bandwidths_are_positive(network, images):
-    query = network.query(network.features(images), 0, torch.rand(9, 2))
+    query = network.query(network.features(images), torch.rand(8, 2))
     assert (query.bandwidth > 0).all()
 
 
 def test_the_scorer_judges_masks_but_does_not_move_them(network, images):
-    features = network.features(images)
+    features = network.features(images[:1])
     points = torch.tensor([[0.5, 0.5]])
-    query = network.query(features, 0, points)
-    logits = seed_logits(query, features.pixels[:1])
+    query = network.query(features, points)
+    logits = seed_logits(query, features.pixels)
     network.zero_grad()
-    network.judge(features, 0, query, logits, clicks_at(points, features)).scores.ious.sum().backward()
+    network.judge(features, query, logits, clicks_at(points, features)).scores.ious.sum().backward()
     answer = network.seed_head.answer.weight.grad
     assert answer is None or not answer.any()
     assert network.appearance[1].weight.grad.any()
@@ -175,10 +182,10 @@ def test_a_fresh_second_look_changes_neither_masks_nor_scores(network, images):
     points = torch.tensor([[0.3, 0.4], [0.9, 0.2]])
     answers = []
     for one in (network, grown):
-        features = one.features(images)
-        query = one.query(features, 1, points)
-        logits = seed_logits(query, features.pixels[1:2])
-        answers.append(one.judge(features, 1, query, logits, clicks_at(points, features)))
+        features = one.features(images[1:])
+        query = one.query(features, points)
+        logits = seed_logits(query, features.pixels)
+        answers.append(one.judge(features, query, logits, clicks_at(points, features)))
     assert torch.allclose(answers[0].logits, answers[1].logits, atol=1e-5)
     assert torch.allclose(answers[0].scores.ious, answers[1].scores.ious, atol=1e-5)
 
