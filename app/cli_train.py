@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +91,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="data set whose objects are cut out and pasted too",
     )
     parser.add_argument("--batch", type=int, default=6, help="crops per step (default: %(default)s)")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        help="processes that make the crops (default: a thread; with a graphics card all cores but one)",
+    )
     parser.add_argument("--crop", type=int, help="side of the crops in pixels, a multiple of 32")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")
@@ -111,6 +117,8 @@ def run(options: argparse.Namespace) -> int:
 
     if any(v is not None and v <= 0 for v in (options.minutes, options.epochs)) or options.batch < 1:
         return wrong_usage("--minutes, --epochs and --batch must be larger than zero.")
+    if options.processes is not None and options.processes < 0:
+        return wrong_usage("--processes must not be negative.")
     if options.crop is not None and (options.crop < 64 or options.crop % 32):
         return wrong_usage("--crop must be a multiple of 32, at least 64.")
     if options.stage != 1 and (options.model != "seednet" or not options.start):
@@ -191,7 +199,16 @@ def build_request(
         backbone_rate=options.rate / 5,
         half=options.half,
         seed=options.seed,
+        processes=_processes(options.processes),
     )
+
+
+def _processes(asked: int | None) -> int:
+    from models.registry import choose_device
+
+    if asked is None:
+        return max(1, (os.cpu_count() or 2) - 1) if choose_device().type == "cuda" else 0
+    return asked
 
 
 def train(model: TrainableModel, request: TrainingRequest) -> Path:

@@ -30,11 +30,15 @@ class WeightAverage:
     def update(self, network: nn.Module) -> None:
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        followed: list[Tensor] = []
+        current: list[Tensor] = []
         for name, value in network.state_dict().items():
             if value.is_floating_point():
-                self.values[name].lerp_(value.detach(), 1.0 - decay)
+                followed.append(self.values[name])
+                current.append(value)
             else:
                 self.values[name].copy_(value)
+        torch._foreach_lerp_(followed, current, 1.0 - decay)
 
     def copy_to(self, network: nn.Module) -> None:
         """Load the averaged weights into a network of the same shape."""

@@ -5,23 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.data.copy_paste import CutoutLibrary
 from models.data.crops import CropSettings, draw_crop
 from models.data.dataset import Dataset
-from models.data.sample import Batch, collate
+from models.data.sample import collate
 from models.precision import mixed_precision
 from models.training.averaging import WeightAverage
 from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.events import Finished, PhaseStarted, StepDone, TrainingEvent
-from models.training.prefetch import Prefetcher
+from models.training.prefetch import Prefetcher, ProcessPrefetcher
 from models.training.schedule import build_optimizer, learning_rate_factor, set_learning_rate
-from models.training.trainable import Loss
+from models.training.trainable import Loss, PreparingLoss
 from models.weights import WeightsInfo, save_weights
 
 CHECKPOINT_SECONDS = 120.0
@@ -41,6 +43,7 @@ class TrainingRequest:
         minutes, steps: the budget; the first one reached ends the training.
         frozen_blocks: so many early blocks of a pretrained backbone keep their weights.
         batch_size, crops: size of a step.
+        processes: so many processes make the batches; 0 for a thread.
         half: store the weights as float16.
         seed: of every random choice.
     """
@@ -60,6 +63,7 @@ class TrainingRequest:
     frozen_blocks: int = 3
     half: bool = False
     seed: int = 0
+    processes: int = 0
 
     def __post_init__(self) -> None:
         if self.minutes is None and self.steps is None:
@@ -79,18 +83,31 @@ def _freeze_normalization(network: nn.Module) -> None:
             module.eval()
 
 
-def _batch_maker(request: TrainingRequest, start_step: int) -> Callable[[], Batch]:
-    rng = np.random.default_rng((request.seed, start_step))
+def _batch_maker(
+    request: TrainingRequest, loss: Loss, start_step: int, process: int = 0
+) -> Callable[[], Any]:
+    """What the loss is called with, drawn differently after every resumption and in every process."""
+    rng = np.random.default_rng((request.seed, start_step, process))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
 
-    def make() -> Batch:
-        return collate(
-            [
-                draw_crop(request.datasets, request.crops, rng, cutouts=request.cutouts)
-                for _ in range(request.batch_size)
-            ]
-        )
+    def make() -> Any:
+        crops = [
+            draw_crop(request.datasets, request.crops, rng, cutouts=request.cutouts)
+            for _ in range(request.batch_size)
+        ]
+        batch = collate(crops)
+        return loss.prepare(batch, generator) if isinstance(loss, PreparingLoss) else batch
 
     return make
+
+
+def _batches(
+    request: TrainingRequest, loss: Loss, start_step: int, device: torch.device
+) -> Prefetcher[Any] | ProcessPrefetcher[Any]:
+    maker = partial(_batch_maker, request, loss, start_step)
+    if request.processes:
+        return ProcessPrefetcher(maker, processes=request.processes, pinned=device.type == "cuda")
+    return Prefetcher(maker())
 
 
 class _Clock:
@@ -189,10 +206,10 @@ def _loop(
     on_event: Callable[[TrainingEvent], None],
 ) -> bool:
     """Steps until the budget is spent; True if `should_stop` ended them."""
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     counted = 0
     last_report = last_save = time.monotonic()
-    with Prefetcher(_batch_maker(request, clock.step)) as batches:
+    with _batches(request, loss, clock.step, device) as batches:
         for batch in batches:
             if should_stop():
                 return True
@@ -209,11 +226,11 @@ def _loop(
                 average.update(network)
             clock.step += 1
             for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
+                sums[name] = sums.get(name, 0.0) + value.detach()
             counted += 1
             now = time.monotonic()
             if now - last_report >= REPORT_SECONDS:
-                means = {name: value / counted for name, value in sums.items()}
+                means = {name: float(value) / counted for name, value in sums.items()}
                 on_event(StepDone(clock.step, clock.progress, clock.seconds_left, means))
                 sums, counted, last_report = {}, 0, now
             if now - last_save >= CHECKPOINT_SECONDS:

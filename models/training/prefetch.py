@@ -1,13 +1,19 @@
-"""Makes batches one ahead of the optimiser, in a thread: decoding and resizing leave the GIL."""
+"""Makes batches ahead of the optimiser: in a thread, as decoding and resizing leave the GIL, or in processes
+where an accelerator takes more batches than a thread can make."""
 
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
+import cv2
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
 T = TypeVar("T")
+AHEAD_PER_PROCESS = 3
 
 
 class Prefetcher(Generic[T]):
@@ -51,3 +57,53 @@ class Prefetcher(Generic[T]):
                     continue
             if isinstance(item, BaseException):
                 return
+
+
+class _EndlessBatches(IterableDataset[T]):
+    """In each process, what `maker(number of the process)` makes."""
+
+    def __init__(self, maker: Callable[[int], Callable[[], T]]) -> None:
+        self._maker = maker
+
+    def __iter__(self) -> Iterator[T]:
+        worker = get_worker_info()
+        if worker is not None and cv2.getNumThreads() > 1:
+            cv2.setNumThreads(0)  # the processes share the cores already
+        make = self._maker(worker.id if worker is not None else 0)
+        while True:
+            yield make()
+
+
+class ProcessPrefetcher(Generic[T]):
+    """An endless iterator over what several processes make, in turn; use it as a context manager.
+
+    Args:
+        maker: gives each process, by its number, its function to make batches. Where processes cannot be
+            forked it travels to them.
+        pinned: whether batches are put where a graphics card can fetch them by itself, if they can be.
+    """
+
+    def __init__(self, maker: Callable[[int], Callable[[], T]], *, processes: int, pinned: bool) -> None:
+        self._loader = DataLoader(
+            _EndlessBatches(maker),
+            batch_size=None,
+            num_workers=processes,
+            prefetch_factor=AHEAD_PER_PROCESS,
+            pin_memory=pinned,
+            multiprocessing_context="fork" if sys.platform == "linux" else None,
+        )
+
+    def __enter__(self) -> ProcessPrefetcher[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self._loader  # the processes end with their loader
+
+    def __iter__(self) -> Iterator[T]:
+        # A forked process has none of OpenCV's threads, yet would wait for them.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(0)
+        try:
+            return iter(self._loader)
+        finally:
+            cv2.setNumThreads(threads)

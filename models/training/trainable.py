@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,15 @@ from models.data.crops import CropSettings
 from models.data.sample import Batch
 from models.weights import WeightsInfo
 
-Loss: TypeAlias = Callable[[Any, Batch, torch.Generator], dict[str, Tensor]]
+Loss: TypeAlias = Callable[[Any, Any, torch.Generator], dict[str, Tensor]]
+
+
+@runtime_checkable
+class PreparingLoss(Protocol):
+    """A loss that wants to know more of a batch, which can be found out where batches are made."""
+
+    def prepare(self, batch: Batch, generator: torch.Generator) -> Any:
+        """What the loss is called with instead of the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,8 @@ class TrainableModel:
 
     Attributes:
         network: on the CPU, in float32. If it has a `backbone` with `freeze_early_blocks`, that is called.
-        loss: maps (network, batch, generator) to named scalar terms; "loss" is minimised.
+        loss: maps (network, batch, generator) to named scalar terms; "loss" is minimised. The batch is a
+            `Batch`, or of a `PreparingLoss` what that makes of one.
         info: header of the weights to be written.
         crops: the crops this architecture wants (size, mask stride).
     """

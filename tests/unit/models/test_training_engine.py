@@ -13,13 +13,14 @@ from models.data.dataset import load_dataset
 from models.data.sample import collate
 from models.errors import Cancelled
 from models.losses.region import area_bce, dice_loss
+from models.losses.seed_batch import SeedBatch, seediness_target
 from models.losses.seed_drawing import draw_corrections, draw_seeds
-from models.losses.seed_loss import SeedLoss, SeedLossSettings, seediness_target
+from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
 from models.training.averaging import WeightAverage, mean_weights
 from models.training.engine import TrainingRequest, run_training
 from models.training.events import Finished, StepDone, Validated
 from models.training.fine_tune import FineTuneRequest, fine_tune, split_held_out
-from models.training.prefetch import Prefetcher
+from models.training.prefetch import Prefetcher, ProcessPrefetcher
 from models.training.schedule import learning_rate_factor
 from models.weights import WeightsInfo, read_weights, save_weights
 from tests.unit.models.coco_folders import write_coco_folder
@@ -155,6 +156,69 @@ def test_the_loss_sends_gradient_to_every_part(datasets, network):
     assert silent == []
 
 
+def drawn_batch(datasets, count=3):
+    from models.data.crops import draw_crop
+
+    rng = np.random.default_rng(5)
+    crops = [draw_crop(datasets, CROPS, rng) for _ in range(count)]
+    image, target = crops[0]
+    nothing = replace(
+        target,
+        masks=target.masks[:0],
+        categories=target.categories[:0],
+        whole=target.whole[:0],
+        has_mask=target.has_mask[:0],
+    )
+    return collate([*crops, (image, nothing)])
+
+
+def test_a_batch_of_seeds_has_as_many_in_every_crop_and_knows_their_objects(datasets):
+    batch = drawn_batch(datasets)
+    seeds = SeedLoss().prepare(batch, torch.Generator().manual_seed(0))
+    assert seeds.usable.tolist() == [True, True, True, False]
+    count = len(seeds.points) // 4
+    side = seeds.masks.shape[1]
+    for row in range(3 * count):
+        x, y = (seeds.points[row] * side).long().tolist()
+        target = batch.targets[row // count]
+        own = seeds.mask_of(seeds.owner[row : row + 1])[0, 0]
+        assert own[y, x] >= 0.5
+        assert any(torch.allclose(own, mask, atol=0.005) for mask in target.masks)
+        others = int((target.masks[:, y, x] >= 0.5).sum()) - 1
+        assert (int(seeds.around[row]) >= 0) == (others > 0)
+    moved = seeds.to(torch.device("cpu"))
+    assert isinstance(moved, SeedBatch)
+
+
+@pytest.mark.parametrize("kind", [SeedLoss, SecondLookLoss])
+def test_a_crop_without_objects_teaches_no_masks(datasets, kind):
+    torch.manual_seed(0)
+    network = SeedNet(replace(SMALL, refiner=8, cut_scorer=8), pretrained_backbone=False).eval()
+    loss = kind(SeedLossSettings(corrected=0.0))
+    batch = drawn_batch(datasets)
+    seeds = loss.prepare(batch, torch.Generator().manual_seed(0))
+    count = len(seeds.points) // 4
+    with torch.no_grad():
+        together = loss(network, seeds, torch.Generator())
+        alone = []
+        for index in range(3):
+            part = slice(index * count, (index + 1) * count)
+            only = SeedBatch(
+                seeds.images[index : index + 1],
+                seeds.masks,
+                seeds.points[part],
+                seeds.owner[part],
+                seeds.around[part],
+                seeds.usable[index : index + 1],
+                seeds.seediness[index : index + 1],
+                seeds.known[index : index + 1],
+            )
+            alone.append(loss(network, only, torch.Generator()))
+    for name in ("region", "score", "choice", "iou"):
+        mean = sum(float(terms[name]) for terms in alone) / 3
+        assert float(together[name]) == pytest.approx(mean, rel=1e-3, abs=1e-5)
+
+
 def test_the_level_that_would_be_chosen_learns_as_its_choice_is_likely(datasets, network):
     from models.data.crops import draw_crop
 
@@ -178,8 +242,9 @@ def test_the_level_that_would_be_chosen_learns_as_its_choice_is_likely(datasets,
     )
     with torch.no_grad():
         features = network.features(batch.images)
-        query, logits = network.ask(features, 0, seeds.points)
-        answer = network.judge(features, 0, query, logits, seeds.clicks(*target.masks.shape[1:]))
+        query, logits = network.ask(features, seeds.points)
+        cells = torch.cat([seeds.points * target.masks.shape[1], torch.ones(len(seeds.points), 1)], dim=1)
+        answer = network.judge(features, query, logits, cells[:, None])
         own = target.masks[seeds.owner][:, None]
         cost = (area_bce(answer.logits, own) + dice_loss(answer.logits, own)).numpy()
         scores = answer.scores.ious.amax(dim=2).numpy()
@@ -210,6 +275,33 @@ def test_an_error_while_making_batches_reaches_the_training():
         raise OSError("the picture is gone")
 
     with Prefetcher(broken) as batches, pytest.raises(OSError, match="the picture is gone"):
+        next(iter(batches))
+
+
+def test_processes_make_batches_as_a_thread_does(datasets, network, tmp_path):
+    events = []
+    request = request_for(datasets, tmp_path / "run", processes=2, steps=4)
+    run_training(network, SeedLoss(), request, on_event=events.append)
+    assert events[-1].steps == 4
+
+
+def _numbers_of(process):
+    count = iter(range(process, 1000, 2))
+    return lambda: next(count)
+
+
+def _broken(_process):
+    raise OSError("the picture is gone")
+
+
+def test_every_process_makes_its_own_batches():
+    with ProcessPrefetcher(_numbers_of, processes=2, pinned=False) as batches:
+        numbers = [n for n, _ in zip(batches, range(8), strict=False)]
+    assert sorted(numbers) == list(range(8))
+    with (
+        ProcessPrefetcher(_broken, processes=1, pinned=False) as batches,
+        pytest.raises(OSError, match="the picture is gone"),
+    ):
         next(iter(batches))
 
 
