@@ -126,7 +126,8 @@ def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Gener
         visible = np.count_nonzero(window)
         if visible < VISIBLE_SHARE * item.mask.area:
             continue
-        canvas.masks.append(_resize(window.view(np.uint8).astype(np.float32), side))
+        # Resized as bytes: many times quicker than floats, and as exact as coverages have to be.
+        canvas.masks.append(_resize(window.view(np.uint8) * np.uint8(255), side) * np.float32(1.0 / 255.0))
         canvas.categories.append(item.category)
         canvas.whole.append(visible == item.mask.area)
         canvas.has_mask.append(item.has_mask)
