@@ -174,14 +174,24 @@ def _sampling_grid(frames: Tensor, height: int, width: int) -> Tensor:
 
 
 def cut_shared(features: Tensor, frames: Tensor, pictures: Tensor) -> Tensor:
-    """N frames, the n-th of map `pictures[n]` of (B, C, h, w): (N, C, SIDE, SIDE); zero beyond the map."""
+    """N frames of (B, C, h, w) maps, the n-th of map `pictures[n]`, which ascend: (N, C, SIDE, SIDE); zero
+    beyond the map."""
     grid = _sampling_grid(frames, *features.shape[2:]).view(1, -1, SIDE, 2)
-    if len(features) > 1:  # the pictures lie behind each other in one volume, cut at exact depths
+    if len(features) > 1 and features.device.type == "cpu":
+        shares = torch.bincount(pictures, minlength=len(features)).mul(SIDE).tolist()
+        parts = zip(torch.split(features, 1), torch.split(grid, shares, dim=1), strict=True)
+        cut = torch.cat([_sampled(maps, part) for maps, part in parts], dim=2)
+    elif len(features) > 1:  # the pictures lie behind each other in one volume, cut at exact depths
         depth = (2.0 * pictures.float() + 1.0) / len(features) - 1.0
         depth = depth.repeat_interleave(SIDE)[None, :, None, None].expand(-1, -1, SIDE, -1)
-        features, grid = features.transpose(0, 1)[None], torch.cat([grid, depth], dim=3)[:, None]
-    cut = F.grid_sample(features, grid, padding_mode="zeros", align_corners=False)
+        cut = _sampled(features.transpose(0, 1)[None], torch.cat([grid, depth], dim=3)[:, None])
+    else:
+        cut = _sampled(features, grid)
     return cut.view(-1, len(frames), SIDE, SIDE).transpose(0, 1)
+
+
+def _sampled(maps: Tensor, grid: Tensor) -> Tensor:
+    return F.grid_sample(maps, grid, padding_mode="zeros", align_corners=False)
 
 
 def cut_each(maps: Tensor, frames: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -334,7 +334,9 @@ def trainable_seednet(
     elif start:
         kept = {k: v for k, v in start[1].items() if not (begins_anew and k.startswith("backbone."))}
         load_matching(network, kept)
-    crops = _crops(config.long_side, 0.65, (0.6, 1.28))
+    crops = replace(
+        _crops(config.long_side, 0.65, (0.6, 1.28)), cutout_probability=0.35, quarter_turn_probability=0.05
+    )
     loss: Loss = SeedLoss()
     if stage == 0:
         if start is None or own is None or not begins_anew or own.width != config.width:

@@ -10,11 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.architectures.seednet import SeedNet, SeedNetConfig
+from models.data.sample import collate
+from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
 from models.registry import choose_device
 from tests.unit.models.small_networks import SMALL, shake, small_network
 from tests.unit.models.test_batches import LOSSES, crops, picture, terms_of
 
 DEVICE = choose_device()
+SMALL_SEEDNET = SeedNetConfig(
+    width=16, embedding=6, query_hidden=24, scorer_channels=8, scorer_hidden=16, refiner=8, cut_scorer=8
+)
 
 pytestmark = pytest.mark.skipif(DEVICE.type == "cpu", reason="there is no accelerator here")
 
@@ -64,3 +70,20 @@ def test_losses_are_those_of_the_processor(name):
     chosen = crops(SMALL[name][0].mask_stride)
     expected = terms_of(name, network, loss, chosen)
     assert terms_of(name, network.to(DEVICE), loss, chosen) == pytest.approx(expected, rel=2e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [SeedLoss, SecondLookLoss])
+def test_seednet_learns_there_what_it_learns_on_the_processor(kind):
+    torch.manual_seed(0)
+    network = SeedNet(SMALL_SEEDNET, pretrained_backbone=False).eval()
+    torch.nn.init.normal_(network.refiner.delta.weight)
+    loss = kind(SeedLossSettings(corrected=0.0))  # further clicks are drawn differently there
+    batch = loss.prepare(collate(crops(4)), torch.Generator().manual_seed(0))
+    expected = {k: float(v.detach()) for k, v in loss(network, batch, torch.Generator()).items()}
+    network.to(DEVICE)
+    terms = loss(network, batch, torch.Generator())
+    assert {k: float(v.detach()) for k, v in terms.items()} == pytest.approx(expected, rel=2e-2, abs=1e-3)
+    terms["loss"].backward()
+    again = kind()(network, batch, torch.Generator())
+    assert torch.isfinite(again["loss"])
+    assert float(again["corrected"]) > 0

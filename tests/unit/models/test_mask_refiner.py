@@ -97,7 +97,7 @@ def test_frames_of_several_pictures_read_each_their_own():
     generator = torch.Generator().manual_seed(2)
     maps = torch.randn(3, 2, HEIGHT, WIDTH, generator=generator)
     frames = torch.tensor([[20.0, 10.0, 68.0, 34.0], [-1.0, 5.0, 21.0, 61.0], [0.0, 0.0, 91.0, 60.0]])
-    pictures = torch.tensor([2, 0, 1])
+    pictures = torch.tensor([0, 0, 2])
     together = cut_shared(maps, frames, pictures)
     for n, picture in enumerate(pictures.tolist()):
         alone = cut_shared(maps[picture : picture + 1], frames[n : n + 1], torch.zeros(1, dtype=torch.int64))
