@@ -122,9 +122,7 @@ class LevelScorer(nn.Module):
         """
         logits = logits.detach()
         seeds, levels = logits.shape[:2]
-        inside = F.interpolate(
-            logits.sigmoid(), size=surroundings.size, mode="bilinear", align_corners=False, antialias=False
-        )
+        inside = _halved(logits.sigmoid(), surroundings.size)
         both = pooled(torch.stack([inside, _ring(inside, 2)], dim=1), surroundings.appearance)
         mean, around = both.unbind(dim=1)
         whole = surroundings.whole.repeat_interleave(seeds // len(surroundings.whole), dim=0)
@@ -279,6 +277,15 @@ def _summed_by_four(maps: Tensor) -> Tensor:
             maps = torch.cat([maps, maps.narrow(dim, maps.shape[dim] - 1, 1)], dim=dim)
     maps = maps[..., 0::2, :] + maps[..., 1::2, :]
     return maps[..., 0::2] + maps[..., 1::2]
+
+
+def _halved(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """(S, K, h, w) brought to `size`, (ceil(h / 2), ceil(w / 2)), bilinearly."""
+    if (
+        maps.shape[2] % 2 == 0 and maps.shape[3] % 2 == 0
+    ):  # the same, without CUDA's slow way through many maps
+        return F.avg_pool2d(maps, 2)
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
 def _ring(maps: Tensor, radius: int) -> Tensor:

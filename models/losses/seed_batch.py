@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models.data.sample import Batch, CropTarget
-from models.losses.seed_drawing import DrawnSeeds, draw_seeds
+from models.losses.seed_drawing import DrawnSeeds, draw_objects, draw_seeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +59,24 @@ class SeedBatch:
     def drawn(
         cls, batch: Batch, generator: torch.Generator, *, objects: int, seeds: int, central: float
     ) -> SeedBatch:
-        """Draw seeds in every crop; see `draw_seeds`. Where a crop has fewer than another, its own are
-        repeated."""
-        found = [
-            draw_seeds(target, generator, objects=objects, seeds=seeds, central=central)
-            for target in batch.targets
-        ]
-        count = max(1, *(len(f.owner) for f in found))
+        """Draw seeds in every crop; see `draw_seeds`.
+
+        Args:
+            objects: of each crop at most so many are asked for.
+            seeds: in each of these; where a crop has fewer objects than another, more.
+        """
+        chosen = [draw_objects(target, generator, objects=objects) for target in batch.targets]
+        count = seeds * max(1, *(len(c) for c in chosen))
         masks: list[Tensor] = []
         points, owner, around = [], [], []
-        for target, drawn in zip(batch.targets, found, strict=True):
-            order = torch.arange(count) % max(1, len(drawn.owner))
-            first = len(masks)
-            index, others = _asked_objects(target, drawn, masks)
-            if len(drawn.owner):
-                points.append(drawn.points[order])
-                owner.append((index + first)[order])
-                around.append(torch.where(others < 0, others, others + first)[order])
+        for target, own in zip(batch.targets, chosen, strict=True):
+            drawn = draw_seeds(target, own, generator, count=count, central=central)
+            if own:
+                first = len(masks)
+                index, others = _asked_objects(target, drawn, masks)
+                points.append(drawn.points)
+                owner.append(index + first)
+                around.append(torch.where(others < 0, others, others + first))
             else:
                 points.append(torch.full((count, 2), 0.5))
                 owner.append(torch.zeros(count, dtype=torch.int64))
@@ -88,7 +89,7 @@ class SeedBatch:
             points=torch.cat(points),
             owner=torch.cat(owner),
             around=torch.cat(around),
-            usable=torch.tensor([len(f.owner) > 0 for f in found]),
+            usable=torch.tensor([len(own) > 0 for own in chosen]),
             seediness=_as_bytes(torch.stack([value for value, _ in depths])),
             known=torch.stack([known for _, known in depths]),
         )
@@ -105,11 +106,7 @@ def _asked_objects(target: CropTarget, drawn: DrawnSeeds, masks: list[Tensor]) -
     rows = (drawn.points[:, 1] * height).long().clamp(max=height - 1)
     contains = target.masks[:, rows, columns].T >= 0.5  # (S, N)
     contains[torch.arange(len(drawn.owner)), drawn.owner] = False
-    around = (
-        torch.where(contains.any(dim=1), contains.float().argmax(dim=1), -1)
-        if len(drawn.owner)
-        else drawn.owner
-    )
+    around = torch.where(contains.any(dim=1), contains.float().argmax(dim=1), -1)
     wanted = torch.unique(torch.cat([drawn.owner, around[around >= 0]]))
     masks += [target.masks[int(i)] for i in wanted]
     place = torch.full((len(target.masks) + 1,), -1)

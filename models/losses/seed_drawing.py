@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,6 +15,7 @@ from models.data.sample import CropTarget
 
 ERROR_WINDOW = 7  # cells; a correction falls where most of so wide a square is wrong
 ERROR_POWER = 3.0
+LEAST_CELLS = 4  # of an object that seeds are drawn in
 CENTRAL_POWER = 4.0  # of a cell's depth, how likely a seed near the middle falls on it
 
 
@@ -25,34 +27,42 @@ class DrawnSeeds:
     owner: Tensor
 
 
+def draw_objects(target: CropTarget, generator: torch.Generator, *, objects: int) -> list[int]:
+    """At most so many of a crop's objects that are large enough to click on, by index, in random order."""
+    masks = target.masks
+    usable = torch.nonzero(((masks >= 0.5).sum(dim=(1, 2)) >= LEAST_CELLS) & target.has_mask).flatten()
+    order = torch.randperm(len(usable), generator=generator)[:objects]
+    chosen: list[int] = usable[order].tolist()
+    return chosen
+
+
 def draw_seeds(
-    target: CropTarget, generator: torch.Generator, *, objects: int, seeds: int, central: float
+    target: CropTarget, objects: Sequence[int], generator: torch.Generator, *, count: int, central: float
 ) -> DrawnSeeds:
-    """Draw objects, then seeds inside them: anywhere, or by preference where the object is thick.
+    """Draw seeds inside the objects in turn: anywhere, or by preference where the object is thick.
 
     Args:
-        objects, seeds: at most so many objects and so many seeds in each.
+        objects: indices of `draw_objects`.
+        count: of the seeds, of all objects together; none if there are no objects.
         central: share of seeds drawn near the middle of the object rather than anywhere in it.
     """
-    masks = target.masks
-    usable = torch.nonzero(((masks >= 0.5).sum(dim=(1, 2)) >= 4) & target.has_mask).flatten()
-    order = torch.randperm(len(usable), generator=generator)[:objects]
-    height, width = masks.shape[1:]
-    points: list[tuple[float, float]] = []
-    owners: list[int] = []
-    for owner in usable[order].tolist():
-        inside = (masks[owner] >= 0.5).to(torch.uint8).numpy()
+    if not objects:
+        return DrawnSeeds(torch.zeros((0, 2)), torch.zeros((0,), dtype=torch.int64))
+    height, width = target.masks.shape[1:]
+    points = torch.zeros((count, 2))
+    for turn, index in enumerate(objects[:count]):
+        inside = (target.masks[index] >= 0.5).to(torch.uint8).numpy()
         depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
         cells = np.flatnonzero(inside)
         deep = np.cumsum(depth.ravel()[cells].astype(np.float64) ** CENTRAL_POWER)
-        for middle, place, *jitter in torch.rand((seeds, 4), generator=generator).tolist():
-            at = np.searchsorted(deep, place * deep[-1]) if middle < central else int(place * len(cells))
-            row, column = divmod(int(cells[min(at, len(cells) - 1)]), width)
-            points.append(((column + jitter[0]) / width, (row + jitter[1]) / height))
-            owners.append(owner)
-    if not points:
-        return DrawnSeeds(torch.zeros((0, 2)), torch.zeros((0,), dtype=torch.int64))
-    return DrawnSeeds(torch.tensor(points), torch.tensor(owners))
+        mine = range(turn, count, len(objects))
+        for at, drawn in zip(mine, torch.rand((len(mine), 4), generator=generator).tolist(), strict=True):
+            middle, place, right, down = drawn
+            found = np.searchsorted(deep, place * deep[-1]) if middle < central else int(place * len(cells))
+            row, column = divmod(int(cells[min(found, len(cells) - 1)]), width)
+            points[at, 0], points[at, 1] = (column + right) / width, (row + down) / height
+    owners = torch.tensor([objects[at % len(objects)] for at in range(count)])
+    return DrawnSeeds(points, owners)
 
 
 def draw_corrections(predicted: Tensor, truth: Tensor, count: int, generator: torch.Generator) -> Tensor:

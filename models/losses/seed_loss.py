@@ -21,7 +21,8 @@ class SeedLossSettings:
     """Weights of the terms and how many seeds are drawn.
 
     Attributes:
-        objects, seeds: per crop, at most so many objects and so many seeds in each.
+        objects, seeds: per crop, at most so many objects and so many seeds in each; more where a crop has
+            fewer objects than another of its batch.
         central: share of seeds drawn near the middle of the object rather than anywhere in it.
         other_objects: weight of teaching a second level the further objects that contain the seed.
         all_levels: weight of the mean over levels, so that no level is left without gradient.
@@ -36,8 +37,8 @@ class SeedLossSettings:
             should be the best guess between them, not a good answer to another question.
     """
 
-    objects: int = 8
-    seeds: int = 2
+    objects: int = 10
+    seeds: int = 1
     central: float = 0.5
     other_objects: float = 0.35
     all_levels: float = 0.05

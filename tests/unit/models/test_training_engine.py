@@ -14,7 +14,7 @@ from models.data.sample import collate
 from models.errors import Cancelled
 from models.losses.region import area_bce, dice_loss
 from models.losses.seed_batch import SeedBatch, seediness_target
-from models.losses.seed_drawing import draw_corrections, draw_seeds
+from models.losses.seed_drawing import draw_corrections, draw_objects, draw_seeds
 from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
 from models.training.averaging import WeightAverage, mean_weights
 from models.training.engine import TrainingRequest, run_training
@@ -123,7 +123,8 @@ def test_seeds_fall_inside_their_objects_and_central_ones_deeper(datasets, tmp_p
         values = []
         for seed in range(20):
             generator = torch.Generator().manual_seed(seed)
-            drawn = draw_seeds(target, generator, objects=8, seeds=2, central=central)
+            objects = draw_objects(target, generator, objects=8)
+            drawn = draw_seeds(target, objects, generator, count=2 * len(objects), central=central)
             side = target.masks.shape[1]
             value, _ = seediness_target(target)
             for (x, y), owner in zip(drawn.points.tolist(), drawn.owner.tolist(), strict=True):
@@ -233,19 +234,12 @@ def test_the_level_that_would_be_chosen_learns_as_its_choice_is_likely(datasets,
     }
     added = float(terms[2.0]["region"] - terms[0.0]["region"])
     settings = SeedLossSettings()
-    seeds = draw_seeds(
-        target,
-        torch.Generator().manual_seed(0),
-        objects=settings.objects,
-        seeds=settings.seeds,
-        central=settings.central,
-    )
+    seeds = SeedLoss(settings).prepare(batch, torch.Generator().manual_seed(0))
     with torch.no_grad():
         features = network.features(batch.images)
         query, logits = network.ask(features, seeds.points)
-        cells = torch.cat([seeds.points * target.masks.shape[1], torch.ones(len(seeds.points), 1)], dim=1)
-        answer = network.judge(features, query, logits, cells[:, None])
-        own = target.masks[seeds.owner][:, None]
+        answer = network.judge(features, query, logits, seeds.clicks())
+        own = seeds.mask_of(seeds.owner)
         cost = (area_bce(answer.logits, own) + dice_loss(answer.logits, own)).numpy()
         scores = answer.scores.ious.amax(dim=2).numpy()
     belief = np.exp(settings.choice_sharpness * scores)
