@@ -139,13 +139,14 @@ class ClickAnswers:
         return SeedQuery.joined(queries), torch.cat(logits_of)
 
     def _ask(self, points: Sequence[tuple[float, float]]) -> tuple[SeedQuery, Tensor]:
-        shares = torch.tensor([self._frame.to_share(x, y) for x, y in points], device=self._device)
-        return self._network.ask(self._features, shares, mirror=self._mirror)
+        shares = [self._frame.to_share(x, y) for x, y in points]
+        at = torch.tensor(shares, dtype=torch.float32, device=self._device)  # NumPy's numbers are float64
+        return self._network.ask(self._features, at, mirror=self._mirror)
 
     def _judge(
         self, query: SeedQuery, logits: Tensor, clicks: Sequence[Sequence[tuple[float, float, float]]]
     ) -> SeedMasks:
-        shown = torch.tensor(clicks, device=self._device)
+        shown = torch.tensor(clicks, dtype=torch.float32, device=self._device)
         return self._network.judge(self._features, query, logits, shown, self._surroundings)
 
     def _read(self, masks: SeedMasks, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:

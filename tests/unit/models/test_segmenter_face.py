@@ -124,6 +124,13 @@ def test_more_positive_seeds_keep_what_a_level_had(encoding):
     assert np.count_nonzero(one & ~both) < 0.05 * np.count_nonzero(one)
 
 
+def test_coordinates_may_be_numbers_of_numpy(encoding):
+    places = np.array([[CUP.x, CUP.y], [60.0, 340.0]])
+    seeds = [Seed(*places[0]), Seed(*places[1], positive=False)]
+    plain = [CUP, Seed(60.0, 340.0, positive=False)]
+    assert np.array_equal(encoding.mask(seeds, tau=0.4), encoding.mask(plain, tau=0.4))
+
+
 def test_a_click_on_the_cup_selects_the_cup(encoding):
     mask = encoding.mask([CUP])
     assert 0.02 < mask.mean() < 0.6
