@@ -32,6 +32,8 @@ class ClickableEncoding(Protocol):
 
     def suggest_tau(self, seeds: Sequence[Seed], level: int | None = None) -> float: ...
 
+    def reach(self, seed: Seed, tau: float, level: int) -> Region: ...
+
     def mask(
         self,
         seeds: Sequence[Seed],
@@ -81,7 +83,7 @@ def find_instances(
     for i in suppress_duplicates(masks, scores, iou=SAME_IOU, contained=None):
         if len(found) == max_count:
             break
-        prediction = predict_point(encoding, frame, masks[i], *facts[i])
+        prediction = predict_point(encoding, *facts[i])
         mask = prediction.mask
         # At full size small masks can come closer to each other than they were on the grid.
         if not mask.is_empty and not any(mask_iou(mask, known.mask) > SAME_IOU for known in found):
@@ -127,29 +129,15 @@ def suppress_duplicates(
 
 
 def predict_point(
-    encoding: ClickableEncoding,
-    frame: GridFrame,
-    cells: NDArray[np.bool_],
-    score: float,
-    mask_score: float,
-    point: tuple[float, float],
-    level: int,
+    encoding: ClickableEncoding, score: float, mask_score: float, point: tuple[float, float], level: int
 ) -> Prediction:
-    """The object at full resolution that a level of a point answered with, given its mask on the grid."""
-    region = frame.region_around(cells)
+    """The object at full resolution that a level of a point answered with.
+
+    The answers of many points at once, from which it was chosen, differ in the last digits from what the
+    point answers by itself, so where it lies is asked for anew.
+    """
     seed = Seed(*point)
     tau = encoding.suggest_tau([seed], level)
-    inside = encoding.mask([seed], tau, level, region)
-    if _goes_on(inside, region, frame.region):  # answers of many points at once differ in the last digits
-        region = frame.region
-        inside = encoding.mask([seed], tau, level, region)
-    mask = Mask(region[0], region[1], inside).cropped()
+    region = encoding.reach(seed, tau, level)
+    mask = Mask(region[0], region[1], encoding.mask([seed], tau, level, region)).cropped()
     return Prediction(mask, None, score, mask_score, seed, tau, level)
-
-
-def _goes_on(inside: NDArray[np.bool_], region: Region, whole: Region) -> bool:
-    """Whether a mask reaches a side of its region that is no side of the whole."""
-    sides = inside[:, 0], inside[0], inside[:, -1], inside[-1]
-    return any(
-        ours != theirs and bool(side.any()) for side, ours, theirs in zip(sides, region, whole, strict=True)
-    )

@@ -20,7 +20,7 @@ from models.data.crops import CropSettings
 from models.errors import Cancelled, SegmenterError, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.click_answers import ClickAnswers, up_to_last_positive
-from models.inference.edge_guide import EdgeGuide
+from models.inference.edge_guide import PULL, EdgeGuide
 from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
 from models.inference.raster import GridFrame, mark_seeds
@@ -131,6 +131,11 @@ class SeedNetEncoding(Encoding):
         self.check_seeds(seeds)
         answer, hypothesis = self._first(seeds, level)
         return answer.tau(hypothesis)
+
+    def reach(self, seed: Seed, tau: float, level: int) -> Region:
+        """The part of the picture outside of which a click's mask has no pixel."""
+        grid, _ = self._similarity_on_grid([seed], level)
+        return self._frame.region_around(grid >= tau - PULL)  # the outline may be pulled that far
 
     def _similarity_on_grid(self, seeds: Sequence[Seed], level: int) -> tuple[Grid, float]:
         """(h, w): the first positive seed's similarity, mended by the other clicks, without specks; and

@@ -217,7 +217,7 @@ class SimilarityFinder:
             x, y = candidates.points[index].tolist()
             numbers = float(scores[index]), float(candidates.ious[index])
             level = int(candidates.levels[index])
-            found.append(predict_point(encoding, self._map.frame, masks[place], *numbers, (x, y), level))
+            found.append(predict_point(encoding, *numbers, (x, y), level))
         return [prediction for prediction in found if not prediction.mask.is_empty]
 
     def _cells(self, encoding: SimilarEncoding, mask: Mask) -> BoolGrid:

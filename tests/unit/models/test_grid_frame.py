@@ -50,6 +50,9 @@ class _BottomRow(GridEncoding):
     def instances(self, min_score=0.5, max_count=100):
         return []
 
+    def reach(self, seed, tau, level):
+        return self.region
+
     def answer_points(self, points):
         answer = self.answer(Seed(*points[0]))
 

@@ -124,6 +124,17 @@ def test_more_positive_seeds_keep_what_a_level_had(encoding):
     assert np.count_nonzero(one & ~both) < 0.05 * np.count_nonzero(one)
 
 
+def test_a_click_reaches_no_farther_than_it_says(encoding):
+    for seed in (CUP, Seed(60.0, 340.0), Seed(450.0, 60.0)):
+        for level in range(3):
+            tau = encoding.suggest_tau([seed], level)
+            x0, y0, x1, y1 = encoding.reach(seed, tau, level)
+            whole = encoding.mask([seed], tau, level)
+            assert np.array_equal(encoding.mask([seed], tau, level, (x0, y0, x1, y1)), whole[y0:y1, x0:x1])
+            whole[y0:y1, x0:x1] = False
+            assert not whole.any()
+
+
 def test_coordinates_may_be_numbers_of_numpy(encoding):
     places = np.array([[CUP.x, CUP.y], [60.0, 340.0]])
     seeds = [Seed(*places[0]), Seed(*places[1], positive=False)]

@@ -74,6 +74,9 @@ class KnownPicture:
     def suggest_tau(self, seeds, level=None):
         return 0.5
 
+    def reach(self, seed, tau, level):
+        return 0, 0, WIDTH, HEIGHT
+
     def mask(self, seeds, tau=None, level=None, region=None):
         x0, y0, x1, y1 = region
         cells = self._answer(seeds[0].x, seeds[0].y).logits[0] > 0
