@@ -8,7 +8,7 @@ edges finer than the grid's cells for the price of a few small box filters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import cv2
@@ -29,6 +29,7 @@ SOFT = 0.2  # similarity over which the guided mask goes from 0 to 1
 PULL = 0.25  # by which similarity may change at most
 THIN, THICK = 2.0, 6.0  # cells from the middle to the border: not guided, fully guided
 WHOLE = 4  # boxes larger than this part of the result are sampled with all of it
+STRIP = 48  # rows of the result that are worked on at once
 SHARPEN = 0.3  # second pass: width over which the first one's result goes from 0 to 1
 
 
@@ -46,10 +47,11 @@ class EdgeGuide:
         coarse = cv2.resize(shown, (columns, rows), interpolation=cv2.INTER_AREA)
         self.picture_size = image.shape[0], image.shape[1]
         self._image, self._frame = image, frame
-        self._colors = coarse.astype(np.float32) / 255.0
-        self._mean = _box(self._colors)
+        self._colors = [
+            plane.astype(np.float32) / np.float32(255.0) for plane in _planes(np.asarray(coarse, np.uint8))
+        ]
+        self._means = [_box(plane) for plane in self._colors]
         self._inverse = _inverse_covariance(self._colors)
-        self._colors_and_one = np.dstack([self._colors, np.ones((rows, columns), np.float32)])
         self._shown: tuple[Region, tuple[int, int], Sequence[NDArray[np.uint8]]] | None = None
 
     def pull(self, similarity: FloatMap, grid: FloatMap, tau: float, wanted: Region) -> FloatMap:
@@ -70,20 +72,25 @@ class EdgeGuide:
         top, bottom, left, right = box
         part = similarity[top:bottom, left:right]
         planes = self._sampled(self._coefficients(soft, near), box, wanted, similarity.shape)
-        guided = _applied(planes, self._colors_of(wanted, similarity.shape, box))
-        change = guided - _step(part, tau, SOFT)
-        # The noise of single pixels is no edge.
-        part += np.float32(strength) * cv2.blur(change, (3, 3))
-        np.clip(part, 0.0, 1.0, out=part)
+        colors = self._colors_of(wanted, similarity.shape, box)
+        change: FloatMap = np.empty(part.shape, np.float32)
+        for rows in _strips(len(part)):
+            guided = _applied([plane[rows] for plane in planes], [plane[rows] for plane in colors])
+            np.subtract(guided, _step(part[rows], tau, SOFT), out=change[rows])
+        cv2.blur(change, (3, 3), dst=change)  # the noise of single pixels is no edge
+        for rows in _strips(len(part)):
+            moved = np.multiply(change[rows], np.float32(strength), out=change[rows])
+            moved += part[rows]
+            np.clip(moved, 0.0, 1.0, out=part[rows])
         return similarity
 
     def _sampled(
-        self, coefficients: FloatMap, box: Box, wanted: Region, size: tuple[int, ...]
+        self, coefficients: Sequence[FloatMap], box: Box, wanted: Region, size: tuple[int, ...]
     ) -> Sequence[FloatMap]:
         """The coefficients' four planes at a box of the result's pixels."""
         top, bottom, left, right = box
         if wanted == self._frame.region and WHOLE * (bottom - top) * (right - left) > size[0] * size[1]:
-            whole = [self._frame.sample(plane, wanted, size) for plane in _planes(coefficients)]
+            whole = [self._frame.sample(plane, wanted, size) for plane in coefficients]
             return [plane[top:bottom, left:right] for plane in whole]
         per_row = (wanted[3] - wanted[1]) / size[0]
         per_column = (wanted[2] - wanted[0]) / size[1]
@@ -93,26 +100,29 @@ class EdgeGuide:
             wanted[0] + right * per_column,
             wanted[1] + bottom * per_row,
         )
-        return _planes(self._frame.sample(coefficients, here, (bottom - top, right - left)))
+        return _planes(self._frame.sample(np.dstack(coefficients), here, (bottom - top, right - left)))
 
-    def _coefficients(self, soft: FloatMap, near: NDArray[np.bool_]) -> FloatMap:
-        """(rows, columns, 4): a and b of a soft mask, after one pass to sharpen it; known around `near`."""
-        rows, columns = (_span(np.asarray(near.any(axis=axis)), 4 * RADIUS) for axis in (1, 0))
-        soft = np.ascontiguousarray(soft[rows, columns])
-        first = self._fit(soft, rows, columns)
-        sharp = _step(_dot(first, self._colors_and_one[rows, columns]), 0.5, SHARPEN)
-        out = np.zeros((*near.shape, 4), np.float32)
-        out[rows, columns] = self._fit(sharp, rows, columns)
+    def _coefficients(self, soft: FloatMap, near: NDArray[np.bool_]) -> list[FloatMap]:
+        """Four planes (rows, columns), a and b of a soft mask, after one pass to sharpen it; known around
+        `near`."""
+        part = tuple(_span(np.asarray(near.any(axis=axis)), 4 * RADIUS) for axis in (1, 0))
+        *a, b = self._fit(np.ascontiguousarray(soft[part]), part)
+        sharp = _step(_dot(a, [plane[part] for plane in self._colors]) + b, 0.5, SHARPEN)
+        out = []
+        for plane in self._fit(sharp, part):
+            out.append(np.zeros(near.shape, np.float32))
+            out[-1][part] = plane
         return out
 
-    def _fit(self, soft: FloatMap, rows: slice, columns: slice) -> FloatMap:
-        """a and b of a soft mask of some rows and columns."""
-        colors, mean_color = self._colors[rows, columns], self._mean[rows, columns]
+    def _fit(self, soft: FloatMap, part: tuple[slice, ...]) -> list[FloatMap]:
+        """The four planes of a and b of a soft mask of some rows and columns."""
+        means = [plane[part] for plane in self._means]
         mean = _box(soft)
-        covariance = _box(colors * soft[..., None]) - mean_color * mean[..., None]
-        a = np.dstack([_dot(row[rows, columns], covariance) for row in self._inverse])
-        b = mean - _dot(a, mean_color)
-        return _box(np.dstack([a, b]))
+        covariance = [
+            _box(color[part] * soft) - own * mean for color, own in zip(self._colors, means, strict=True)
+        ]
+        a = [_dot([plane[part] for plane in row], covariance) for row in self._inverse]
+        return [_box(plane) for plane in (*a, mean - _dot(a, means))]
 
     def _border_box(self, near: NDArray[np.bool_], wanted: Region, size: tuple[int, ...]) -> Box | None:
         """Rows and columns of the result (top, bottom, left, right) that the border's cells can touch."""
@@ -140,9 +150,9 @@ class EdgeGuide:
         return [plane[top:bottom, left:right] for plane in shown[2]]
 
 
-def _inverse_covariance(colors: FloatMap) -> list[FloatMap]:
-    """The three rows, each (rows, columns, 3), of each window's inverse covariance, for the fit of `a`."""
-    planes = np.moveaxis(colors.astype(np.float64), 2, 0)  # the determinant is a small difference
+def _inverse_covariance(colors: Sequence[FloatMap]) -> list[list[FloatMap]]:
+    """Of each window's inverse covariance the three rows, each of three planes, for the fit of `a`."""
+    planes = [plane.astype(np.float64) for plane in colors]  # the determinant is a small difference
     means = [_box(plane) for plane in planes]
 
     def covariance(i: int, j: int) -> NDArray[np.float64]:
@@ -157,13 +167,18 @@ def _inverse_covariance(colors: FloatMap) -> list[FloatMap]:
         (in_rb, in_gb, rr * gg - rg * rg),
     )
     determinant = rr * minors[0][0] + rg * in_rg + rb * in_rb
-    return [np.dstack([m / determinant for m in row]).astype(np.float32) for row in minors]
+    return [[(m / determinant).astype(np.float32) for m in row] for row in minors]
 
 
 def _near_border(soft: FloatMap) -> NDArray[np.bool_]:
     """(rows, columns): the cells that the border of a soft mask can touch."""
     reach = np.ones((4 * RADIUS + 3, 4 * RADIUS + 3), np.uint8)
     return np.asarray((cv2.dilate(soft, reach) > 0.0) & (cv2.erode(soft, reach) < 1.0))
+
+
+def _strips(rows: int) -> Iterator[slice]:
+    """A few rows at a time, which the processor's cache holds through several passes."""
+    return (slice(start, start + STRIP) for start in range(0, rows, STRIP))
 
 
 def _span(taken: NDArray[np.bool_], margin: int) -> slice:
@@ -175,7 +190,7 @@ def _span(taken: NDArray[np.bool_], margin: int) -> slice:
 def _applied(coefficients: Sequence[FloatMap], colors: Sequence[NDArray[np.uint8]]) -> FloatMap:
     """(rows, columns) in [0, 1]: a . colour + b, for the planes of a and b and colours in 0 to 255."""
     *a, b = coefficients
-    out = np.asarray(b * np.float32(255.0), np.float32)
+    out = np.multiply(b, np.float32(255.0), dtype=np.float32)
     for factor, plane in zip(a, colors, strict=True):
         cv2.accumulateProduct(factor, plane.astype(np.float32), out)
     out *= np.float32(1.0 / 255.0)
@@ -193,10 +208,12 @@ def _trust(mask: NDArray[np.bool_]) -> float:
     return min(max((depth - THIN) / (THICK - THIN), 0.0), 1.0)
 
 
-def _dot(a: FloatMap, b: FloatMap | NDArray[np.uint8]) -> FloatMap:
-    """(rows, columns): the scalar product of two maps' channels."""
-    product = cv2.multiply(a, b, dtype=cv2.CV_32F)
-    return np.asarray(cv2.transform(product, np.ones((1, a.shape[2]), np.float32)), np.float32)
+def _dot(a: Sequence[FloatMap], b: Sequence[FloatMap]) -> FloatMap:
+    """(rows, columns): the scalar product of two lists of planes."""
+    out = a[0] * b[0]
+    for left, right in zip(a[1:], b[1:], strict=True):
+        out += left * right
+    return out
 
 
 def _box(values: NDArray[F]) -> NDArray[F]:
@@ -208,5 +225,6 @@ def _box(values: NDArray[F]) -> NDArray[F]:
 
 def _step(values: FloatMap, middle: float, width: float) -> FloatMap:
     """A ramp from 0 to 1 around `middle`."""
-    ramp = (values - np.float32(middle)) * np.float32(1.0 / width) + np.float32(0.5)
-    return np.asarray(np.clip(ramp, 0.0, 1.0), np.float32)
+    ramp = np.multiply(values, np.float32(1.0 / width), dtype=np.float32)
+    ramp += np.float32(0.5 - middle / width)
+    return np.clip(ramp, 0.0, 1.0, out=ramp)
