@@ -8,6 +8,9 @@ DEMO := demo_output
 SAMPLES := resources/samples
 # What Qt and OpenCV load from the system, as Debian and Ubuntu call it; minimal machines lack some.
 LIBRARIES := libegl1 libgl1 libglib2.0-0 libxkbcommon0 libdbus-1-3 libfontconfig1
+# And what Qt needs to open a window under X11.
+X11_LIBRARIES := libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1
+X11_FILES := libxkbcommon-x11.so.0 libxcb-cursor.so.0 libxcb-icccm.so.4 libxcb-keysyms.so.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -60,8 +63,9 @@ $(VENV)/.ready-test: requirements.lock requirements-test.lock | $(BIN)/python
 # Qt and OpenCV need a few shared libraries of the system. Root on Debian gets them; others are told.
 .PHONY: libraries
 libraries:
-	@$(BIN)/python -c "import PySide6.QtWidgets, cv2" 2>/dev/null \
-	|| { command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq $(LIBRARIES); } \
+	@$(BIN)/python -c "import PySide6.QtWidgets, cv2, ctypes; [ctypes.CDLL(f) for f in '$(X11_FILES)'.split()]" 2>/dev/null \
+	|| { command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -qq \
+	&& apt-get install -y -qq $(LIBRARIES) $(X11_LIBRARIES); } \
 	|| true
 	@$(BIN)/python -c "import PySide6.QtWidgets, cv2" \
 	|| { echo "Shared libraries are missing. On Debian or Ubuntu: sudo apt install $(LIBRARIES)"; exit 1; }
