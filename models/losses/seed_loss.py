@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -53,13 +53,43 @@ class SeedLossSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _ScorerTerms:
-    """What the scorer gets wrong and what its choice loses, per seed (S,); and the IoU of that choice, a
-    measurement without gradient."""
+class _Asked:
+    """What a batch's seeds ask for, not judged yet.
 
+    Attributes:
+        features: of the pictures that the masks are judged in.
+        query, logits: of `SeedNet.ask`.
+    """
+
+    network: SeedNet
+    features: SeedFeatures
+    batch: SeedBatch
+    query: SeedQuery
+    logits: Tensor
+
+    def judged(self, clicks: Tensor) -> SeedMasks:
+        """Every seed in the light of its (S, P, 3) clicks."""
+        return self.network.judge(self.features, self.query, self.logits, clicks)
+
+    def judged_again(self, taken: Tensor, clicks: Tensor) -> SeedMasks:
+        """Some of the seeds, by index, equally many of each crop, in the light of other clicks."""
+        query, logits = self.query.take(taken), self.logits[taken]
+        return self.network.judge(self.features, query, logits, clicks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """Per seed (S,): what the masks cost, what the scorer gets wrong, what its choice loses, and the IoU of
+    that choice, a measurement without gradient."""
+
+    region: Tensor
     score: Tensor
     choice: Tensor
     iou: Tensor
+
+    def means(self, batch: SeedBatch) -> dict[str, Tensor]:
+        """Each term's mean over the crops that show an object of the mean over their seeds."""
+        return {field.name: _mean(getattr(self, field.name), batch) for field in fields(self)}
 
 
 class SeedLoss:
@@ -85,78 +115,51 @@ class SeedLoss:
         if not isinstance(batch, SeedBatch):
             batch = self.prepare(batch, generator)
         batch, generator = batch.to(device), _on_device(generator, device)
-        features = self._features(network, batch.images)
-        query, logits = self._ask(network, features, batch)
-        own = batch.mask_of(batch.owner)
-        answer = network.judge(self._judged(features, batch), query, logits, batch.clicks())
-        terms = self._scorer_terms(answer, own)
-        cost = _cost(answer.logits, own)
-        region = self._asked(logits, own, batch) + self._expected(cost, answer.scores)
-        if network.refiner is not None:
-            region = region + self._region(cost, answer.logits, batch)
-        means = {
-            "region": _mean(region, batch),
-            "score": _mean(terms.score, batch),
-            "choice": _mean(terms.choice, batch),
-            "iou": _mean(terms.iou, batch),
-        }
+        asked = self._ask(network, batch)
+        answer = asked.judged(batch.clicks())
+        means = self._first_look(asked, answer).means(batch)
         if network.refiner is not None and self.settings.corrected > 0:
-            self._add_corrected(means, network, features, batch, query, logits, answer, generator)
-        return self._summed(means, features, batch)
+            again = self._after_corrections(asked, answer, generator).means(batch)
+            for name in ("region", "score", "choice"):
+                means[name] = means[name] + self.settings.corrected * again[name]
+            means["corrected"] = again["iou"]
+        return self._summed(means, asked)
 
-    def _features(self, network: SeedNet, images: Tensor) -> SeedFeatures:
-        return network.features(images)
+    def _ask(self, network: SeedNet, batch: SeedBatch) -> _Asked:
+        features = network.features(batch.images)
+        return _Asked(network, features, batch, *network.ask(features, batch.points))
 
-    def _judged(self, features: SeedFeatures, batch: SeedBatch) -> SeedFeatures:
-        return features
-
-    def _ask(self, network: SeedNet, features: SeedFeatures, batch: SeedBatch) -> tuple[SeedQuery, Tensor]:
-        return network.ask(features, batch.points)
-
-    def _asked(self, logits: Tensor, own: Tensor, batch: SeedBatch) -> Tensor:
+    def _asked_cost(self, asked: _Asked, own: Tensor) -> Tensor:
         """(S,) the cost of what was asked for, before the refiner."""
-        return self._region(_cost(logits, own), logits, batch)
+        return self._region(_cost(asked.logits, own), asked.logits, asked.batch)
 
-    def _summed(
-        self, means: dict[str, Tensor], features: SeedFeatures, batch: SeedBatch
-    ) -> dict[str, Tensor]:
+    def _summed(self, means: dict[str, Tensor], asked: _Asked) -> dict[str, Tensor]:
         settings = self.settings
-        means["seediness"] = _seediness(features, batch)
+        means["seediness"] = _seediness(asked.features, asked.batch)
         loss = means["region"] + settings.score * means["score"] + settings.choice * means["choice"]
         loss = loss + settings.seediness * means["seediness"]
         return {"loss": loss, **{name: term.detach() for name, term in means.items()}}
 
-    def _add_corrected(
-        self,
-        means: dict[str, Tensor],
-        network: SeedNet,
-        features: SeedFeatures,
-        batch: SeedBatch,
-        query: SeedQuery,
-        logits: Tensor,
-        answer: SeedMasks,
-        generator: torch.Generator,
-    ) -> None:
-        """Answer some seeds of each crop once more with clicks where the mask is wrong."""
-        settings, crops = self.settings, len(batch.images)
-        each = len(logits) // crops
-        count = max(1, round(settings.corrected * each))
-        drawn = torch.rand((crops, each), generator=generator, device=logits.device)
-        taken = drawn.argsort(dim=1)[:, :count] + each * torch.arange(crops, device=logits.device)[:, None]
-        taken = taken.flatten()
+    def _first_look(self, asked: _Asked, answer: SeedMasks) -> _Terms:
+        """The terms of the seeds alone."""
+        own = asked.batch.mask_of(asked.batch.owner)
+        cost = _cost(answer.logits, own)
+        region = self._asked_cost(asked, own) + self._expected(cost, answer.scores)
+        if asked.network.refiner is not None:
+            region = region + self._region(cost, answer.logits, asked.batch)
+        return _Terms(region, *self._scorer_terms(answer, own))
+
+    def _after_corrections(self, asked: _Asked, answer: SeedMasks, generator: torch.Generator) -> _Terms:
+        """The terms of some seeds of each crop, answered once more with clicks where the mask is wrong."""
+        settings, batch = self.settings, asked.batch
+        taken = _some_of_each(batch, settings.corrected, generator)
         own = batch.mask_of(batch.owner[taken])
         wrong = chosen_masks(answer)[taken]
         more = draw_corrections(wrong, own[:, 0] >= 0.5, settings.corrections, generator)
-        clicks = torch.cat([batch.clicks()[taken], more], dim=1)
-        mended = network.judge(self._judged(features, batch), query.take(taken), logits[taken], clicks)
-        terms = self._scorer_terms(mended, own)
+        mended = asked.judged_again(taken, torch.cat([batch.clicks()[taken], more], dim=1))
         cost = _cost(mended.logits, own)
         region = cost.amin(dim=1) + settings.all_corrected * cost.mean(dim=1)
-        region = region + self._expected(cost, mended.scores)
-        means["region"] = means["region"] + settings.corrected * _mean(region, batch)
-        means["score"] = means["score"] + settings.corrected * _mean(terms.score, batch)
-        means["choice"] = means["choice"] + settings.corrected * _mean(terms.choice, batch)
-        means["corrected"] = _mean(terms.iou, batch)
+        return _Terms(region + self._expected(cost, mended.scores), *self._scorer_terms(mended, own))
 
     def _region(self, cost: Tensor, logits: Tensor, batch: SeedBatch) -> Tensor:
         """(S,): the best level learns the seed's object, a second one the next object around it.
@@ -174,15 +177,15 @@ class SeedLoss:
         belief = (scores.iou.detach() * self.settings.choice_sharpness).softmax(dim=1)
         return self.settings.expected * (belief * cost).sum(dim=1)
 
-    def _scorer_terms(self, answer: SeedMasks, own: Tensor) -> _ScorerTerms:
-        """Squared error of the predicted IoUs, IoU lost by the choice they imply, IoU of the choice."""
+    def _scorer_terms(self, answer: SeedMasks, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Each (S,): squared error of the predicted IoUs, IoU lost by the choice they imply, its IoU."""
         truth = threshold_ious(answer.logits, own, THRESHOLDS).flatten(1)
         predicted = answer.scores.ious.flatten(1)
         score = (predicted - truth).square().mean(dim=1)
         chosen = (predicted * self.settings.choice_sharpness).softmax(dim=1)
         choice = truth.amax(dim=1) - (chosen * truth).sum(dim=1)
         measured = truth.gather(1, predicted.argmax(dim=1, keepdim=True)).squeeze(1)
-        return _ScorerTerms(score, choice, measured)
+        return score, choice, measured
 
 
 class SecondLookLoss(SeedLoss):
@@ -193,25 +196,17 @@ class SecondLookLoss(SeedLoss):
     into the encoder, so a step is quick.
     """
 
-    def _features(self, network: SeedNet, images: Tensor) -> SeedFeatures:
-        """Of every picture, followed by those of every picture in a mirror."""
+    def _ask(self, network: SeedNet, batch: SeedBatch) -> _Asked:
         with torch.no_grad():
-            frozen = network.features(torch.cat([images, images.flip(3)]))
-        return network.with_heads(frozen)
+            both = network.features(torch.cat([batch.images, batch.images.flip(3)]))
+            query, logits = network.ask(both, batch.points, mirror=1.0)
+        judged = network.with_heads(both.first(len(batch.images)))
+        return _Asked(network, judged, batch, query, logits)
 
-    def _judged(self, features: SeedFeatures, batch: SeedBatch) -> SeedFeatures:
-        return features.first(len(batch.images))
+    def _asked_cost(self, asked: _Asked, own: Tensor) -> Tensor:
+        return asked.logits.new_zeros(len(asked.logits))
 
-    def _ask(self, network: SeedNet, features: SeedFeatures, batch: SeedBatch) -> tuple[SeedQuery, Tensor]:
-        with torch.no_grad():
-            return network.ask(features, batch.points, mirror=1.0)
-
-    def _asked(self, logits: Tensor, own: Tensor, batch: SeedBatch) -> Tensor:
-        return logits.new_zeros(len(logits))
-
-    def _summed(
-        self, means: dict[str, Tensor], features: SeedFeatures, batch: SeedBatch
-    ) -> dict[str, Tensor]:
+    def _summed(self, means: dict[str, Tensor], asked: _Asked) -> dict[str, Tensor]:
         loss = means["region"] + self.settings.score * means["score"] + self.settings.choice * means["choice"]
         return {"loss": loss, **{name: term.detach() for name, term in means.items()}}
 
@@ -231,6 +226,16 @@ def _on_device(generator: torch.Generator, device: torch.device) -> torch.Genera
         return generator
     seed = int(torch.randint(2**62, (1,), generator=generator))
     return torch.Generator(device).manual_seed(seed)
+
+
+def _some_of_each(batch: SeedBatch, share: float, generator: torch.Generator) -> Tensor:
+    """Indices of a share of each crop's seeds, at least one, drawn at random."""
+    crops = len(batch.images)
+    each = len(batch.owner) // crops
+    drawn = torch.rand((crops, each), generator=generator, device=batch.owner.device)
+    first = each * torch.arange(crops, device=batch.owner.device)
+    taken = drawn.argsort(dim=1)[:, : max(1, round(share * each))] + first[:, None]
+    return taken.flatten()
 
 
 def _mean(values: Tensor, batch: SeedBatch) -> Tensor:
