@@ -5,15 +5,16 @@ import sys
 
 
 def guard_environment() -> None:
-    """Settles which Qt is used, and how torch takes memory, before anything imports them."""
+    """Settles which Qt is used, and how memory is taken, before anything is imported that depends on it."""
     # qtawesome asks qtpy, and qtpy prefers PyQt5 where a stray one is installed.
     os.environ.setdefault("QT_API", "pyside6")
-    # Huge pages: a training touches fresh memory all the time, and saves a tenth of its time by them.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     # OpenCV's wheel points Qt at plugins of Qt 5; those of PySide6 are the right ones.
     for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
         if f"{os.sep}cv2{os.sep}" in os.environ.get(name, ""):
             del os.environ[name]
+    from app.allocator import keep_freed_memory
+
+    keep_freed_memory()
 
 
 def main() -> int:

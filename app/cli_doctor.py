@@ -128,11 +128,11 @@ def check_torch() -> Finding:
         import torch
     except (ImportError, OSError) as error:
         return Finding("torch", "bad", str(error), "pip install -r requirements.lock")
-    from models.precision import has_fast_bfloat16
+    from models.precision import reads_faster_in_bfloat16
     from models.registry import choose_device
 
     device = choose_device()
-    bfloat16 = "with bfloat16" if has_fast_bfloat16(device) else "in float32"
+    bfloat16 = "with bfloat16" if reads_faster_in_bfloat16(device) else "in float32"
     return Finding("torch", "good", f"{torch.__version__}, computes on {device.type} {bfloat16}")
 
 

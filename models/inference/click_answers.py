@@ -24,7 +24,7 @@ from models.architectures.seednet import SeedFeatures, SeedMasks, SeedNet, SeedQ
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import SeedAnswer
 from models.inference.speckles import area_without_specks
-from models.precision import full_precision, mixed_precision
+from models.precision import full_precision, inference_precision
 
 CACHED_ANSWERS = 64
 CACHED_ASKS = 4
@@ -79,7 +79,7 @@ class ClickAnswers:
         Many points at once, as the automatic search asks for, are worth the coarser numbers.
         """
         clicks = [[self._click(Seed(x, y))] for x, y in points]
-        with torch.inference_mode(), mixed_precision(self._device):
+        with torch.inference_mode(), inference_precision(self._device):
             query, logits = self._ask(points)
             return self._read(self._judge(query, logits, clicks), points)
 

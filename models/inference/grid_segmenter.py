@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.errors import Cancelled
 from models.inference.fusion import fuse_batch_norms
 from models.inference.raster import GridFrame
-from models.precision import mixed_precision
+from models.precision import inference_precision
 from models.segmenter import Encoding, Region, RgbImage, Segmenter, check_image, clip_region
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class GridSegmenter(Segmenter, Generic[Features]):
 
     def _run(self, pixels: Tensor) -> Features:
         try:
-            with torch.inference_mode(), mixed_precision(self._device):
+            with torch.inference_mode(), inference_precision(self._device):
                 return self.run_network(pixels.to(self._device))
         except torch.OutOfMemoryError:
             if self._device.type == "cpu":

@@ -30,7 +30,7 @@ from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
 from models.losses.imitation import ImitationLoss
 from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
-from models.precision import mixed_precision
+from models.precision import inference_precision
 from models.segmenter import (
     LEAST_SIMILARITY,
     Appearance,
@@ -265,7 +265,7 @@ class SeedNetSegmenter(Segmenter):
 
     def _run(self, pixels: Tensor) -> SeedFeatures:
         try:
-            with torch.inference_mode(), mixed_precision(self._device):
+            with torch.inference_mode(), inference_precision(self._device):
                 features: SeedFeatures = self._network.features(pixels.to(self._device))
             return features
         except torch.OutOfMemoryError:
