@@ -17,6 +17,7 @@ from converters.annotation import Mask
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from app.workers.task import ShouldStop
     from converters.annotation import Seed
     from models.segmenter import Encoding, Region
 
@@ -102,8 +103,24 @@ def grow(encoding: Encoding, request: Growth) -> Grown:
     Raises:
         SegmenterError: a seed lies outside what was encoded.
     """
+    return _outlined(encoding, request, _scores(encoding, request))
+
+
+def grow_unless(encoding: Encoding, request: Growth, should_stop: ShouldStop) -> Grown | None:
+    """`grow`, or None if told to stop before the outline is drawn, which takes a third of the time."""
+    if should_stop():
+        return None
+    scores = _scores(encoding, request)
+    return None if should_stop() else _outlined(encoding, request, scores)
+
+
+def _scores(encoding: Encoding, request: Growth) -> tuple[float, ...]:
+    """The levels' predicted IoUs; what the seeds mean is known to the encoding from then on."""
     take_cores()
-    scores = encoding.level_scores(request.seeds)
+    return tuple(encoding.level_scores(request.seeds))
+
+
+def _outlined(encoding: Encoding, request: Growth, scores: tuple[float, ...]) -> Grown:
     level = request.level
     if level is None or level >= len(scores):
         level = int(np.argmax(scores)) if scores else 0
@@ -116,7 +133,7 @@ def grow(encoding: Encoding, request: Growth) -> Grown:
         region=request.region,
         size=None if request.is_sharp else request.size,
     )
-    return Grown(request, encoding, array, tau, suggested, level, tuple(scores))
+    return Grown(request, encoding, array, tau, suggested, level, scores)
 
 
 def grow_whole(encoding: Encoding, around: Encoding | None, request: Growth) -> Grown:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer, Slot
 
 from app.canvas.background import Background
 from app.session import SeedState
-from app.tools.grow import Grown, Growth, enter_level, grow, grow_whole
+from app.tools.grow import Grown, Growth, enter_level, grow_unless, grow_whole
 from app.tools.tool import Tool
 from converters.annotation import Seed
 
@@ -40,7 +40,7 @@ class GrowingTool(Tool):
         self._grown: Grown | None = None
         self._expected: tuple[Grown, ...] = ()
         self._numbers = count(1)
-        self._newest = self._newest_whole = 0
+        self._newest = self._newest_whole = self._outdated = 0
         self._own_options = False
         self._background = Background(self)
         self._frame = QTimer(self)
@@ -138,11 +138,21 @@ class GrowingTool(Tool):
         if request is not None:
             self._submit("screen", encoding, request)
 
+    def _is_wanted(self, number: int) -> bool:
+        """Whether the answer to a request for the screen is still to be shown.
+
+        While the pointer moves on without a seed, every answer is: where one takes longer than a frame the
+        newest would never come.
+        """
+        passing = not self._seeds and self._newest > 0 and number > self._outdated
+        return number == self._newest or passing
+
     def _forget_requests(self) -> None:
         for lane in ("screen", "expect"):
             self._background.drop(lane)
         self._rest.stop()
         self._newest, self._expected = 0, ()
+        self._outdated = next(self._numbers)
 
     @Slot()
     def _expect_click(self) -> None:
@@ -157,12 +167,14 @@ class GrowingTool(Tool):
         self._background.submit(
             "expect",
             ("expect", next(self._numbers)),
-            lambda should_stop: tuple(grow(encoding, r) for r in requests if not should_stop()),
+            lambda should_stop: tuple(
+                grown for r in requests if (grown := grow_unless(encoding, r, should_stop)) is not None
+            ),
             gives_way=True,
         )
 
     def _forget_grown(self) -> None:
-        self._newest = 0
+        self._newest, self._outdated = 0, next(self._numbers)
         self._grown = None
         self.view.preview.clear()
 

@@ -211,7 +211,7 @@ class SeedTool(GrowingTool):
         margin = math.ceil(SEED_REACH * self.view.devicePixelRatioF())
         for seed in {*self._seeds} ^ {*seeds}:
             self.view.update_image_box((seed.x, seed.y, seed.x, seed.y), margin)
-        self._seeds = seeds
+        self._seeds, self._outdated = seeds, next(self._numbers)
 
     @Slot(object, object)
     def _on_finished(self, key: tuple[str, int], result: Any) -> None:
@@ -227,7 +227,8 @@ class SeedTool(GrowingTool):
             self._add(number, result)
         elif lane == "whole":
             self._tune(number, result)
-        elif number == self._newest:
+        elif self._is_wanted(number):
+            self._outdated = number
             self._show(result)
 
     @Slot(object, object, str)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 import torch
 from PySide6.QtCore import Qt
@@ -64,6 +67,50 @@ def test_an_expected_click_is_forgotten_with_the_seeds(seeds, qtbot):
     seeds.settle()
     assert [(s.positive) for s in seeds.session.seed_state.seeds] == [True]
     assert close_to(seeds.color_at(70, 80), RED)
+
+
+def test_a_click_does_not_wait_for_the_outlines_of_expected_ones(seeds, monkeypatch, qtbot):
+    seeds.click(60, 60)
+    seeds.settle()
+    encoding, outlined = seeds.session.encoding, []
+    answer, mask = encoding.level_scores, encoding.mask
+    under_way, clicked = threading.Event(), threading.Event()
+
+    def slow_answer(clicks):
+        if len(clicks) > 1 and (clicks[1].x, clicks[1].y) != (200, 150):
+            under_way.set()
+            assert clicked.wait(5)
+        return answer(clicks)
+
+    def watched_mask(clicks, **more):
+        outlined.append(clicks)
+        return mask(clicks, **more)
+
+    monkeypatch.setattr(encoding, "level_scores", slow_answer)
+    monkeypatch.setattr(encoding, "mask", watched_mask)
+    seeds.move(150, 120)
+    qtbot.waitUntil(under_way.is_set, timeout=5000)
+    seeds.press(200, 150)
+    clicked.set()
+    seeds.settle()
+    made = seeds.session.seed_state.seeds
+    assert len(made) == 2
+    assert outlined[0] == made
+
+
+def test_the_preview_follows_a_pointer_that_does_not_rest(seeds, monkeypatch, qtbot):
+    encoding, slow = seeds.session.encoding, 0.05  # seconds, three frames
+    answer = encoding.level_scores
+    monkeypatch.setattr(encoding, "level_scores", lambda clicks: time.sleep(slow) or answer(clicks))
+    shown = []
+    for step in range(40):
+        seeds.move(50 + step % 20, 60)
+        qtbot.wait(10)
+        shown.append(seeds.view.preview.array is not None)
+    assert any(shown)
+    seeds.move(-10, -10)
+    seeds.settle()
+    assert seeds.view.preview.array is None
 
 
 def test_a_click_leaves_the_training_its_cores(seeds, monkeypatch):
