@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, Qt, QTimer, Slot
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QWidget
 
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 MINIMUM_SIZE: Final = (960, 600)
 LAYOUT_VERSION: Final = 1
 FIRST_SIZE: Final = (1280, 800)
+FRAME: Final = QSize(8, 48)
+"""About what a window manager draws around a window."""
 LEFT_WIDTH: Final = 216
 RIGHT_WIDTH: Final = 304
 PEEK_MS: Final = 1500
@@ -439,7 +441,7 @@ class MainWindow(QMainWindow):
 
     def _restore_layout(self) -> None:
         settings = self.desk.settings
-        self.resize(*FIRST_SIZE)
+        self.resize(QSize(*FIRST_SIZE).boundedTo(self.screen().availableSize() - FRAME))
         widths = [self.docks["labels"], self.docks["pictures"]]
         self.resizeDocks(widths, [RIGHT_WIDTH, LEFT_WIDTH], Qt.Orientation.Horizontal)
         heights = [self.docks[key] for key in ("labels", "objects", "properties")]

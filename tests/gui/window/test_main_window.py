@@ -12,6 +12,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QMenu
 
+from app.main_window import FRAME
 from app.panels.object_model import ID_ROLE, OBJECT
 from converters.annotation import Instance, Mask, Polygon
 from converters.labelme_json import read_labelme
@@ -39,6 +40,12 @@ def test_starts_empty_and_friendly(driver):
     assert not driver.window.actions_by_id["auto"].isEnabled()
     assert driver.window.docks["pictures"].isHidden()
     assert "PyQt5" not in sys.modules
+
+
+def test_begins_no_higher_than_the_screen_with_a_frame_around_it(driver):
+    driver.show()
+    available = driver.window.screen().availableSize()
+    assert available.height() - 100 < driver.window.height() <= available.height() - FRAME.height()
 
 
 def test_opens_a_picture_with_its_folder(driver, folder):
