@@ -55,6 +55,11 @@ WAITING: Final = ("candidates", "similar")
 """Docks that show only while something waits for acceptance."""
 
 
+def first_size(available: QSize) -> QSize:
+    """How large the window begins on a screen with so much room: so that its frame fits too."""
+    return QSize(*FIRST_SIZE).boundedTo(available - FRAME)
+
+
 class MainWindow(QMainWindow):
     """The window of the program.
 
@@ -441,7 +446,7 @@ class MainWindow(QMainWindow):
 
     def _restore_layout(self) -> None:
         settings = self.desk.settings
-        self.resize(QSize(*FIRST_SIZE).boundedTo(self.screen().availableSize() - FRAME))
+        self.resize(first_size(self.screen().availableSize()))
         widths = [self.docks["labels"], self.docks["pictures"]]
         self.resizeDocks(widths, [RIGHT_WIDTH, LEFT_WIDTH], Qt.Orientation.Horizontal)
         heights = [self.docks[key] for key in ("labels", "objects", "properties")]

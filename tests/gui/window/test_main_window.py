@@ -7,12 +7,12 @@ import sys
 import time
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, QSize, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QMenu
 
-from app.main_window import FRAME
+from app.main_window import first_size
 from app.panels.object_model import ID_ROLE, OBJECT
 from converters.annotation import Instance, Mask, Polygon
 from converters.labelme_json import read_labelme
@@ -42,10 +42,12 @@ def test_starts_empty_and_friendly(driver):
     assert "PyQt5" not in sys.modules
 
 
-def test_begins_no_higher_than_the_screen_with_a_frame_around_it(driver):
-    driver.show()
-    available = driver.window.screen().availableSize()
-    assert available.height() - 100 < driver.window.height() <= available.height() - FRAME.height()
+@pytest.mark.parametrize(
+    ("available", "size"),
+    [((1920, 1080), (1280, 800)), ((1280, 800), (1272, 752)), ((3000, 700), (1280, 652))],
+)
+def test_begins_so_that_its_frame_fits_on_the_screen(available, size):
+    assert first_size(QSize(*available)) == QSize(*size)
 
 
 def test_opens_a_picture_with_its_folder(driver, folder):
