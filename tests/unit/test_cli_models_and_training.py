@@ -152,6 +152,7 @@ def test_a_new_backbone_learns_from_the_old_one(trained, tmp_path, capsys):
 def test_wrong_training_arguments_are_explained(trained, tmp_path, capsys):
     data, _ = trained
     assert main(["train", str(data), "--minutes", "0"]) == 2
+    assert main(["train", str(data), "--processes", "-1"]) == 2
     assert main(["train", str(data), "--shares", "other=1", "-o", str(tmp_path)]) == 1
     assert "no data set called other" in capsys.readouterr().err
     assert main(["train", str(data), "--cut-from", "another", "-o", str(tmp_path)]) == 1
