@@ -14,13 +14,13 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -2, -3, -8
 MEBIBYTE = 2**20
 
 SETTINGS = (
-    (
-        M_MMAP_THRESHOLD,
-        32 * MEBIBYTE,
-    ),  # the largest there is; blocks beyond it are kept too once there is room
-    (M_TRIM_THRESHOLD, 512 * MEBIBYTE),  # what may lie free at the end: reading a picture needs less
+    # The largest there is; larger blocks are kept as well once there is room for them.
+    (M_MMAP_THRESHOLD, 32 * MEBIBYTE),
+    # What may lie free at the end: reading a picture needs less.
+    (M_TRIM_THRESHOLD, 512 * MEBIBYTE),
     (M_TOP_PAD, 64 * MEBIBYTE),
-    (M_ARENA_MAX, 1),  # the pictures are read in threads that end; others' memory would lie idle
+    # The pictures are read in threads that end; what lies free in heaps of their own would be lost.
+    (M_ARENA_MAX, 1),
 )
 
 

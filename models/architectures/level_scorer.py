@@ -281,10 +281,9 @@ def _summed_by_four(maps: Tensor) -> Tensor:
 
 def _halved(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """(S, K, h, w) brought to `size`, (ceil(h / 2), ceil(w / 2)), bilinearly."""
-    if (
-        maps.shape[2] % 2 == 0 and maps.shape[3] % 2 == 0
-    ):  # the same, without CUDA's slow way through many maps
-        return F.avg_pool2d(maps, 2)
+    height, width = maps.shape[2:]
+    if height % 2 == 0 and width % 2 == 0:
+        return F.avg_pool2d(maps, 2)  # the same; CUDA's `interpolate` is slow with many maps
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 

@@ -97,21 +97,14 @@ class SeedFeatures:
 
     def first(self, count: int) -> SeedFeatures:
         """Of the first so many pictures alone."""
-        return self._part(slice(count))
-
-    def picture(self, index: int) -> SeedFeatures:
-        """Of one picture alone."""
-        return self._part(slice(index, index + 1))
-
-    def _part(self, part: slice) -> SeedFeatures:
         return SeedFeatures(
-            tuple(maps[part] for maps in self.pyramid),
-            self.pixels[part],
-            self.seediness[part],
-            self.appearance[part],
-            self.global_appearance[part],
-            self.backbone[part],
-            tuple(maps[part] for maps in self.detail),
+            tuple(maps[:count] for maps in self.pyramid),
+            self.pixels[:count],
+            self.seediness[:count],
+            self.appearance[:count],
+            self.global_appearance[:count],
+            self.backbone[:count],
+            tuple(maps[:count] for maps in self.detail),
         )
 
     def cropped(self, rows: int, columns: int, *, judged: int) -> SeedFeatures:

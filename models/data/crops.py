@@ -16,6 +16,7 @@ from models.data.augment import ColorJitter, jitter_colors
 from models.data.copy_paste import CutoutLibrary, paste, paste_coverage
 from models.data.dataset import AnnotatedPicture, Dataset, draw_object
 from models.data.object_cutouts import Cutout
+from models.data.pixel_window import pixel_window
 from models.data.placement import Place, draw_copies, draw_place, draw_place_beside
 from models.data.sample import CropTarget
 
@@ -116,7 +117,7 @@ def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Gener
     left = _place(focus.x0, focus.x1, span_x, picture.width, rng)
     top = _place(focus.y0, focus.y1, span_y, picture.height, rng)
     box = (round(left), round(top), round(left + span_x), round(top + span_y))
-    image = _resize(_window(picture.pixels(), box), settings.size)
+    image = _resize(pixel_window(picture.pixels(), box), settings.size)
     # Nobody has told the members of a crowd apart, so nothing beside the objects is known there.
     exhaustive = picture.exhaustive and not any(c.mask.window(box).any() for c in picture.crowds)
     canvas = _Canvas(image, exhaustive, [], [], [], [])
@@ -142,16 +143,6 @@ def _place(start: int, end: int, span: float, limit: int, rng: np.random.Generat
     if span >= limit:
         return float(rng.uniform(limit - span, 0.0))
     return float(np.clip(begin, 0.0, limit - span))
-
-
-def _window(image: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    x0, y0, x1, y1 = box
-    height, width = image.shape[:2]
-    inner = image[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
-    pads = (max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width))
-    if any(pads):
-        return np.asarray(cv2.copyMakeBorder(inner, *pads, cv2.BORDER_CONSTANT, value=(127,) * 3), np.uint8)
-    return inner
 
 
 def _resize(array: NDArray[N], side: int) -> NDArray[N]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
+from models.data.pixel_window import pixel_window
 
 Plane = NDArray[np.uint8]
 
@@ -114,7 +115,7 @@ def cut_object(picture: AnnotatedPicture, item: AnnotatedObject, rng: np.random.
     inside = item.mask.window(box)
     alpha = _feathered(inside, rng.uniform(*FEATHER_SIGMA))
     rgba = np.empty((*alpha.shape, 4), np.uint8)
-    rgba[:, :, :3] = _window(picture.pixels(), box)
+    rgba[:, :, :3] = pixel_window(picture.pixels(), box, continued=True)
     rgba[:, :, 3] = alpha
     nested = tuple(
         NestedMask(np.where(other.mask.window(box), alpha, np.uint8(0)), other.category)
@@ -131,17 +132,6 @@ def _feathered(inside: NDArray[np.bool_], sigma: float) -> Plane:
     # The mean of a mask and the mask without its outermost pixels is the mask without half a pixel.
     half = cv2.addWeighted(whole, 0.5, core, 0.5, 0.0)
     return np.asarray(cv2.GaussianBlur(half, (0, 0), sigma), np.uint8)
-
-
-def _window(image: Plane, box: tuple[int, int, int, int]) -> Plane:
-    """The pixels of a box; outside the picture its border goes on."""
-    x0, y0, x1, y1 = box
-    height, width = image.shape[:2]
-    inner = image[max(0, y0) : y1, max(0, x0) : x1]
-    pads = (max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width))
-    if any(pads):
-        return np.asarray(cv2.copyMakeBorder(inner, *pads, cv2.BORDER_REPLICATE), np.uint8)
-    return inner
 
 
 def _lies_inside(item: AnnotatedObject, inside: NDArray[np.bool_], box: tuple[int, int, int, int]) -> bool:
