@@ -22,15 +22,17 @@ convolutions of `mask_refiner.py`; never the network that reads the picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.architectures.level_scorer import LevelScorer, LevelScores, Surroundings
+from models.architectures.level_scorer import LevelScorer, Surroundings
 from models.architectures.mask_refiner import MaskRefiner
+from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuery, SeedView
 from models.backbones.efficientnet_lite import efficientnet_lite, normalize_pixels
 from models.layers.convolution import SeparableConv
 from models.layers.top_down import TopDownPath
@@ -50,6 +52,7 @@ class SeedNetConfig:
         long_side: what the longer side of a picture is scaled to, pixels.
         refiner: channels of the mask refiner; 0 leaves it out.
         cut_scorer: width of the scorer's look at every threshold; 0 leaves it out.
+        mirror: longer side of the mirror image that is asked as well, as a share of `long_side`.
     """
 
     backbone: str = "efficientnet-lite0"
@@ -62,141 +65,12 @@ class SeedNetConfig:
     scorer_hidden: int = 192
     refiner: int = 0
     cut_scorer: int = 0
+    mirror: float = 0.5
 
-
-@dataclass(frozen=True, slots=True)
-class SeedFeatures:
-    """What one pass over B pictures leaves behind; all a click needs.
-
-    Attributes:
-        pyramid: four (B, width, H/s, W/s) maps, s = 4, 8, 16, 32.
-        pixels: (B, 2 D, H/4, W/4) float32, of `with_squares`.
-        seediness: (B, 1, H/4, W/4) logits.
-        appearance: (B, scorer_channels, H/8, W/8), pooled by the level scorer.
-        global_appearance: (B, scorer_channels).
-        backbone: (B, C, H/16, W/16), the backbone's own features there: what tells kinds of things apart.
-        detail: (B, refiner, H/s, W/s) for s = 4, 8, 16, looked at by the mask refiner; empty without one.
-    """
-
-    pyramid: tuple[Tensor, ...]
-    pixels: Tensor
-    seediness: Tensor
-    appearance: Tensor
-    global_appearance: Tensor
-    backbone: Tensor
-    detail: tuple[Tensor, ...] = ()
-
-    @property
-    def embedding(self) -> Tensor:
-        """(B, D, H/4, W/4) float32; the first two dimensions carry coordinates."""
-        return self.pixels[:, : self.pixels.shape[1] // 2]
-
-    def surroundings(self) -> Surroundings:
-        """What the level scorer may look at."""
-        return Surroundings.of(self.appearance, self.global_appearance, self.backbone)
-
-    def first(self, count: int) -> SeedFeatures:
-        """Of the first so many pictures alone."""
-        return SeedFeatures(
-            tuple(maps[:count] for maps in self.pyramid),
-            self.pixels[:count],
-            self.seediness[:count],
-            self.appearance[:count],
-            self.global_appearance[:count],
-            self.backbone[:count],
-            tuple(maps[:count] for maps in self.detail),
-        )
-
-    def cropped(self, rows: int, columns: int, *, judged: int) -> SeedFeatures:
-        """Without what lies beyond so many cells of stride 4; the pyramid, read at points only, stays.
-
-        Args:
-            judged: of so many pictures; the mirror images behind them are only asked.
-        """
-
-        def cut(maps: Tensor, step: int, count: int) -> Tensor:
-            return maps[:count, :, : -(-rows // step), : -(-columns // step)].contiguous()
-
-        return replace(
-            self,
-            pixels=cut(self.pixels, 1, len(self.pixels)),
-            seediness=cut(self.seediness, 1, judged),
-            appearance=cut(self.appearance, 2, judged),
-            global_appearance=self.global_appearance[:judged],
-            backbone=self.backbone[:judged].clone(),
-            detail=tuple(cut(maps, 2**i, judged) for i, maps in enumerate(self.detail)),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SeedQuery:
-    """What S seeds ask for.
-
-    Attributes:
-        center: (S, K, D) seed embeddings.
-        bandwidth: (S, K, D), positive.
-        bias: (S, K).
-        descriptor: (S, C), what the seed's surroundings look like, for the level scorer.
-    """
-
-    center: Tensor
-    bandwidth: Tensor
-    bias: Tensor
-    descriptor: Tensor
-
-    def take(self, seeds: Tensor | slice) -> SeedQuery:
-        """Some of the seeds, by index."""
-        return SeedQuery(self.center[seeds], self.bandwidth[seeds], self.bias[seeds], self.descriptor[seeds])
-
-    @staticmethod
-    def joined(queries: Sequence[SeedQuery]) -> SeedQuery:
-        """The seeds of several queries."""
-        return SeedQuery(
-            torch.cat([q.center for q in queries]),
-            torch.cat([q.bandwidth for q in queries]),
-            torch.cat([q.bias for q in queries]),
-            torch.cat([q.descriptor for q in queries]),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SeedMasks:
-    """What S seeds are answered with.
-
-    Attributes:
-        logits: (S, K, h, w) float32, the levels' masks.
-        scores: what the network thinks of them.
-    """
-
-    logits: Tensor
-    scores: LevelScores
-
-
-def sample_at(maps: Sequence[Tensor], pictures: Tensor, points: Tensor) -> Tensor:
-    """Bilinear samples of several maps at once, by four reads each: no pass over a map.
-
-    Args:
-        maps: each (B, C_i, h_i, w_i).
-        pictures: (S,) which of the B each point lies in.
-        points: (S, 2), x and y in [0, 1] of the picture's width and height.
-
-    Returns:
-        (S, sum of C_i) float32; beyond the centres of the outermost cells the border value continues.
-    """
-    sizes = torch.tensor([[m.shape[3], m.shape[2]] for m in maps], device=points.device)[:, None]
-    at = (points * sizes - 0.5).clamp(min=0.0).minimum(sizes - 1.0)
-    low = at.long()
-    part = at - low
-    corners = torch.stack([low, (low + 1).minimum(sizes - 1)], dim=2)  # (maps, S, 2, x and y)
-    share = torch.stack([1.0 - part, part], dim=2)
-    columns, rows = corners[..., None, :, 0], corners[..., :, None, 1]  # all four, down x across
-    weight = (share[..., None, :, 0] * share[..., :, None, 1])[..., None]
-    picture = pictures[:, None, None]
-    found = [
-        (m.permute(0, 2, 3, 1)[picture, rows[i], columns[i]].float() * weight[i]).sum(dim=(1, 2))
-        for i, m in enumerate(maps)
-    ]
-    return torch.cat(found, dim=1)
+    @classmethod
+    def stored(cls, config: Mapping[str, Any]) -> SeedNetConfig:
+        """Of a weights file; those that say nothing of the mirror image learnt with one of full size."""
+        return cls(**{"mirror": 1.0, **config})
 
 
 def pixel_grid(height: int, width: int, device: torch.device) -> Tensor:
@@ -250,10 +124,9 @@ class SeedHead(nn.Module):
         nn.init.normal_(self.answer.weight, std=0.01)
         nn.init.zeros_(self.answer.bias)
 
-    def forward(self, features: SeedFeatures, pictures: Tensor, points: Tensor) -> SeedQuery:
-        """Seeds in the pictures (S,) of a batch at points (S, 2) in [0, 1]."""
+    def forward(self, read: Tensor) -> SeedQuery:
+        """What S seeds ask for that read (S, 4 width + D), of `SeedView.read`."""
         levels, dims = self.config.levels, self.config.embedding
-        read = sample_at((*features.pyramid, features.embedding), pictures, points)
         here = read[:, -dims:]
         descriptor = self.hidden(read)
         answer = self.answer(descriptor).float().view(-1, levels, 2 * dims + 1)
@@ -302,11 +175,17 @@ class SeedNet(nn.Module):
     def features(self, images: Tensor) -> SeedFeatures:
         """(B, 3, H, W) RGB in [0, 255], H and W multiples of 32 -> everything a click needs."""
         backbone, pyramid = self.pyramid(images)
-        embedding = self.embedding(pyramid[0]).float()
+        return self._heads(self._view(pyramid), backbone[2])
+
+    def view(self, images: Tensor) -> SeedView:
+        """Of (B, 3, H, W) RGB in [0, 255] only what seeds ask."""
+        return self._view(self.pyramid(images)[1])
+
+    def _view(self, pyramid: Sequence[Tensor]) -> SeedView:
+        embedding = self.embedding(pyramid[0]).float().contiguous()  # planes are quickly joined and squared
         grid = pixel_grid(embedding.shape[2], embedding.shape[3], embedding.device)
-        pixels = with_squares(torch.cat([embedding[:, :2] + grid, embedding[:, 2:]], dim=1))
-        seediness = self.seediness(pyramid[0]).float()
-        return self._heads(tuple(pyramid), pixels, seediness, backbone[2])
+        placed = torch.cat([embedding[:, :2] + grid, embedding[:, 2:]], dim=1)
+        return SeedView(tuple(pyramid), with_squares(placed))
 
     def pyramid(self, images: Tensor) -> tuple[Sequence[Tensor], list[Tensor]]:
         """The backbone's features of (B, 3, H, W) pictures, and the top-down path's, strides 4 to 32."""
@@ -316,15 +195,18 @@ class SeedNet(nn.Module):
     def with_heads(self, features: SeedFeatures) -> SeedFeatures:
         """The same features with what the scorer and the refiner read computed again, so that these parts
         get gradients."""
-        return self._heads(features.pyramid, features.pixels, features.seediness, features.backbone)
+        return self._heads(features.view, features.backbone)
 
-    def _heads(
-        self, pyramid: tuple[Tensor, ...], pixels: Tensor, seediness: Tensor, backbone: Tensor
-    ) -> SeedFeatures:
-        appearance = self.appearance(pyramid[1])
+    def _heads(self, view: SeedView, backbone: Tensor) -> SeedFeatures:
+        appearance = self.appearance(view.pyramid[1])
         whole = appearance.float().mean(dim=(2, 3))
-        detail = self.refiner.detail_maps(pyramid) if self.refiner is not None else ()
-        return SeedFeatures(pyramid, pixels, seediness, appearance, whole, backbone, detail)
+        detail = self.refiner.detail_maps(view.pyramid) if self.refiner is not None else ()
+        return SeedFeatures(view, appearance, whole, backbone, detail)
+
+    def seediness_of(self, view: SeedView) -> Tensor:
+        """(B, 1, H/4, W/4) float32 logits: how good a seed each cell is."""
+        logits: Tensor = self.seediness(view.pyramid[0])
+        return logits.float()
 
     def with_second_look(self, *, refiner: int, cut_scorer: int) -> SeedNet:
         """This network, or if it lacks a refiner or a cut scorer a copy with fresh ones of these sizes."""
@@ -349,36 +231,31 @@ class SeedNet(nn.Module):
             if part is not None:
                 part.requires_grad_(True)
 
-    def query(self, features: SeedFeatures, points: Tensor) -> SeedQuery:
-        """Seeds of the pictures of `features`, equally many of each, picture by picture; points (S, 2) are
-        x, y as shares of the picture's width, height."""
-        pictures = torch.arange(len(features.pixels), device=points.device)
-        each = len(points) // len(pictures)
-        query: SeedQuery = self.seed_head(features, pictures.repeat_interleave(each), points)
+    def query(self, view: SeedView, points: Tensor) -> SeedQuery:
+        """Of equally many seeds of each picture of `view`, picture by picture; points (S, 2) are x, y as
+        shares of the picture's width, height."""
+        query: SeedQuery = self.seed_head(view.read(points))
         return query
 
-    def ask(
-        self, features: SeedFeatures, points: Tensor, *, mirror: float | None = None
-    ) -> tuple[SeedQuery, Tensor]:
+    def ask(self, view: SeedView, points: Tensor, mirror: SeedView | None = None) -> tuple[SeedQuery, Tensor]:
         """What S seeds ask for, and the (S, K, h, w) logits of `seed_logits`.
 
         Args:
-            features: of pictures; if there is a mirror, behind them as many mirror images. The seeds are
-                asked there too, and the logits of the levels that have the same rank by area are averaged.
             points: as in `query`.
-            mirror: share of the padded width that was mirrored; the padding stays to the right of it.
+            mirror: of the pictures' mirror images, of any size. The seeds are asked there too, and the
+                logits of the levels that have the same rank by area are averaged.
         """
         if mirror is None:
-            query = self.query(features, points)
-            return query, seed_logits(query, features.pixels)
-        there = torch.stack([mirror - points[:, 0], points[:, 1]], dim=1)
-        both = self.query(features, torch.cat([points, there]))
-        logits, seen = seed_logits(both, features.pixels).chunk(2)
-        query, seen = both.take(slice(len(points))), seen.flip(3)
-        order = (logits > 0).sum(dim=(2, 3)).argsort(dim=1, stable=True)
-        order_there = (seen > 0).sum(dim=(2, 3)).argsort(dim=1, stable=True)
-        partner = order_there.gather(1, order.argsort(dim=1))
-        return query, 0.5 * (logits + seen.gather(1, partner[:, :, None, None].expand_as(seen)))
+            query = self.query(view, points)
+            return query, seed_logits(query, view.pixels)
+        there = torch.stack([1.0 - points[:, 0], points[:, 1]], dim=1)
+        both = self.seed_head(torch.cat([view.read(points), mirror.read(there)]))
+        query, asked_there = both.take(slice(len(points))), both.take(slice(len(points), None))
+        logits = seed_logits(query, view.pixels)
+        seen = _by_rank(seed_logits(asked_there, mirror.pixels).flip(3), logits)
+        if seen.shape != logits.shape:
+            seen = F.interpolate(seen, size=logits.shape[2:], mode="bilinear", align_corners=False)
+        return query, 0.5 * (logits + seen)
 
     def judge(
         self,
@@ -404,3 +281,11 @@ class SeedNet(nn.Module):
             surroundings = surroundings or features.surroundings()
             scores = self.level_scorer(logits, query.descriptor, query.bias, surroundings, context)
         return SeedMasks(logits, scores)
+
+
+def _by_rank(logits: Tensor, like: Tensor) -> Tensor:
+    """The levels of (S, K, h, w) logits in the order in which those of the same rank by area stand in `like`,
+    which may have another size."""
+    order, wanted = ((maps > 0).sum(dim=(2, 3)).argsort(dim=1, stable=True) for maps in (logits, like))
+    partner = order.gather(1, wanted.argsort(dim=1))
+    return logits.gather(1, partner[:, :, None, None].expand_as(logits))

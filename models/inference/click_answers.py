@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from converters.annotation import Seed
-from models.architectures.seednet import SeedFeatures, SeedMasks, SeedNet, SeedQuery
+from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuery, SeedView
+from models.architectures.seednet import SeedNet
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import SeedAnswer
 from models.inference.speckles import area_without_specks
@@ -48,12 +49,12 @@ class ClickAnswers:
     """Answers to clicks on one encoded picture; a search may run beside the clicks.
 
     Args:
-        features: of the picture, and of its mirror image right behind it.
+        features: of the picture, without padding.
+        mirror: of its mirror image, likewise.
     """
 
-    def __init__(self, network: SeedNet, features: SeedFeatures, frame: GridFrame) -> None:
-        self._network, self._features, self._frame = network, features, frame
-        self._mirror = frame.grid_size[1] * frame.stride / frame.padded_width
+    def __init__(self, network: SeedNet, features: SeedFeatures, mirror: SeedView, frame: GridFrame) -> None:
+        self._network, self._features, self._mirror, self._frame = network, features, mirror, frame
         self._surroundings = features.surroundings()
         self._answers: OrderedDict[_Request, SeedAnswer] = OrderedDict()
         self._asks: OrderedDict[Seed, tuple[SeedQuery, Tensor]] = OrderedDict()
@@ -61,11 +62,12 @@ class ClickAnswers:
 
     @property
     def nbytes(self) -> int:
-        """Memory held, without the features."""
+        """Memory held."""
         with self._lock:
             answers = sum(a.logits.nbytes for a in self._answers.values())
             asks = sum(logits.nbytes for _, logits in self._asks.values())
-        return answers + asks + sum(t.nbytes for t in self._surroundings.tensors)
+        seen = (*self._features.tensors, *self._mirror.tensors, *self._surroundings.tensors)
+        return answers + asks + sum(t.nbytes for t in seen)
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
         """(row, column) of the grid cell that shows picture coordinates."""
@@ -141,7 +143,7 @@ class ClickAnswers:
     def _ask(self, points: Sequence[tuple[float, float]]) -> tuple[SeedQuery, Tensor]:
         shares = [self._frame.to_share(x, y) for x, y in points]
         at = torch.tensor(shares, dtype=torch.float32, device=self._device)  # NumPy's numbers are float64
-        return self._network.ask(self._features, at, mirror=self._mirror)
+        return self._network.ask(self._features.view, at, self._mirror)
 
     def _judge(
         self, query: SeedQuery, logits: Tensor, clicks: Sequence[Sequence[tuple[float, float, float]]]
@@ -164,7 +166,7 @@ class ClickAnswers:
 
     @property
     def _device(self) -> torch.device:
-        return self._features.pixels.device
+        return self._features.appearance.device
 
 
 def _from_small_to_large(answer: SeedAnswer, cell: tuple[int, int]) -> SeedAnswer:

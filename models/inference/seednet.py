@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from converters.annotation import Mask, Seed
-from models.architectures.seednet import STRIDE, SeedFeatures, SeedNet, SeedNetConfig
+from models.architectures.seed_features import SeedFeatures, SeedView
+from models.architectures.seednet import STRIDE, SeedNet, SeedNetConfig
 from models.backbones.efficientnet_lite import STAGES
 from models.data.augment import ColorJitter
 from models.data.crops import CropSettings
@@ -54,6 +55,8 @@ SECOND_LOOK = SeedLossSettings(central=0.6, choice=1.0, expected=0.5)
 REFINER_CHANNELS = 32
 CUT_SCORER_WIDTH = 128
 
+ShouldStop = Callable[[], bool] | None
+
 
 @dataclass(frozen=True, slots=True)
 class _KeptPixels:
@@ -67,35 +70,32 @@ class SeedNetEncoding(Encoding):
     """The features of one picture; see `Encoding` for the face."""
 
     def __init__(
-        self, network: SeedNet, features: SeedFeatures, frame: GridFrame, guide: EdgeGuide, version: str
+        self,
+        network: SeedNet,
+        features: SeedFeatures,
+        mirror: SeedView,
+        frame: GridFrame,
+        guide: EdgeGuide,
+        version: str,
     ) -> None:
         self.height, self.width = guide.picture_size
         self.region, self.input_side = frame.region, frame.input_side
         self.version = version
         self.level_count = network.config.levels
         self._network = network
-        self._features = features.cropped(*frame.grid_size, judged=1)
+        self._features = features
         self._frame = frame
-        self._answers = ClickAnswers(network, self._features, frame)
+        self._answers = ClickAnswers(network, features, mirror, frame)
         self._guide = guide
         self._before_negatives: _KeptPixels | None = None
         self._finder: SimilarityFinder | None = None
 
     @property
     def nbytes(self) -> int:
-        features = self._features
-        tensors = (
-            *features.pyramid,
-            *features.detail,
-            features.pixels,
-            features.appearance,
-            features.seediness,
-            features.backbone,
-        )
         candidates = self._finder.nbytes if self._finder is not None else 0
         kept = self._before_negatives  # may be replaced beside this
         pixels = kept.map.nbytes if kept is not None else 0
-        return sum(t.nbytes for t in tensors) + self._answers.nbytes + candidates + pixels
+        return self._answers.nbytes + candidates + pixels
 
     def answer_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
         """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area."""
@@ -201,7 +201,10 @@ class SeedNetEncoding(Encoding):
     def _seediness(self) -> Grid:
         """(h, w) in [0, 1]."""
         rows, columns = self._frame.grid_size
-        seediness: Grid = self._features.seediness[0, 0, :rows, :columns].sigmoid().cpu().numpy()
+        view = self._features.view
+        with torch.inference_mode(), inference_precision(view.pixels.device):
+            logits = self._network.seediness_of(view)
+        seediness: Grid = logits[0, 0, :rows, :columns].sigmoid().cpu().numpy()
         return seediness
 
     def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
@@ -247,27 +250,31 @@ class SeedNetSegmenter(Segmenter):
         self,
         image: RgbImage,
         region: Region | None = None,
-        should_stop: Callable[[], bool] | None = None,
+        should_stop: ShouldStop = None,
     ) -> SeedNetEncoding:
         check_image(image)
         height, width = image.shape[:2]
-        side = self._network.config.long_side
-        frame = GridFrame.fit(clip_region(region, height, width), long_side=side, stride=STRIDE)
+        part, side = clip_region(region, height, width), self._network.config.long_side
+        frame = GridFrame.fit(part, long_side=side, stride=STRIDE)
+        there = GridFrame.fit(part, long_side=round(side * self._network.config.mirror), stride=STRIDE)
         prepared = frame.prepare(image)
-        pixels = torch.from_numpy(with_mirror_image(frame, prepared)).permute(0, 3, 1, 2)
-        if should_stop is not None and should_stop():
-            raise Cancelled
-        features = self._run(pixels)
-        if should_stop is not None and should_stop():
-            raise Cancelled
+        mirrored = there.prepare_mirror_image(prepared, frame)
+        _stop_if(should_stop)
+        features, mirror = self._read(prepared, mirrored, should_stop)
+        _stop_if(should_stop)
         guide = EdgeGuide(image, frame, prepared)
-        return SeedNetEncoding(self._network, features, frame, guide, self.version)
+        features, mirror = features.cropped(*frame.grid_size), mirror.cropped(*there.grid_size)
+        return SeedNetEncoding(self._network, features, mirror, frame, guide, self.version)
 
-    def _run(self, pixels: Tensor) -> SeedFeatures:
+    def _read(
+        self, prepared: RgbImage, mirrored: RgbImage, should_stop: ShouldStop
+    ) -> tuple[SeedFeatures, SeedView]:
+        """What the network sees in the picture and in its mirror image, (H, W, 3) each."""
         try:
             with torch.inference_mode(), inference_precision(self._device):
-                features: SeedFeatures = self._network.features(pixels.to(self._device))
-            return features
+                features = self._network.features(self._batch(prepared))
+                _stop_if(should_stop)
+                return features, self._network.view(self._batch(mirrored))
         except torch.OutOfMemoryError:
             if self._device.type == "cpu":
                 raise
@@ -275,15 +282,16 @@ class SeedNetSegmenter(Segmenter):
             logger.warning(self.notice)
             self._device, self.device = torch.device("cpu"), "cpu"
             self._network.to(self._device)
-            return self._run(pixels)
+            return self._read(prepared, mirrored, should_stop)
+
+    def _batch(self, pixels: RgbImage) -> Tensor:
+        """(1, 3, H, W) on the network's device."""
+        return torch.from_numpy(pixels).to(self._device).permute(2, 0, 1)[None]
 
 
-def with_mirror_image(frame: GridFrame, pixels: RgbImage) -> RgbImage:
-    """(2, padded_height, padded_width, 3): the network's input, and it again with the cells mirrored."""
-    columns = frame.grid_size[1] * frame.stride
-    mirrored = pixels.copy()
-    mirrored[:, :columns] = pixels[:, :columns][:, ::-1]
-    return np.stack([pixels, mirrored])
+def _stop_if(should_stop: ShouldStop) -> None:
+    if should_stop is not None and should_stop():
+        raise Cancelled
 
 
 def build_seednet(
@@ -295,7 +303,7 @@ def build_seednet(
         WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
     """
     try:
-        network = SeedNet(SeedNetConfig(**info.config), pretrained_backbone=False)
+        network = SeedNet(SeedNetConfig.stored(info.config), pretrained_backbone=False)
     except (TypeError, ValueError) as error:
         raise WeightsError(f"{source}: its sizes fit no SeedNet of this version ({error}).") from error
     load_into(network, tensors, source=source)
@@ -326,7 +334,7 @@ def trainable_seednet(
     """
     if start and start[0].architecture != "seednet":
         raise WeightsError(f"these are weights of {start[0].architecture}, no start for seednet.")
-    own = SeedNetConfig(**start[0].config) if start else None
+    own = SeedNetConfig.stored(start[0].config) if start else None
     config: SeedNetConfig = change_sizes(own or SeedNetConfig(), sizes or {}, categories)
     if config.backbone not in STAGES:
         raise SegmenterError(f'"backbone" cannot be {config.backbone}; there are: {", ".join(STAGES)}.')

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.architectures.level_scorer import THRESHOLDS, LevelScores
-from models.architectures.seednet import STRIDE, SeedFeatures, SeedMasks, SeedNet, SeedQuery
+from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuery
+from models.architectures.seednet import STRIDE, SeedNet
 from models.data.sample import Batch
 from models.losses.region import area_bce, dice_loss, threshold_ious
 from models.losses.seed_batch import SeedBatch
@@ -93,7 +94,10 @@ class _Terms:
 
 
 class SeedLoss:
-    """Sum of the terms over a batch: means over each crop's seeds, then over the crops."""
+    """Sum of the terms over a batch: means over each crop's seeds, then over the crops.
+
+    Crops are asked together with their mirror images, as pictures are when they are clicked on.
+    """
 
     def __init__(self, settings: SeedLossSettings | None = None) -> None:
         self.settings = settings or SeedLossSettings()
@@ -127,7 +131,8 @@ class SeedLoss:
 
     def _ask(self, network: SeedNet, batch: SeedBatch) -> _Asked:
         features = network.features(batch.images)
-        return _Asked(network, features, batch, *network.ask(features, batch.points))
+        mirror = network.view(mirror_images(batch.images, network.config.mirror))
+        return _Asked(network, features, batch, *network.ask(features.view, batch.points, mirror))
 
     def _asked_cost(self, asked: _Asked, own: Tensor) -> Tensor:
         """(S,) the cost of what was asked for, before the refiner."""
@@ -135,7 +140,7 @@ class SeedLoss:
 
     def _summed(self, means: dict[str, Tensor], asked: _Asked) -> dict[str, Tensor]:
         settings = self.settings
-        means["seediness"] = _seediness(asked.features, asked.batch)
+        means["seediness"] = _seediness(asked)
         loss = means["region"] + settings.score * means["score"] + settings.choice * means["choice"]
         loss = loss + settings.seediness * means["seediness"]
         return {"loss": loss, **{name: term.detach() for name, term in means.items()}}
@@ -192,16 +197,13 @@ class SecondLookLoss(SeedLoss):
     """The second stage: the refiner and the level scorer learn, the seeds' own masks stay as they are.
 
     They judge masks, so they learn best from those of the finished network, on pictures at the size they
-    are encoded at, averaged over the picture and its mirror image as a click averages them. Nothing flows
-    into the encoder, so a step is quick.
+    are encoded at. Nothing flows into the encoder, so a step is quick.
     """
 
     def _ask(self, network: SeedNet, batch: SeedBatch) -> _Asked:
         with torch.no_grad():
-            both = network.features(torch.cat([batch.images, batch.images.flip(3)]))
-            query, logits = network.ask(both, batch.points, mirror=1.0)
-        judged = network.with_heads(both.first(len(batch.images)))
-        return _Asked(network, judged, batch, query, logits)
+            asked = super()._ask(network, batch)
+        return replace(asked, features=network.with_heads(asked.features))
 
     def _asked_cost(self, asked: _Asked, own: Tensor) -> Tensor:
         return asked.logits.new_zeros(len(asked.logits))
@@ -209,6 +211,15 @@ class SecondLookLoss(SeedLoss):
     def _summed(self, means: dict[str, Tensor], asked: _Asked) -> dict[str, Tensor]:
         loss = means["region"] + self.settings.score * means["score"] + self.settings.choice * means["choice"]
         return {"loss": loss, **{name: term.detach() for name, term in means.items()}}
+
+
+def mirror_images(images: Tensor, scale: float) -> Tensor:
+    """(B, 3, H, W) uint8 seen in a mirror, about so many times as large, in whole cells of stride 32."""
+    size = [max(32, 32 * round(side * scale / 32)) for side in images.shape[2:]]
+    mirrored = images.flip(3)
+    if tuple(size) == tuple(images.shape[2:]):
+        return mirrored
+    return F.interpolate(mirrored.float(), size=size, mode="bilinear", antialias=True, align_corners=False)
 
 
 def chosen_masks(answer: SeedMasks) -> Tensor:
@@ -260,8 +271,9 @@ def _other_object_cost(logits: Tensor, batch: SeedBatch, taken: Tensor) -> Tenso
     return cost.index_put((with_other,), (every + blocked).amin(dim=1))
 
 
-def _seediness(features: SeedFeatures, batch: SeedBatch) -> Tensor:
+def _seediness(asked: _Asked) -> Tensor:
     """Binary cross-entropy of the seediness map where its target is known."""
-    value, known = batch.seediness.float() / 255.0, batch.known.float()
-    loss = F.binary_cross_entropy_with_logits(features.seediness[:, 0], value, reduction="none")
+    found = asked.network.seediness_of(asked.features.view)[:, 0]
+    value, known = asked.batch.seediness.float() / 255.0, asked.batch.known.float()
+    loss = F.binary_cross_entropy_with_logits(found, value, reduction="none")
     return (loss * known).sum() / known.sum().clamp(min=1.0)

@@ -38,13 +38,12 @@ class Features(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        found = self.network.features(images)
-        return (*found.pyramid, found.embedding, found.seediness, found.appearance, *found.detail)
+        return self.network.features(images).tensors
 
 
 def network() -> SeedNet:
     info, tensors = read_weights(shipped_weights())
-    net = SeedNet(SeedNetConfig(**info.config), pretrained_backbone=False)
+    net = SeedNet(SeedNetConfig.stored(info.config), pretrained_backbone=False)
     load_into(net, tensors, source="shipped weights")
     return fuse_batch_norms(net.eval()).requires_grad_(False)
 

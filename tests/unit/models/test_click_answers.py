@@ -24,9 +24,9 @@ class CountingNetwork(SeedNet):
         super().__init__(config, pretrained_backbone=False)
         self.asked, self.judged = [], []
 
-    def ask(self, features, points, *, mirror=None):
+    def ask(self, view, points, mirror=None):
         self.asked.append(len(points))
-        return super().ask(features, points, mirror=mirror)
+        return super().ask(view, points, mirror)
 
     def judge(self, features, query, *more):
         self.judged.append(len(query.bias))
@@ -45,8 +45,9 @@ def make_answers(network):
     frame = GridFrame.fit((0, 0, 96, 64), long_side=96, stride=4)
     picture = torch.randint(0, 256, (1, 3, 64, 96), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        features = network.features(torch.cat([picture, picture.flip(3)]).to(torch.uint8))
-    return ClickAnswers(network, features.cropped(*frame.grid_size, judged=1), frame)
+        features = network.features(picture.to(torch.uint8))
+        mirror = network.view(picture[:, :, ::2, ::2].flip(3).to(torch.uint8))
+    return ClickAnswers(network, features, mirror, frame)
 
 
 @pytest.fixture

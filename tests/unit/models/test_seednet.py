@@ -7,14 +7,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from models.architectures.seed_features import SeedQuery, sample_at
 from models.architectures.seednet import (
     COORDINATE_UNIT,
     MARGIN,
     SeedNet,
     SeedNetConfig,
-    SeedQuery,
     pixel_grid,
-    sample_at,
     seed_logits,
     with_squares,
 )
@@ -33,7 +32,7 @@ def network():
 
 def clicks_at(points, features):
     """The seeds as positive clicks in cells."""
-    height, width = features.embedding.shape[2:]
+    height, width = features.view.embedding.shape[2:]
     cells = points * torch.tensor([width, height])
     return torch.cat([cells, torch.ones(len(points), 1)], dim=1)[:, None]
 
@@ -61,10 +60,10 @@ def test_logits_follow_the_equation_written_above_the_network():
 
 
 def test_a_part_of_the_picture_gives_the_same_logits(network, images):
-    features = network.features(images[:1])
-    query = network.query(features, torch.tensor([[0.3, 0.4]]))
-    whole = seed_logits(query, features.pixels)
-    part = seed_logits(query, features.pixels[:, :, 4:10, 3:12])
+    view = network.view(images[:1])
+    query = network.query(view, torch.tensor([[0.3, 0.4]]))
+    whole = seed_logits(query, view.pixels)
+    part = seed_logits(query, view.pixels[:, :, 4:10, 3:12])
     assert torch.allclose(whole[..., 4:10, 3:12], part, atol=1e-4)
 
 
@@ -99,30 +98,30 @@ def test_one_by_one_equals_a_batch(images):
     network = SeedNet(replace(SMALL, refiner=8, cut_scorer=8), pretrained_backbone=False).eval()
     torch.nn.init.normal_(network.refiner.delta.weight)
     torch.nn.init.normal_(network.level_scorer.cuts.correction.weight)
-    together = network.features(torch.cat([images, images.flip(3)]))
+    together, mirror = network.features(images), network.view(images.flip(3))
     points = torch.tensor([[0.2, 0.7], [0.6, 0.1], [0.9, 0.8], [0.4, 0.5]])
     clicks = clicks_at(points, together)
-    query, asked = network.ask(together, points, mirror=1.0)
-    answer = network.judge(together.first(2), query, asked, clicks)
+    query, asked = network.ask(together.view, points, mirror)
+    answer = network.judge(together, query, asked, clicks)
     for index in range(2):
-        alone = network.features(torch.cat([images[index : index + 1], images[index : index + 1].flip(3)]))
-        assert torch.allclose(together.embedding[index], alone.embedding[0], atol=1e-4)
+        picture = images[index : index + 1]
+        alone = network.features(picture)
+        assert torch.allclose(together.view.embedding[index], alone.view.embedding[0], atol=1e-4)
         mine = slice(2 * index, 2 * index + 2)
-        own, masks = network.ask(alone, points[mine], mirror=1.0)
+        own, masks = network.ask(alone.view, points[mine], network.view(picture.flip(3)))
         assert torch.allclose(query.center[mine], own.center, atol=1e-4)
-        other = network.judge(alone.first(1), own, masks, clicks[mine])
+        other = network.judge(alone, own, masks, clicks[mine])
         assert torch.allclose(answer.scores.ious[mine], other.scores.ious, atol=1e-4)
         assert torch.allclose(answer.logits[mine], other.logits, atol=1e-3)
 
 
 def test_with_its_mirror_image_a_picture_is_answered_as_the_mirror_image_is(network, images):
-    features = network.features(torch.cat([images[:1], images[:1].flip(3)]))
-    swapped = network.features(torch.cat([images[:1].flip(3), images[:1]]))
+    view, mirror = network.view(images[:1]), network.view(images[:1].flip(3))
     points = torch.tensor([[0.2, 0.7], [0.6, 0.1]])
     mirrored = torch.stack([1.0 - points[:, 0], points[:, 1]], dim=1)
-    _, here = network.ask(features, points, mirror=1.0)
-    _, there = network.ask(swapped, mirrored, mirror=1.0)
-    _, alone = network.ask(features.first(1), points)
+    _, here = network.ask(view, points, mirror)
+    _, there = network.ask(mirror, mirrored, view)
+    _, alone = network.ask(view, points)
     assert not torch.allclose(here, alone, atol=1e-3)
     # The levels keep the order of the picture that was asked first.
     by_mean = [maps.gather(1, _order(maps)[:, :, None, None].expand_as(maps)) for maps in (here, there)]
@@ -133,31 +132,40 @@ def _order(maps):
     return maps.mean(dim=(2, 3)).argsort(dim=1)
 
 
-def test_a_mirror_image_may_leave_padding_to_its_right(network, images):
-    padded = torch.full((1, 3, 64, 128), 127, dtype=torch.uint8)
-    padded[..., :96] = images[:1]
-    mirrored = padded.clone()
-    mirrored[..., :96] = padded[..., :96].flip(3)
-    features = network.features(torch.cat([padded, mirrored])).cropped(16, 24, judged=1)
+def test_a_mirror_image_may_be_smaller(network, images):
+    half = images[:1].float()[..., ::2, ::2].flip(3)
+    view, mirror = network.view(images[:1]), network.view(half)
     points = torch.tensor([[0.3, 0.4]])
-    _, logits = network.ask(features, points, mirror=96 / 128)
-    there = torch.tensor([[96 / 128 - 0.3, 0.4]])
-    _, seen = network.ask(network.features(mirrored).cropped(16, 24, judged=1), there)
-    _, own = network.ask(features.first(1), points)
-    assert logits.shape == (1, 3, 16, 24)
-    assert torch.allclose(logits.sum(dim=1), 0.5 * (own + seen.flip(3)).sum(dim=1), atol=1e-3)
+    _, logits = network.ask(view, points, mirror)
+    _, own = network.ask(view, points)
+    _, seen = network.ask(mirror, torch.tensor([[0.7, 0.4]]))
+    enlarged = F.interpolate(seen.flip(3), size=own.shape[2:], mode="bilinear", align_corners=False)
+    assert torch.allclose(logits.sum(dim=1), 0.5 * (own + enlarged).sum(dim=1), atol=1e-3)
+
+
+def test_padding_moves_no_seed(network, images):
+    """A seed reads what lies under it, of the pyramid with the padding and of the embedding without."""
+    padded = torch.full((1, 3, 96, 128), 127, dtype=torch.uint8)
+    padded[..., :64, :96] = images[:1]
+    whole = network.view(padded)
+    cut = whole.cropped(16, 24)
+    points = torch.tensor([[0.3, 0.4], [0.9, 0.8]])
+    assert torch.allclose(cut.read(points), whole.read(points * torch.tensor([96 / 128, 64 / 96])), atol=1e-4)
+    _, asked = network.ask(cut, points)
+    _, expected = network.ask(whole, points * torch.tensor([96 / 128, 64 / 96]))
+    assert asked.shape == (2, 3, 16, 24)
+    assert torch.allclose(asked, expected[..., :16, :24], atol=1e-3)
 
 
 def test_bandwidths_are_positive(network, images):
-    query = network.query(network.features(images), torch.rand(8, 2))
+    query = network.query(network.view(images), torch.rand(8, 2))
     assert (query.bandwidth > 0).all()
 
 
 def test_the_scorer_judges_masks_but_does_not_move_them(network, images):
     features = network.features(images[:1])
     points = torch.tensor([[0.5, 0.5]])
-    query = network.query(features, points)
-    logits = seed_logits(query, features.pixels)
+    query, logits = network.ask(features.view, points)
     network.zero_grad()
     network.judge(features, query, logits, clicks_at(points, features)).scores.ious.sum().backward()
     answer = network.seed_head.answer.weight.grad
@@ -182,8 +190,7 @@ def test_a_fresh_second_look_changes_neither_masks_nor_scores(network, images):
     answers = []
     for one in (network, grown):
         features = one.features(images[1:])
-        query = one.query(features, points)
-        logits = seed_logits(query, features.pixels)
+        query, logits = one.ask(features.view, points)
         answers.append(one.judge(features, query, logits, clicks_at(points, features)))
     assert torch.allclose(answers[0].logits, answers[1].logits, atol=1e-5)
     assert torch.allclose(answers[0].scores.ious, answers[1].scores.ious, atol=1e-5)
@@ -191,10 +198,17 @@ def test_a_fresh_second_look_changes_neither_masks_nor_scores(network, images):
 
 def test_features_without_padding_lose_whole_cells_only(images):
     network = SeedNet(replace(SMALL, refiner=8), pretrained_backbone=False).eval()
-    cut = network.features(images).cropped(13, 21, judged=len(images))
-    assert cut.embedding.shape[2:] == cut.seediness.shape[2:] == (13, 21)
+    cut = network.features(images).cropped(13, 21)
+    assert cut.view.embedding.shape[2:] == (13, 21)
     assert cut.appearance.shape[2:] == (7, 11)
     assert [tuple(d.shape[2:]) for d in cut.detail] == [(13, 21), (7, 11), (4, 6)]
+
+
+def test_weights_that_know_no_mirror_learnt_with_one_of_full_size():
+    config = asdict(replace(SMALL, mirror=0.75))
+    assert SeedNetConfig.stored(config).mirror == 0.75
+    del config["mirror"]
+    assert SeedNetConfig.stored(config) == replace(SMALL, mirror=1.0)
 
 
 def test_another_backbone_keeps_what_still_fits_of_the_weights_it_starts_from(network):

@@ -15,7 +15,7 @@ from models.errors import Cancelled
 from models.losses.region import area_bce, dice_loss
 from models.losses.seed_batch import SeedBatch, seediness_target
 from models.losses.seed_drawing import draw_corrections, draw_objects, draw_seeds
-from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
+from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings, mirror_images
 from models.training.averaging import WeightAverage, mean_weights
 from models.training.engine import TrainingRequest, run_training
 from models.training.events import Finished, StepDone, Validated
@@ -237,7 +237,8 @@ def test_the_level_that_would_be_chosen_learns_as_its_choice_is_likely(datasets,
     seeds = SeedLoss(settings).prepare(batch, torch.Generator().manual_seed(0))
     with torch.no_grad():
         features = network.features(batch.images)
-        query, logits = network.ask(features, seeds.points)
+        mirror = network.view(mirror_images(batch.images, network.config.mirror))
+        query, logits = network.ask(features.view, seeds.points, mirror)
         answer = network.judge(features, query, logits, seeds.clicks())
         own = seeds.mask_of(seeds.owner)
         cost = (area_bce(answer.logits, own) + dice_loss(answer.logits, own)).numpy()
