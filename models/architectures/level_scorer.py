@@ -122,7 +122,8 @@ class LevelScorer(nn.Module):
         """
         logits = logits.detach()
         seeds, levels = logits.shape[:2]
-        inside = _halved(logits.sigmoid(), surroundings.size)
+        probability = logits.sigmoid()
+        inside = _halved(probability, surroundings.size)
         both = pooled(torch.stack([inside, _ring(inside, 2)], dim=1), surroundings.appearance)
         mean, around = both.unbind(dim=1)
         whole = surroundings.whole.repeat_interleave(seeds // len(surroundings.whole), dim=0)
@@ -131,7 +132,7 @@ class LevelScorer(nn.Module):
             (pooled(inside, surroundings.squares) - mean.square()).clamp(min=1e-8).sqrt(),
             around,
             whole[:, None].expand(-1, levels, -1),
-            self._statistics(logits, bias),
+            self._statistics(logits, probability, bias),
             self._relations(inside),
             self.seed(descriptor.float())[:, None].expand(-1, levels, -1),
         ]
@@ -148,26 +149,26 @@ class LevelScorer(nn.Module):
         return LevelScores(scores.sigmoid())
 
     @staticmethod
-    def _statistics(logits: Tensor, bias: Tensor) -> Tensor:
+    def _statistics(logits: Tensor, probability: Tensor, bias: Tensor) -> Tensor:
         """(S, K, STATISTICS) facts of each mask that need no features."""
-        height, width = logits.shape[2:]
         mask = logits > 0
-        area = mask.sum(dim=(2, 3)).float()
+        cells = mask[0, 0].numel()
+        area, rows, columns, border = _extents(mask)
         some = area.clamp(min=1.0)
-        probability = logits.sigmoid()
-        rows, columns = mask.any(dim=3).sum(dim=2).float(), mask.any(dim=2).sum(dim=2).float()
-        border = torch.cat([mask[..., 0, :], mask[..., -1, :], mask[..., 0], mask[..., -1]], dim=2)
         higher, lower = (logits > 1.5).sum(dim=(2, 3)), (logits > -1.5).sum(dim=(2, 3))
+        inside, everywhere = (probability * mask).sum(dim=(2, 3)), probability.sum(dim=(2, 3))
+        # The mean of |2 p - 1|, whose sign is known: p > 1/2 inside.
+        certainty = (4.0 * inside - 2.0 * everywhere - 2.0 * area) / cells + 1.0
         return torch.stack(
             [
                 (area + 1.0).log() / 5.0,
-                (area / (height * width) + 1e-4).log() / 5.0,
-                (probability * mask).sum(dim=(2, 3)) / some,
+                (area / cells + 1e-4).log() / 5.0,
+                inside / some,
                 higher / lower.clamp(min=1),
-                border.sum(dim=2) / some.sqrt() / 4.0,
+                border / some.sqrt() / 4.0,
                 area / (rows * columns).clamp(min=1.0),
                 ((rows + 1.0) / (columns + 1.0)).log(),
-                (2.0 * probability - 1.0).abs().mean(dim=(2, 3)),
+                certainty,
                 bias.detach() / 4.0,
             ],
             dim=2,
@@ -244,22 +245,27 @@ class CutScorer(nn.Module):
     def _statistics(cuts: Tensor) -> Tensor:
         """(S, K, T, STATISTICS): size, share of the picture, fill, aspect, outline, border of coverage maps
         (S, K, T, h, w)."""
-        height, width = cuts.shape[3:]
-        area = cuts.sum(dim=(3, 4))
+        area, rows, columns, border = _extents(cuts)
         length = (area + 1.0).sqrt()
-        rows = (cuts.amax(dim=4) > 0.0).sum(dim=3).float()
-        columns = (cuts.amax(dim=3) > 0.0).sum(dim=3).float()
         outline = cuts.diff(dim=3).abs().sum(dim=(3, 4)) + cuts.diff(dim=4).abs().sum(dim=(3, 4))
-        border = (cuts[..., 0, :] + cuts[..., -1, :]).sum(dim=3) + (cuts[..., 0] + cuts[..., -1]).sum(dim=3)
         facts = [
             (area + 0.25).log() / 5.0,
-            (area / (height * width) + 1e-4).log() / 5.0,
+            (area / cuts[0, 0, 0].numel() + 1e-4).log() / 5.0,
             area / (rows * columns).clamp(min=1.0),
             ((rows + 1.0) / (columns + 1.0)).log(),
             outline / length / 6.0,
             border / length / 4.0,
         ]
         return torch.stack(facts, dim=3)
+
+
+def _extents(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of (..., h, w) masks or coverage maps, (...) float32 each: area, number of rows and of columns that are
+    touched, and what lies along the border of the map, corners twice."""
+    of_rows, of_columns = maps.sum(dim=-1, dtype=torch.float32), maps.sum(dim=-2, dtype=torch.float32)
+    rows, columns = (of_rows > 0.0).sum(dim=-1), (of_columns > 0.0).sum(dim=-1)
+    border = of_rows[..., 0] + of_rows[..., -1] + of_columns[..., 0] + of_columns[..., -1]
+    return of_rows.sum(dim=-1), rows.float(), columns.float(), border
 
 
 def pooled(weight: Tensor, features: Tensor) -> Tensor:

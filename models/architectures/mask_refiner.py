@@ -117,8 +117,9 @@ class MaskRefiner(nn.Module):
             pictures = chosen * len(features) // len(frames)
             parts.append(torch.cat([cut_shared(features, scaled, pictures), cut_each(pooled, scaled)], dim=1))
             members.append(chosen)
-        shown = torch.cat(parts)[torch.cat(members).argsort()]
-        return torch.cat([shown, click_maps(clicks, frames)], dim=1)
+        shown = torch.cat(parts)[torch.cat(members).argsort()] if len(parts) > 1 else parts[0]
+        seen = torch.cat([shown, click_maps(clicks, frames)], dim=1)
+        return seen.contiguous(memory_format=torch.channels_last)  # as the convolutions want it
 
     def _convolve(self, view: Tensor, descriptor: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 1, SIDE, SIDE) correction and (N, C) context."""
@@ -139,23 +140,23 @@ def _twice(x: Tensor) -> Tensor:
 def mask_frames(logits: Tensor, clicks: Tensor) -> Tensor:
     """(S, K, 4) float32 x0, y0, x1, y1 in cells: what each mask may cover and the clicks it should, with
     a margin, at least MIN_FRAME wide and at most one cell beyond the grid."""
-    height, width = logits.shape[2:]
+    size = torch.tensor(logits.shape[:1:-1], dtype=torch.float32, device=logits.device)  # width, height
     inside = logits > FRAMED_LOGIT
-    spans = []
-    for axis, size in ((2, width), (3, height)):
-        taken = inside.any(dim=axis)
-        at = torch.arange(size, device=logits.device, dtype=torch.float32)
-        low = torch.where(taken, at, float(size)).amin(dim=2)
-        high = torch.where(taken, at + 1.0, 0.0).amax(dim=2)
-        wanted = clicks[:, None, :, 0 if axis == 2 else 1]
-        positive = clicks[:, None, :, 2] > 0
-        low = torch.minimum(low, torch.where(positive, wanted, float(size)).amin(dim=2))
-        high = torch.maximum(high, torch.where(positive, wanted, 0.0).amax(dim=2))
-        reach = torch.maximum((high - low) * (0.5 + MARGIN), torch.full_like(low, 0.5 * MIN_FRAME))
-        middle = 0.5 * (low + high)
-        spans.append(((middle - reach).clamp(min=-1.0), (middle + reach).clamp(max=size + 1.0)))
-    (x0, x1), (y0, y1) = spans
-    return torch.stack([x0, y0, x1, y1], dim=2)
+    spans = [_span(inside.any(dim=axis)) for axis in (2, 3)]
+    low, high = (torch.stack(ends, dim=2) for ends in zip(*spans, strict=True))
+    wanted, positive = clicks[:, None, :, :2], clicks[:, None, :, 2:] > 0
+    low = torch.minimum(low, torch.where(positive, wanted, size).amin(dim=2))
+    high = torch.maximum(high, (wanted * positive).amax(dim=2))
+    reach = ((high - low) * (0.5 + MARGIN)).clamp(min=0.5 * MIN_FRAME)
+    middle = 0.5 * (low + high)
+    return torch.cat([(middle - reach).clamp(min=-1.0), (middle + reach).minimum(size + 1.0)], dim=2)
+
+
+def _span(taken: Tensor) -> tuple[Tensor, Tensor]:
+    """(S, K, n) bool -> (S, K) where the first taken cell begins, the last one ends; n and 0 without one."""
+    cells = taken.shape[2]
+    at = torch.arange(1.0, cells + 1.0, device=taken.device)
+    return cells - (taken * at.flip(0)).amax(dim=2), (taken * at).amax(dim=2)
 
 
 def frame_strides(frames: Tensor) -> Tensor:
@@ -166,11 +167,15 @@ def frame_strides(frames: Tensor) -> Tensor:
 
 def _sampling_grid(frames: Tensor, height: int, width: int) -> Tensor:
     """(N, SIDE, SIDE, 2) of `grid_sample` for frames in cells of a (height, width) map."""
-    middle = (torch.arange(SIDE, device=frames.device) + 0.5) / SIDE
-    x = frames[:, 0, None] + middle * (frames[:, 2] - frames[:, 0])[:, None]
-    y = frames[:, 1, None] + middle * (frames[:, 3] - frames[:, 1])[:, None]
-    x, y = 2.0 * x / width - 1.0, 2.0 * y / height - 1.0
-    return torch.stack([x[:, None, :].expand(-1, SIDE, -1), y[:, :, None].expand(-1, -1, SIDE)], dim=3)
+    low, high = frames.chunk(2, dim=1)
+    size = frames.new_tensor([width, height])
+    return _grid((high - low) / size, (low + high) / size - 1.0, SIDE, SIDE)
+
+
+def _grid(scale: Tensor, shift: Tensor, height: int, width: int) -> Tensor:
+    """(N, height, width, 2) of `grid_sample`: places from -1 to 1, scaled and shifted by (N, 2), x and y."""
+    affine = torch.cat([torch.diag_embed(scale), shift[:, :, None]], dim=2)
+    return F.affine_grid(affine, [len(scale), 1, height, width], align_corners=False)
 
 
 def cut_shared(features: Tensor, frames: Tensor, pictures: Tensor) -> Tensor:
@@ -202,23 +207,18 @@ def cut_each(maps: Tensor, frames: Tensor) -> Tensor:
 
 def paste_frames(values: Tensor, frames: Tensor, height: int, width: int) -> Tensor:
     """(N, 1, SIDE, SIDE) back to (N, height, width): zero outside of the frames."""
-    x = torch.arange(width, device=values.device) + 0.5
-    y = torch.arange(height, device=values.device) + 0.5
-    x0, y0, x1, y1 = (side[:, None] for side in frames.unbind(dim=1))
-    x, y = 2.0 * (x - x0) / (x1 - x0) - 1.0, 2.0 * (y - y0) / (y1 - y0) - 1.0
-    grid = torch.stack([x[:, None, :].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], dim=3)
+    low, high = frames.chunk(2, dim=1)
+    size, side = frames.new_tensor([width, height]), high - low
+    grid = _grid(size / side, (size - low - high) / side, height, width)
     return F.grid_sample(values, grid, padding_mode="zeros", align_corners=False)[:, 0]
 
 
 def click_maps(clicks: Tensor, frames: Tensor) -> Tensor:
     """(N, 2, SIDE, SIDE) in [0, 1]: nearness to the closest positive and the closest negative click."""
-    middle = torch.arange(SIDE, device=frames.device) + 0.5
-    per_x = SIDE / (frames[:, 2] - frames[:, 0])
-    per_y = SIDE / (frames[:, 3] - frames[:, 1])
-    x = (clicks[:, :, 0] - frames[:, 0, None]) * per_x[:, None]
-    y = (clicks[:, :, 1] - frames[:, 1, None]) * per_y[:, None]
-    near_x = (-0.5 * ((middle - x[..., None]) / CLICK_RADIUS).square()).exp()
-    near_y = (-0.5 * ((middle - y[..., None]) / CLICK_RADIUS).square()).exp()
-    near = near_y[..., :, None] * near_x[..., None, :]
+    low, high = frames.chunk(2, dim=1)
+    at = (clicks[:, :, :2] - low[:, None]) * (SIDE / (high - low))[:, None]
+    middle = torch.arange(0.5, SIDE, device=frames.device)
+    along = (((middle - at[..., None]) / CLICK_RADIUS).square() * -0.5).exp()  # (N, P, 2, SIDE)
+    near = along[:, :, 1, :, None] * along[:, :, 0, None, :]
     signs = clicks[:, :, 2, None, None]
-    return torch.stack([(near * (signs > 0)).amax(dim=1), (near * (signs < 0)).amax(dim=1)], dim=1)
+    return torch.stack([(near * signs).amax(dim=1), (near * -signs).amax(dim=1)], dim=1).clamp(min=0.0)

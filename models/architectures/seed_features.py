@@ -40,20 +40,6 @@ class SeedView:
         pixels = self.pixels[:, :, :rows, :columns].contiguous()
         return replace(self, pixels=pixels, extent=(columns / width, rows / height))
 
-    def read(self, points: Tensor) -> Tensor:
-        """What equally many seeds of each image read, image by image.
-
-        Args:
-            points: (S, 2) float32, x and y as shares of the picture's width and height.
-
-        Returns:
-            (S, 4 width + D) float32: the pyramid's levels and the embedding at the seeds.
-        """
-        pictures = torch.arange(len(self.pixels), device=points.device)
-        pictures = pictures.repeat_interleave(len(points) // len(pictures))
-        shares = points.new_tensor([*[self.extent] * len(self.pyramid), (1.0, 1.0)])
-        return sample_at((*self.pyramid, self.embedding), pictures, points * shares[:, None])
-
 
 @dataclass(frozen=True, slots=True)
 class SeedFeatures:
@@ -115,6 +101,11 @@ class SeedQuery:
         """Some of the seeds, by index."""
         return SeedQuery(self.center[seeds], self.bandwidth[seeds], self.bias[seeds], self.descriptor[seeds])
 
+    def split(self, count: int) -> list[SeedQuery]:
+        """So many seeds at a time."""
+        parts = (torch.split(t, count) for t in (self.center, self.bandwidth, self.bias, self.descriptor))
+        return [SeedQuery(*part) for part in zip(*parts, strict=True)]
+
     @staticmethod
     def joined(queries: Sequence[SeedQuery]) -> SeedQuery:
         """The seeds of several queries."""
@@ -139,6 +130,25 @@ class SeedMasks:
     scores: LevelScores
 
 
+def read_views(views: Sequence[SeedView], points: Sequence[Tensor]) -> Tensor:
+    """What equally many seeds of each picture read, in one or several views of the same pictures.
+
+    Args:
+        points: for each view (S, 2) float32, x and y as shares of its pictures' width and height, picture by
+            picture.
+
+    Returns:
+        (V S, 4 width + D) float32, view by view: the pyramid's levels and the embedding at the seeds.
+    """
+    maps = [m for view in views for m in (*view.pyramid, view.embedding)]
+    shares = [s for view in views for s in (*[view.extent] * len(view.pyramid), (1.0, 1.0))]
+    per_map = torch.stack(list(points)).repeat_interleave(len(maps) // len(views), dim=0)
+    pictures = torch.arange(len(maps[0]), device=per_map.device)
+    pictures = pictures.repeat_interleave(per_map.shape[1] // len(pictures))
+    read = sample_at(maps, pictures, per_map * per_map.new_tensor(shares)[:, None])
+    return torch.cat(read.chunk(len(views), dim=1))
+
+
 def sample_at(maps: Sequence[Tensor], pictures: Tensor, points: Tensor) -> Tensor:
     """Bilinear samples of several maps at once, by four reads each: no pass over a map.
 
@@ -150,17 +160,17 @@ def sample_at(maps: Sequence[Tensor], pictures: Tensor, points: Tensor) -> Tenso
     Returns:
         (S, sum of C_i) float32; beyond the centres of the outermost cells the border value continues.
     """
-    sizes = torch.tensor([[m.shape[3], m.shape[2]] for m in maps], device=points.device)[:, None]
+    sizes = torch.tensor([[[m.shape[3], m.shape[2]]] for m in maps], device=points.device)
     at = (points * sizes - 0.5).clamp(min=0.0).minimum(sizes - 1.0)
     low = at.long()
-    part = at - low
-    corners = torch.stack([low, (low + 1).minimum(sizes - 1)], dim=2)  # (maps, S, 2, x and y)
-    share = torch.stack([1.0 - part, part], dim=2)
-    columns, rows = corners[..., None, :, 0], corners[..., :, None, 1]  # all four, down x across
-    weight = (share[..., None, :, 0] * share[..., :, None, 1])[..., None]
-    picture = pictures[:, None, None]
+    share = at - low
+    columns, rows = torch.stack([low, (low + 1).minimum(sizes - 1)]).unbind(dim=3)  # (2, maps, S) each
+    across, down = torch.stack([1.0 - share, share]).unbind(dim=3)
+    weight = (across[None] * down[:, None]).permute(3, 0, 1, 2)  # (S, 2, 2, maps): all four, down x across
     found = [
-        (m.permute(0, 2, 3, 1)[picture, rows[i], columns[i]].float() * weight[i]).sum(dim=(1, 2))
-        for i, m in enumerate(maps)
+        m.permute(0, 2, 3, 1)[pictures, row, column]
+        for m, row, column in zip(maps, rows[:, None].unbind(dim=2), columns.unbind(dim=1), strict=True)
     ]
-    return torch.cat(found, dim=1)
+    widths = torch.tensor([m.shape[1] for m in maps], device=points.device)
+    spread = weight.repeat_interleave(widths, dim=3, output_size=sum(m.shape[1] for m in maps))
+    return (torch.cat(found, dim=3).float().permute(2, 0, 1, 3) * spread).sum(dim=(1, 2))

@@ -32,7 +32,7 @@ from torch.nn import functional as F
 
 from models.architectures.level_scorer import LevelScorer, Surroundings
 from models.architectures.mask_refiner import MaskRefiner
-from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuery, SeedView
+from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuery, SeedView, read_views
 from models.backbones.efficientnet_lite import efficientnet_lite, normalize_pixels
 from models.layers.convolution import SeparableConv
 from models.layers.top_down import TopDownPath
@@ -87,24 +87,26 @@ def with_squares(embedding: Tensor) -> Tensor:
     return torch.cat([embedding, embedding.square()], dim=1).contiguous()
 
 
-def seed_logits(query: SeedQuery, pixels: Tensor) -> Tensor:
+def seed_logits(query: SeedQuery, *views: Tensor) -> list[Tensor]:
     """The equation at the top of this file, with the square written out so that it is one product.
 
     Args:
-        query: S seeds with K levels in each of V pictures, picture by picture.
-        pixels: (V, 2 D, h, w), of `with_squares`, of the pictures or of a part of each.
+        query: S seeds with K levels in each of B pictures, picture by picture, and this view by view.
+        views: each (B, 2 D, h, w), of `with_squares`, of the pictures or of a part of each.
 
     Returns:
-        (V S, K, h, w) float32.
+        For each view (B S, K, h, w) float32.
     """
-    views, _, height, width = pixels.shape
-    seeds, levels = query.bias.shape
     center, m = query.center, query.bandwidth
     weight = torch.cat([m * center, -0.5 * m], dim=2)
     constant = MARGIN + query.bias - 0.5 * (m * center.square()).sum(dim=2)
-    with full_precision(pixels.device):  # the terms cancel
-        product = torch.bmm(weight.reshape(views, -1, weight.shape[2]), pixels.flatten(2))
-    return product.view(seeds, levels, height, width) + constant[..., None, None]
+    out = []
+    parts = zip(views, weight.chunk(len(views)), constant.chunk(len(views)), strict=True)
+    for pixels, own, more in parts:
+        with full_precision(pixels.device):  # the terms cancel
+            product = torch.bmm(own.reshape(len(pixels), -1, own.shape[2]), pixels.flatten(2))
+        out.append(product.view(*own.shape[:2], *pixels.shape[2:]) + more[..., None, None])
+    return out
 
 
 class SeedHead(nn.Module):
@@ -125,7 +127,7 @@ class SeedHead(nn.Module):
         nn.init.zeros_(self.answer.bias)
 
     def forward(self, read: Tensor) -> SeedQuery:
-        """What S seeds ask for that read (S, 4 width + D), of `SeedView.read`."""
+        """What S seeds ask for that read (S, 4 width + D), of `read_views`."""
         levels, dims = self.config.levels, self.config.embedding
         here = read[:, -dims:]
         descriptor = self.hidden(read)
@@ -234,7 +236,7 @@ class SeedNet(nn.Module):
     def query(self, view: SeedView, points: Tensor) -> SeedQuery:
         """Of equally many seeds of each picture of `view`, picture by picture; points (S, 2) are x, y as
         shares of the picture's width, height."""
-        query: SeedQuery = self.seed_head(view.read(points))
+        query: SeedQuery = self.seed_head(read_views([view], [points]))
         return query
 
     def ask(self, view: SeedView, points: Tensor, mirror: SeedView | None = None) -> tuple[SeedQuery, Tensor]:
@@ -247,15 +249,14 @@ class SeedNet(nn.Module):
         """
         if mirror is None:
             query = self.query(view, points)
-            return query, seed_logits(query, view.pixels)
+            return query, seed_logits(query, view.pixels)[0]
         there = torch.stack([1.0 - points[:, 0], points[:, 1]], dim=1)
-        both = self.seed_head(torch.cat([view.read(points), mirror.read(there)]))
-        query, asked_there = both.take(slice(len(points))), both.take(slice(len(points), None))
-        logits = seed_logits(query, view.pixels)
-        seen = _by_rank(seed_logits(asked_there, mirror.pixels).flip(3), logits)
+        both = self.seed_head(read_views([view, mirror], [points, there]))
+        logits, seen = seed_logits(both, view.pixels, mirror.pixels)
+        seen = _by_rank(seen.flip(3), logits)
         if seen.shape != logits.shape:
             seen = F.interpolate(seen, size=logits.shape[2:], mode="bilinear", align_corners=False)
-        return query, 0.5 * (logits + seen)
+        return both.split(len(points))[0], 0.5 * (logits + seen)
 
     def judge(
         self,

