@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.layers.depth import depths
+
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's own threshold lies
 THRESHOLD_SHARPNESS = 40.0  # inverse temperature of the choice among them, in units of IoU
 
@@ -86,12 +88,22 @@ class LevelScorer(nn.Module):
         descriptor: size of a seed's descriptor.
         context: size of what the refiner says about each mask; 0 without one.
         cuts: width of the cut scorer; 0 leaves it out.
+        click_depth: whether that sees how deep inside each cut the seed lies.
     """
 
     STATISTICS = 9
 
     def __init__(
-        self, *, levels: int, channels: int, kinds: int, descriptor: int, hidden: int, context: int, cuts: int
+        self,
+        *,
+        levels: int,
+        channels: int,
+        kinds: int,
+        descriptor: int,
+        hidden: int,
+        context: int,
+        cuts: int,
+        click_depth: bool = False,
     ) -> None:
         super().__init__()
         self.levels = levels
@@ -103,13 +115,18 @@ class LevelScorer(nn.Module):
         self.context = nn.Linear(context, hidden, bias=False) if context else None
         if self.context is not None:
             nn.init.zeros_(self.context.weight)
-        self.cuts = CutScorer(channels=channels, kinds=kinds, level=hidden, width=cuts) if cuts else None
+        self.cuts = (
+            CutScorer(channels=channels, kinds=kinds, level=hidden, width=cuts, click_depth=click_depth)
+            if cuts
+            else None
+        )
 
     def forward(
         self,
         logits: Tensor,
         descriptor: Tensor,
         bias: Tensor,
+        seeds: Tensor,
         surroundings: Surroundings,
         context: Tensor | None = None,
     ) -> LevelScores:
@@ -118,15 +135,16 @@ class LevelScorer(nn.Module):
         Args:
             logits: (S, K, h, w) at stride 4, equally many seeds of each picture, picture by picture.
             descriptor, bias: (S, D) and (S, K) of the seeds' queries.
+            seeds: (S, 2), x and y in cells.
             context: (S, K, C'') of the refiner.
         """
         logits = logits.detach()
-        seeds, levels = logits.shape[:2]
+        count, levels = logits.shape[:2]
         probability = logits.sigmoid()
         inside = _halved(probability, surroundings.size)
         both = pooled(torch.stack([inside, _ring(inside, 2)], dim=1), surroundings.appearance)
         mean, around = both.unbind(dim=1)
-        whole = surroundings.whole.repeat_interleave(seeds // len(surroundings.whole), dim=0)
+        whole = surroundings.whole.repeat_interleave(count // len(surroundings.whole), dim=0)
         parts = [
             mean,
             (pooled(inside, surroundings.squares) - mean.square()).clamp(min=1e-8).sqrt(),
@@ -145,7 +163,7 @@ class LevelScorer(nn.Module):
         together = F.relu(self.together(torch.cat(all_levels, dim=2)))
         scores = self.ious(together)
         if self.cuts is not None:
-            scores = scores + self.cuts(logits, together, surroundings)
+            scores = scores + self.cuts(logits, together, seeds, surroundings)
         return LevelScores(scores.sigmoid())
 
     @staticmethod
@@ -189,16 +207,20 @@ class CutScorer(nn.Module):
     """Corrects the scores by looking at each level cut at each threshold; corrects nothing to begin with.
 
     Each cut is described by the appearance inside and around it, by the backbone's features inside, around,
-    in what the next lower threshold would add and in what the next higher one would take away, and by its
-    shape. All cuts of a seed are then seen together (Zaheer et al., Deep Sets, arXiv 1703.06114).
+    in what the next lower threshold would add and in what the next higher one would take away, by its
+    shape, and by how deep inside it the seed lies: people click into the middle of what they mean. All cuts
+    of a seed are then seen together (Zaheer et al., Deep Sets, arXiv 1703.06114).
     """
 
     STATISTICS = 6
 
-    def __init__(self, *, channels: int, kinds: int, level: int, width: int) -> None:
+    def __init__(self, *, channels: int, kinds: int, level: int, width: int, click_depth: bool) -> None:
         super().__init__()
         self.cut = nn.Linear(2 * channels + 4 * kinds + self.STATISTICS, width)
         self.level = nn.Linear(level, width, bias=False)
+        self.clicked = nn.Linear(2, width, bias=False) if click_depth else None
+        if self.clicked is not None:
+            nn.init.zeros_(self.clicked.weight)
         self.threshold = nn.Parameter(torch.zeros(len(THRESHOLDS), width))
         self.own = nn.Linear(width, width)
         self.together = nn.Linear(4 * width, width)
@@ -206,9 +228,13 @@ class CutScorer(nn.Module):
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
-    def forward(self, logits: Tensor, levels: Tensor, surroundings: Surroundings) -> Tensor:
-        """(S, K, T) of (S, K, h, w) logits and what is known of each level, (S, K, level)."""
-        seen = self.cut(self._described(logits, surroundings))
+    def forward(self, logits: Tensor, levels: Tensor, seeds: Tensor, surroundings: Surroundings) -> Tensor:
+        """(S, K, T) of (S, K, h, w) logits, what is known of each level, (S, K, level), and the seeds' cells
+        (S, 2)."""
+        quarters = quarters_above(logits)
+        seen = self.cut(self._described(quarters, surroundings))
+        if self.clicked is not None:
+            seen = seen + self.clicked(_depth_of(seeds, quarters >= 2))
         cuts = F.relu(seen + self.level(levels)[:, :, None] + self.threshold)
         cuts = F.relu(self.own(cuts))
         others = (
@@ -220,10 +246,8 @@ class CutScorer(nn.Module):
         correction: Tensor = self.correction(F.relu(self.together(together)))
         return correction[..., 0]
 
-    def _described(self, logits: Tensor, surroundings: Surroundings) -> Tensor:
-        """(S, K, T, inputs)."""
-        cuts = logits[:, :, None] > logits.new_tensor(THRESHOLDS)[:, None, None]
-        quarters = _summed_by_four(cuts.view(torch.uint8))
+    def _described(self, quarters: Tensor, surroundings: Surroundings) -> Tensor:
+        """(S, K, T, inputs) of (S, K, T, h/2, w/2) uint8, how many of each four cells lie inside."""
         fine, coarse = quarters.float() / 4.0, _summed_by_four(quarters).float() / 16.0
         height, width = coarse.shape[3:]
         kinds = surroundings.kinds[:, :height, :width].flatten(1, 2)
@@ -259,6 +283,18 @@ class CutScorer(nn.Module):
         return torch.stack(facts, dim=3)
 
 
+def _depth_of(seeds: Tensor, masks: Tensor) -> Tensor:
+    """(S, K, T, 2) of cells (S, 2) and masks (S, K, T, h/2, w/2) at half the resolution: how deep the seed
+    lies as a share of the deepest place, and that place's depth in units of the mask's size."""
+    height, width = masks.shape[3:]
+    depth = depths(masks)
+    columns, rows = (seeds / 2.0).long().unbind(dim=1)
+    rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
+    at_seed = depth[torch.arange(len(seeds), device=seeds.device), :, :, rows, columns]
+    deepest, area = depth.amax(dim=(3, 4)), masks.sum(dim=(3, 4))
+    return torch.stack([at_seed / deepest.clamp(min=1.0), deepest / (area + 1.0).sqrt()], dim=3)
+
+
 def _extents(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Of (..., h, w) masks or coverage maps, (...) float32 each: area, number of rows and of columns that are
     touched, and what lies along the border of the map, corners twice."""
@@ -266,6 +302,13 @@ def _extents(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     rows, columns = (of_rows > 0.0).sum(dim=-1), (of_columns > 0.0).sum(dim=-1)
     border = of_rows[..., 0] + of_rows[..., -1] + of_columns[..., 0] + of_columns[..., -1]
     return of_rows.sum(dim=-1), rows.float(), columns.float(), border
+
+
+def quarters_above(logits: Tensor) -> Tensor:
+    """(S, K, T, h/2, w/2) uint8 of (S, K, h, w) logits: how many of each four cells each cut takes in."""
+    return _summed_by_four(
+        (logits[:, :, None] > logits.new_tensor(THRESHOLDS)[:, None, None]).view(torch.uint8)
+    )
 
 
 def pooled(weight: Tensor, features: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ class SeedNetConfig:
         long_side: what the longer side of a picture is scaled to, pixels.
         refiner: channels of the mask refiner; 0 leaves it out.
         cut_scorer: width of the scorer's look at every threshold; 0 leaves it out.
+        click_depth: whether that look also tells how deep inside the mask the seed lies.
         mirror: longer side of the mirror image that is asked as well, as a share of `long_side`.
     """
 
@@ -65,6 +66,7 @@ class SeedNetConfig:
     scorer_hidden: int = 192
     refiner: int = 0
     cut_scorer: int = 0
+    click_depth: bool = False
     mirror: float = 0.5
 
     @classmethod
@@ -160,6 +162,7 @@ class SeedNet(nn.Module):
             hidden=self.config.scorer_hidden,
             context=3 * self.config.refiner,
             cuts=self.config.cut_scorer,
+            click_depth=self.config.click_depth,
         )
         self.refiner = (
             MaskRefiner(
@@ -211,11 +214,14 @@ class SeedNet(nn.Module):
         return logits.float()
 
     def with_second_look(self, *, refiner: int, cut_scorer: int) -> SeedNet:
-        """This network, or if it lacks a refiner or a cut scorer a copy with fresh ones of these sizes."""
-        if self.config.refiner and self.config.cut_scorer:
-            return self
+        """This network, or if it lacks a refiner, a cut scorer or its look at the seed's depth a copy with
+        fresh ones of these sizes."""
         own = self.config
-        config = replace(own, refiner=own.refiner or refiner, cut_scorer=own.cut_scorer or cut_scorer)
+        config = replace(
+            own, refiner=own.refiner or refiner, cut_scorer=own.cut_scorer or cut_scorer, click_depth=True
+        )
+        if config == own:
+            return self
         grown = SeedNet(config, pretrained_backbone=False)
         grown.load_state_dict(self.state_dict(), strict=False)
         return grown
@@ -280,7 +286,9 @@ class SeedNet(nn.Module):
             logits, context = refined.logits, refined.context
         with full_precision(logits.device):  # IoUs that are close to each other are compared
             surroundings = surroundings or features.surroundings()
-            scores = self.level_scorer(logits, query.descriptor, query.bias, surroundings, context)
+            scores = self.level_scorer(
+                logits, query.descriptor, query.bias, clicks[:, 0, :2], surroundings, context
+            )
         return SeedMasks(logits, scores)
 
 

@@ -25,20 +25,18 @@ def remove_specks(field: Grid, clicked: Sequence[tuple[int, int]]) -> Grid:
         field: (h, w) logits relative to the border.
         clicked: (row, column) cells that seeds fall on; the parts they lie in stay as they are.
     """
-    inside = (field > 0).astype(np.uint8)
-    islands, holes = _specks(inside, clicked)
+    islands, holes = _specks(field, clicked)
     out = field.copy()
     for specks, value in ((islands, -CLEARANCE), (holes, CLEARANCE)):
         if specks.are_specks.any():
-            out[specks.are_specks[specks.numbers]] = value
+            out[specks.window][specks.are_specks[specks.numbers]] = value
     return out
 
 
 def area_without_specks(field: Grid, clicked: Sequence[tuple[int, int]]) -> int:
     """How many cells of `remove_specks` of the same are above the border."""
-    inside = (field > 0).astype(np.uint8)
-    islands, holes = _specks(inside, clicked)
-    return int(inside.sum()) - islands.area + holes.area
+    islands, holes = _specks(field, clicked)
+    return int(np.count_nonzero(field > 0)) - islands.area + holes.area
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +44,13 @@ class _Parts:
     """The connected parts of a mask.
 
     Attributes:
-        numbers: (h, w) int32, the part of each cell; 0 is everything else.
+        window: rows and columns in which all specks lie.
+        numbers: of the window, int32, the part of each cell; 0 is everything else.
         areas: (n,) cells of each part.
         are_specks: (n,) bool.
     """
 
+    window: tuple[slice, slice]
     numbers: NDArray[np.int32]
     areas: NDArray[np.int32]
     are_specks: NDArray[np.bool_]
@@ -61,15 +61,28 @@ class _Parts:
         return int(self.areas[self.are_specks].sum())
 
 
-def _specks(inside: NDArray[np.uint8], clicked: Sequence[tuple[int, int]]) -> tuple[_Parts, _Parts]:
-    """The islands and the holes of a mask of zeros and ones."""
-    limit = max(LEAST_CELLS, round(SHARE * int(inside.sum())))
-    islands = _small_parts(inside, limit, clicked, connectivity=8, may_touch_border=True)
-    return islands, _small_parts(1 - inside, limit, clicked, connectivity=4, may_touch_border=False)
+def _specks(field: Grid, clicked: Sequence[tuple[int, int]]) -> tuple[_Parts, _Parts]:
+    """The islands and the holes of what is above the border."""
+    inside = (field > 0).astype(np.uint8)
+    left, top, width, height = cv2.boundingRect(inside)
+    # With what surrounds it, so that what is no hole is connected.
+    rows, columns = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
+    here = [
+        (row - rows.start, column - columns.start)
+        for row, column in clicked
+        if rows.start <= row < rows.stop and columns.start <= column < columns.stop
+    ]
+    inside = inside[rows, columns]
+    limit = max(LEAST_CELLS, round(SHARE * cv2.countNonZero(inside)))
+    islands = _small_parts(inside, (rows, columns), limit, here, connectivity=8, may_touch_border=True)
+    return islands, _small_parts(
+        1 - inside, (rows, columns), limit, here, connectivity=4, may_touch_border=False
+    )
 
 
 def _small_parts(
     parts: NDArray[np.uint8],
+    window: tuple[slice, slice],
     limit: int,
     clicked: Sequence[tuple[int, int]],
     *,
@@ -87,4 +100,4 @@ def _small_parts(
         left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
         right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
         small &= (left > 0) & (top > 0) & (right < width) & (bottom < height)
-    return _Parts(np.asarray(numbers, np.int32), np.asarray(areas, np.int32), np.asarray(small))
+    return _Parts(window, np.asarray(numbers, np.int32), np.asarray(areas, np.int32), np.asarray(small))

@@ -4,12 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from models.architectures.level_scorer import THRESHOLDS, CutScorer, LevelScorer, LevelScores, Surroundings
+from models.architectures.level_scorer import (
+    THRESHOLDS,
+    CutScorer,
+    LevelScorer,
+    LevelScores,
+    Surroundings,
+    quarters_above,
+)
 
 CHANNELS, KINDS, DESCRIPTOR, HIDDEN = 3, 5, 7, 11
 
 
-def make_scorer(cuts):
+def make_scorer(cuts, *, click_depth=True):
     torch.manual_seed(0)
     return LevelScorer(
         levels=3,
@@ -19,6 +26,7 @@ def make_scorer(cuts):
         hidden=HIDDEN,
         context=0,
         cuts=cuts,
+        click_depth=click_depth,
     ).eval()
 
 
@@ -31,7 +39,8 @@ def scene():
     kinds = torch.randn((1, KINDS, 6, 8), generator=generator) * 4.0
     descriptor = torch.randn((2, DESCRIPTOR), generator=generator)
     bias = torch.randn((2, 3), generator=generator)
-    return logits, descriptor, bias, Surroundings.of(appearance, appearance.mean(dim=(2, 3)), kinds)
+    seeds = torch.tensor([[3.5, 8.2], [17.9, 12.9]])
+    return logits, descriptor, bias, seeds, Surroundings.of(appearance, appearance.mean(dim=(2, 3)), kinds)
 
 
 def halved(map_):
@@ -65,10 +74,9 @@ def test_a_level_takes_its_best_threshold_and_the_iou_there():
 
 
 def test_a_cut_is_described_by_what_lies_inside_around_and_between(scene):
-    logits, _, _, surroundings = scene
-    described = CutScorer(channels=CHANNELS, kinds=KINDS, level=HIDDEN, width=4)._described(
-        logits, surroundings
-    )
+    logits, surroundings = scene[0], scene[4]
+    scorer = CutScorer(channels=CHANNELS, kinds=KINDS, level=HIDDEN, width=4, click_depth=False)
+    described = scorer._described(quarters_above(logits), surroundings)
     appearance = surroundings.appearance[0].numpy().T.reshape(CHANNELS, 7, 9)
     kinds = surroundings.kinds[0].numpy()[:4, :5].transpose(2, 0, 1)
     fine = [halved((logits[1, 2].numpy() > t).astype(float)) for t in THRESHOLDS]
@@ -97,13 +105,15 @@ def test_each_cell_of_the_backbone_is_brought_to_mean_0_and_deviation_1():
 
 
 def test_the_shape_of_a_cut_is_told(scene):
-    surroundings = scene[3]
+    surroundings = scene[4]
     logits = torch.full((1, 1, 12, 16), -9.0)
     logits[0, 0, 4:8, 6:14] = 9.0  # 2 x 4 cells of 6 x 8 after halving, away from the border
-    scorer = CutScorer(channels=CHANNELS, kinds=KINDS, level=HIDDEN, width=4)
+    scorer = CutScorer(channels=CHANNELS, kinds=KINDS, level=HIDDEN, width=4, click_depth=False)
     appearance = torch.zeros((1, CHANNELS, 6, 8))
     kinds = surroundings.kinds.permute(0, 3, 1, 2)
-    described = scorer._described(logits, Surroundings.of(appearance, appearance[:, :, 0, 0], kinds))
+    described = scorer._described(
+        quarters_above(logits), Surroundings.of(appearance, appearance[:, :, 0, 0], kinds)
+    )
     facts = described[0, 0, 2, -CutScorer.STATISTICS :]
     wanted = [np.log(8.25) / 5, np.log(8 / 48 + 1e-4) / 5, 1.0, np.log(3 / 5), 12 / 3 / 6, 0.0]
     np.testing.assert_allclose(facts.numpy(), wanted, atol=1e-5)
@@ -115,15 +125,36 @@ def test_a_fresh_cut_scorer_corrects_nothing(scene):
     torch.testing.assert_close(with_cuts(*scene).ious, without(*scene).ious)
 
 
+def test_where_the_seed_lies_in_a_mask_counts_once_it_is_looked_at(scene):
+    logits = torch.full((1, 3, 12, 16), -9.0)
+    logits[:, :, 2:10, 2:14] = 9.0
+    _, descriptor, bias, _, surroundings = scene
+    surroundings = Surroundings.of(
+        torch.zeros((1, CHANNELS, 6, 8)), torch.zeros((1, CHANNELS)), surroundings.kinds.permute(0, 3, 1, 2)
+    )
+
+    def scores(scorer, x, y):
+        return scorer(logits, descriptor[:1], bias[:1], torch.tensor([[x, y]]), surroundings).ious
+
+    scorer = make_scorer(8)
+    torch.nn.init.normal_(scorer.cuts.correction.weight)
+    torch.testing.assert_close(scores(scorer, 8.0, 6.0), scores(scorer, 2.5, 2.5))
+    torch.nn.init.normal_(scorer.cuts.clicked.weight)
+    middle = scores(scorer, 8.0, 6.0)
+    torch.testing.assert_close(middle, scores(scorer, 7.0, 5.0))  # as deep
+    assert not torch.allclose(middle, scores(scorer, 2.5, 2.5))
+    assert torch.isfinite(scores(scorer, 99.0, -3.0)).all()
+
+
 def test_the_cut_scorer_learns_and_lets_the_masks_be(scene):
-    logits, descriptor, bias, _ = scene
+    logits, descriptor, bias, seeds, _ = scene
     scorer = make_scorer(8).train()
     torch.nn.init.normal_(scorer.cuts.correction.weight)
     logits.requires_grad_(True)
     kinds = torch.randn((1, KINDS, 6, 8), generator=torch.Generator().manual_seed(1)).requires_grad_(True)
     appearance = torch.zeros((1, CHANNELS, 7, 9))
     surroundings = Surroundings.of(appearance, appearance[:, :, 0, 0], kinds)
-    scorer(logits, descriptor, bias, surroundings).ious.square().sum().backward()
+    scorer(logits, descriptor, bias, seeds, surroundings).ious.square().sum().backward()
     assert logits.grad is None
     assert kinds.grad[:, :, :4, :5].any()
     assert not kinds.grad[:, :, 4:].any()
@@ -131,15 +162,16 @@ def test_the_cut_scorer_learns_and_lets_the_masks_be(scene):
 
 
 def test_seeds_are_scored_one_by_one(scene):
-    logits, descriptor, bias, surroundings = scene
+    logits, descriptor, bias, seeds, surroundings = scene
     scorer = make_scorer(8)
     torch.nn.init.normal_(scorer.cuts.correction.weight)
+    torch.nn.init.normal_(scorer.cuts.clicked.weight)
     both = scorer(*scene).ious
-    alone = scorer(logits[1:], descriptor[1:], bias[1:], surroundings).ious
+    alone = scorer(logits[1:], descriptor[1:], bias[1:], seeds[1:], surroundings).ious
     torch.testing.assert_close(both[1:], alone)
 
 
 def test_a_mask_without_a_cell_is_scored_too(scene):
-    logits, descriptor, bias, surroundings = scene
-    ious = make_scorer(8)(logits * 0.0 - 9.0, descriptor, bias, surroundings).ious
+    logits, descriptor, bias, seeds, surroundings = scene
+    ious = make_scorer(8)(logits * 0.0 - 9.0, descriptor, bias, seeds, surroundings).ious
     assert torch.isfinite(ious).all()
