@@ -148,7 +148,7 @@ def _resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     while rows % 2 == 0 and columns % 2 == 0 and rows >= 2 * height and columns >= 2 * width:
         rows, columns = rows // 2, columns // 2
         pixels = np.asarray(cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
-    interpolation = cv2.INTER_AREA if width < columns else cv2.INTER_LINEAR
+    interpolation = cv2.INTER_AREA if height * width < rows * columns else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=interpolation), np.uint8)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
 from converters.annotation import Seed
 from models.inference.automatic import find_instances
 from models.inference.grid_encoding import GridAnswer, GridEncoding
-from models.inference.raster import GridFrame
+from models.inference.raster import PADDING_GREY, GridFrame
 
 
 @pytest.mark.parametrize("height", range(290, 310))
@@ -35,6 +36,31 @@ def test_the_whole_part_is_sampled_as_each_piece_of_it_is(size):
     # OpenCV rounds where it looks to 1/32 of a cell when it samples a piece.
     np.testing.assert_allclose(whole[:3], rows, atol=1 / 16)
     assert abs(whole.mean() - grid.mean()) < 0.1
+
+
+@pytest.mark.parametrize("size", [(640, 960), (480, 641), (90, 120)])
+def test_a_picture_becomes_the_means_of_its_pixels(size):
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    frame = GridFrame.fit((0, 0, size[1], size[0]), long_side=120, stride=4)
+    prepared = frame.prepare(image)
+    assert prepared.shape == (frame.padded_height, frame.padded_width, 3)
+    wanted = cv2.resize(image, (frame.input_width, frame.input_height), interpolation=cv2.INTER_AREA)
+    shown = prepared[: frame.input_height, : frame.input_width].astype(int)
+    assert np.abs(shown - wanted).max() <= 2  # it is halved first, and rounded each time
+    assert (prepared[frame.input_height :] == PADDING_GREY).all()
+
+
+def test_a_mirror_image_shows_the_same_part_from_right_to_left():
+    image = np.zeros((60, 120, 3), np.uint8)
+    image[:, 20:70] = 200  # of the part, the left half
+    part = (20, 0, 120, 60)
+    frame = GridFrame.fit(part, long_side=100, stride=4)
+    smaller = GridFrame.fit(part, long_side=48, stride=4)
+    mirrored = smaller.prepare_mirror_image(frame.prepare(image), frame)
+    assert mirrored.shape == (32, 64, 3)
+    assert (mirrored[: smaller.input_height, :22] == 0).all()
+    assert (mirrored[: smaller.input_height, 26:48] == 200).all()
+    assert (mirrored[:, 48:] == PADDING_GREY).all()
 
 
 class _BottomRow(GridEncoding):
