@@ -171,7 +171,7 @@ def build_model(options: argparse.Namespace, datasets: tuple[Dataset, ...]) -> T
 def build_request(
     options: argparse.Namespace, datasets: tuple[Dataset, ...], model: TrainableModel
 ) -> TrainingRequest:
-    """Budget, crops and paths.
+    """Budget, crops and paths; objects may also be cut from data sets that no crop is drawn from.
 
     Raises:
         ValueError: objects are to be cut from a data set that is not there, or has none that can be.
@@ -180,13 +180,14 @@ def build_request(
     from models.data.mixture import choose_datasets
     from models.training.engine import TrainingRequest
 
-    pictures = sum(len(d.pictures) for d in datasets)
+    drawn = tuple(d for d in datasets if d.weight > 0)
+    pictures = sum(len(d.pictures) for d in drawn)
     steps = max(1, round(options.epochs * pictures / options.batch)) if options.epochs else None
     minutes = options.minutes if steps is None else None
     cutouts = CutoutLibrary.from_folder(options.cutouts) if options.cutouts else CutoutLibrary()
     cutouts = cutouts.with_objects_of(choose_datasets(datasets, options.cut_from))
     return TrainingRequest(
-        datasets=datasets,
+        datasets=drawn,
         output=options.output,
         info=model.info,
         weights_name=f"{options.model}.safetensors",

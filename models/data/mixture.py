@@ -26,7 +26,7 @@ def choose_datasets(datasets: Sequence[Dataset], names: Collection[str]) -> tupl
 def mix_datasets(
     datasets: Sequence[Dataset], *, shares: Mapping[str, float] | None = None, partial: Collection[str] = ()
 ) -> tuple[Dataset, ...]:
-    """Give every set the categories of all, and its share.
+    """Give every set the categories of all, and its share, which may be 0.
 
     Args:
         shares: by name of the set; the others get the square root of their number of pictures, scaled so
@@ -49,11 +49,10 @@ def mix_datasets(
     mixed = []
     for dataset, root in zip(datasets, roots, strict=True):
         weight = shares.get(dataset.name, unit * root / average)
-        if weight > 0:
-            moved = [index[name] for name in dataset.categories]
-            exhaustive = dataset.name not in partial
-            pictures = tuple(_with_categories(p, moved, exhaustive) for p in dataset.pictures)
-            mixed.append(replace(dataset, pictures=pictures, categories=categories, weight=weight))
+        moved = [index[name] for name in dataset.categories]
+        exhaustive = dataset.name not in partial
+        pictures = tuple(_with_categories(p, moved, exhaustive) for p in dataset.pictures)
+        mixed.append(replace(dataset, pictures=pictures, categories=categories, weight=weight))
     return tuple(mixed)
 
 

@@ -154,7 +154,10 @@ def test_mixtures_share_categories_and_respect_shares(tmp_path):
     assert {o.category for p in mixed[0].pictures for o in p.objects} == {1}
     assert {o.category for p in mixed[1].pictures for o in p.objects} == {0}
     assert [p.exhaustive for p in mixed[1].pictures] == [False] * 3
-    assert [d.name for d in mix_datasets([a, b], shares={"b": 0.0})] == ["a"]
+    assert [(d.name, d.weight > 0) for d in mix_datasets([a, b], shares={"b": 0.0})] == [
+        ("a", True),
+        ("b", False),
+    ]
     with pytest.raises(ValueError, match="no data set called c"):
         mix_datasets([a, b], shares={"c": 1.0})
     with pytest.raises(ValueError, match="no data set called c, d; there are: a, b"):
