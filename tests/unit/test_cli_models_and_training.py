@@ -151,7 +151,7 @@ def test_a_new_backbone_learns_from_the_old_one(trained, tmp_path, capsys):
 
 def test_objects_are_cut_also_from_sets_that_no_crop_is_drawn_from(tmp_path):
     write_coco_folder(tmp_path / "data" / "drawn")
-    write_coco_folder(tmp_path / "data" / "cut")
+    write_coco_folder(tmp_path / "data" / "cut", enlarged=4)
     arguments = ["train", str(tmp_path / "data"), "--epochs", "0.5", "--batch", "1", "--crop", "64"]
     arguments += ["--shares", "cut=0", "--cut-from", "cut", "-o", str(tmp_path / "run")]
     assert main(arguments) == 0

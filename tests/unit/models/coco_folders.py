@@ -27,12 +27,15 @@ def draw_discs(seed: int, height: int = 96, width: int = 128, count: int = 3):
     return image, masks
 
 
-def write_coco_folder(folder: Path, *, pictures: int = 3, partial: bool = False, seed: int = 0) -> Path:
-    """NAME/images/*.png and NAME/instances.json with exact masks."""
+def write_coco_folder(
+    folder: Path, *, pictures: int = 3, partial: bool = False, seed: int = 0, enlarged: int = 1
+) -> Path:
+    """NAME/images/*.png and NAME/instances.json with exact masks, all so many times as large."""
     (folder / "images").mkdir(parents=True)
     annotations = []
     for number in range(pictures):
         image, masks = draw_discs(seed + number)
+        image, *masks = (x.repeat(enlarged, axis=0).repeat(enlarged, axis=1) for x in (image, *masks))
         name = f"{number:03}.png"
         write_image(folder / "images" / name, image)
         discs = tuple(Instance(f"{number}-{i}", "disc", Mask.from_full(m)) for i, m in enumerate(masks))
