@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.layers.depth import depths
+from models.layers.depth import seed_depths
 
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's own threshold lies
 THRESHOLD_SHARPNESS = 40.0  # inverse temperature of the choice among them, in units of IoU
@@ -231,18 +231,19 @@ class CutScorer(nn.Module):
     def forward(self, logits: Tensor, levels: Tensor, seeds: Tensor, surroundings: Surroundings) -> Tensor:
         """(S, K, T) of (S, K, h, w) logits, what is known of each level, (S, K, level), and the seeds' cells
         (S, 2)."""
-        quarters = quarters_above(logits)
+        cuts = logits[:, :, None] > logits.new_tensor(THRESHOLDS)[:, None, None]
+        quarters = quarters_of(cuts)
         seen = self.cut(self._described(quarters, surroundings))
         if self.clicked is not None:
-            seen = seen + self.clicked(_depth_of(seeds, quarters >= 2))
-        cuts = F.relu(seen + self.level(levels)[:, :, None] + self.threshold)
-        cuts = F.relu(self.own(cuts))
+            seen = seen + self.clicked(_depth_of(seeds, cuts, quarters))
+        own = F.relu(seen + self.level(levels)[:, :, None] + self.threshold)
+        own = F.relu(self.own(own))
         others = (
-            cuts.mean(dim=2, keepdim=True),
-            cuts.mean(dim=(1, 2), keepdim=True),
-            cuts.amax(dim=(1, 2), keepdim=True),
+            own.mean(dim=2, keepdim=True),
+            own.mean(dim=(1, 2), keepdim=True),
+            own.amax(dim=(1, 2), keepdim=True),
         )
-        together = torch.cat([cuts, *(o.expand_as(cuts) for o in others)], dim=3)
+        together = torch.cat([own, *(o.expand_as(own) for o in others)], dim=3)
         correction: Tensor = self.correction(F.relu(self.together(together)))
         return correction[..., 0]
 
@@ -283,16 +284,12 @@ class CutScorer(nn.Module):
         return torch.stack(facts, dim=3)
 
 
-def _depth_of(seeds: Tensor, masks: Tensor) -> Tensor:
-    """(S, K, T, 2) of cells (S, 2) and masks (S, K, T, h/2, w/2) at half the resolution: how deep the seed
-    lies as a share of the deepest place, and that place's depth in units of the mask's size."""
-    height, width = masks.shape[3:]
-    depth = depths(masks)
-    columns, rows = (seeds / 2.0).long().unbind(dim=1)
-    rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
-    at_seed = depth[torch.arange(len(seeds), device=seeds.device), :, :, rows, columns]
-    deepest, area = depth.amax(dim=(3, 4)), masks.sum(dim=(3, 4))
-    return torch.stack([at_seed / deepest.clamp(min=1.0), deepest / (area + 1.0).sqrt()], dim=3)
+def _depth_of(seeds: Tensor, cuts: Tensor, quarters: Tensor) -> Tensor:
+    """(S, K, T, 2) of cells (S, 2) and the cuts (S, K, T, h, w): how deep the seed lies as a share of the
+    deepest place, and that place's depth in units of the mask's size."""
+    at_seed, deepest = seed_depths(cuts, seeds)
+    size = quarters.sum(dim=(3, 4), dtype=torch.float32).clamp(min=1.0).sqrt()
+    return torch.stack([at_seed / deepest.clamp(min=1.0), deepest / size], dim=3)
 
 
 def _extents(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -304,11 +301,9 @@ def _extents(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return of_rows.sum(dim=-1), rows.float(), columns.float(), border
 
 
-def quarters_above(logits: Tensor) -> Tensor:
-    """(S, K, T, h/2, w/2) uint8 of (S, K, h, w) logits: how many of each four cells each cut takes in."""
-    return _summed_by_four(
-        (logits[:, :, None] > logits.new_tensor(THRESHOLDS)[:, None, None]).view(torch.uint8)
-    )
+def quarters_of(cuts: Tensor) -> Tensor:
+    """(..., h, w) bool -> (..., h/2, w/2) uint8: how many of each four cells are inside."""
+    return _summed_by_four(cuts.view(torch.uint8))
 
 
 def pooled(weight: Tensor, features: Tensor) -> Tensor:

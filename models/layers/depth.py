@@ -1,46 +1,88 @@
-"""How deep inside a mask each of its cells lies, in chessboard steps."""
+"""How deep inside masks a seed lies, and how deep the deepest cell does: an Euclidean distance transform.
+
+On a processor OpenCV measures, inside the box that each mask needs. Elsewhere the exact transform
+(Felzenszwalb & Huttenlocher, Theory of Computing 8, 2012, section 2) is written out: distances g along the
+columns, then along the rows the least of (x - k)^2 + g(k)^2, here by trying every k.
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+LARGE = 9000  # cells of a box; in larger ones every other cell is measured
+CHUNK_BYTES = 2**30  # of candidates that are compared at once
 
-def depths(masks: Tensor) -> Tensor:
-    """Steps, also diagonal ones, to the nearest cell outside; beyond the map everything is outside.
+
+def seed_depths(cuts: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances, in cells, to the nearest cell outside; beyond the map everything is outside.
 
     Args:
-        masks: (..., h, w) bool.
+        cuts: (S, K, T, h, w) bool; of each T masks the first contains the others.
+        seeds: (S, 2), x and y in cells.
 
     Returns:
-        (..., h, w) float32, 0 outside and 1 along the border of a mask.
+        (S, K, T) float32 each: at the cell the seed lies in, and the largest one in the mask. A cell at a
+        mask's border has distance 1, one outside 0.
     """
-    if masks.numel() == 0:
-        return masks.float()
-    return _measured(masks) if masks.device.type == "cpu" else _eroded(masks)
+    height, width = cuts.shape[3:]
+    columns, rows = seeds.long().unbind(dim=1)
+    columns, rows = columns.clamp(0, width - 1), rows.clamp(0, height - 1)
+    if cuts.device.type == "cpu":
+        return _measured(cuts.numpy(), rows.tolist(), columns.tolist())
+    depth = distances_inside(cuts)
+    at_seed = depth[torch.arange(len(seeds), device=seeds.device), :, :, rows, columns]
+    return at_seed, depth.amax(dim=(3, 4))
 
 
-def _measured(masks: Tensor) -> Tensor:
-    """All maps below each other, a row of zeros between them, in one distance transform."""
-    height, width = masks.shape[-2:]
-    maps = masks.reshape(-1, height, width).numpy().view(np.uint8)
-    stack = np.zeros((1 + len(maps) * (height + 1), width + 2), np.uint8)
+def _measured(cuts: NDArray[np.bool_], rows: list[int], columns: list[int]) -> tuple[Tensor, Tensor]:
+    found = np.zeros((2, *cuts.shape[:3]), np.float32)
+    for seed, level in np.ndindex(*cuts.shape[:2]):
+        masks = cuts[seed, level].view(np.uint8)
+        left, top, width, height = cv2.boundingRect(masks[0])
+        if width:
+            row, column = rows[seed] - top, columns[seed] - left
+            window = masks[:, top : top + height, left : left + width]
+            step = 2 if height * width > LARGE else 1
+            depth = _stacked_transform(window[:, ::step, ::step])
+            found[1, seed, level] = step * depth.max(axis=(1, 2))
+            if 0 <= row < height and 0 <= column < width:
+                found[0, seed, level] = step * depth[:, row // step, column // step]
+    at_seed, deepest = torch.from_numpy(found)
+    return at_seed, deepest
+
+
+def _stacked_transform(masks: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(T, h, w) of as many masks: one transform of all below each other, with zeros between them."""
+    count, height, width = masks.shape
+    stack = np.zeros((1 + count * (height + 1), width + 2), np.uint8)
     inside = (slice(None), slice(0, height), slice(1, width + 1))
-    stack[1:].reshape(len(maps), height + 1, width + 2)[inside] = maps
-    found = cv2.distanceTransform(stack, cv2.DIST_C, 3)
-    within = found[1:].reshape(len(maps), height + 1, width + 2)[inside]
-    return torch.from_numpy(np.ascontiguousarray(within)).view(masks.shape)
+    stack[1:].reshape(count, height + 1, width + 2)[inside] = masks
+    found = cv2.distanceTransform(stack, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(found[1:].reshape(count, height + 1, width + 2)[inside], np.float32)
 
 
-def _eroded(masks: Tensor) -> Tensor:
-    """The number of erosions that each cell survives, counting the first state."""
+def distances_inside(masks: Tensor) -> Tensor:
+    """(..., h, w) bool -> float32, of every cell the distance to the nearest one outside."""
     height, width = masks.shape[-2:]
-    left = masks.reshape(-1, 1, height, width).to(torch.float16)
-    depth = torch.zeros_like(left, dtype=torch.float32)
-    for _ in range((min(height, width) + 1) // 2):
-        depth += left
-        left = 1.0 - F.max_pool2d(F.pad(1.0 - left, (1, 1, 1, 1), value=1.0), 3, 1)
-    return depth.view(masks.shape)
+    flat = masks.reshape(-1, height, width)
+    chunk = max(1, CHUNK_BYTES // (4 * height * width * (width + 2)))
+    parts = [_transform(part) for part in torch.split(flat, chunk)] if len(flat) else [flat.float()]
+    return torch.cat(parts).view(masks.shape)
+
+
+def _transform(masks: Tensor) -> Tensor:
+    """`distances_inside` of (N, h, w)."""
+    outside = ~F.pad(masks, (1, 1, 1, 1))
+    height, width = outside.shape[1:]
+    at = torch.arange(height, device=masks.device)[:, None]
+    above = torch.where(outside, at, -1).cummax(dim=1).values
+    below = torch.where(outside, at, height).flip(1).cummin(dim=1).values.flip(1)
+    along = torch.minimum(at - above, below - at)[:, 1:-1].float().square()  # (N, h, w + 2)
+    places = torch.arange(width, device=masks.device)
+    across = (places[1:-1, None] - places).float().square()  # (w, w + 2)
+    return (along[:, :, None] + across).amin(dim=3).sqrt()

@@ -1,34 +1,55 @@
-"""Depths inside masks, against brute force, and on an accelerator's way too."""
+"""Depths inside masks, against brute force, as OpenCV measures them and as an accelerator does."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from models.layers import depth
-from models.layers.depth import depths
+from models.layers.depth import LARGE, distances_inside, seed_depths
 
 
 def by_hand(mask):
     height, width = mask.shape
-    outside = [(r, c) for r in range(-1, height + 1) for c in range(-1, width + 1)]
-    outside = [(r, c) for r, c in outside if not (0 <= r < height and 0 <= c < width) or not mask[r, c]]
+    around = [(r, c) for r in range(-1, height + 1) for c in range(-1, width + 1)]
+    outside = np.array(
+        [(r, c) for r, c in around if not (0 <= r < height and 0 <= c < width) or not mask[r, c]]
+    )
     return np.array(
-        [
-            [min(max(abs(r - row), abs(c - column)) for r, c in outside) for column in range(width)]
-            for row in range(height)
-        ]
+        [[np.hypot(*(outside - (row, column)).T).min() for column in range(width)] for row in range(height)]
     )
 
 
-@pytest.mark.parametrize("measure", [depths, depth._eroded])
-def test_each_cell_s_steps_to_the_nearest_one_outside(measure):
-    masks = torch.rand((2, 3, 7, 10), generator=torch.Generator().manual_seed(0)) > 0.15
-    masks[0, 0], masks[1, 2] = True, False
-    found = measure(masks)
-    assert found.dtype == torch.float32
-    for index in np.ndindex(2, 3):
-        np.testing.assert_array_equal(found[index].numpy(), by_hand(masks[index].numpy()))
+@pytest.fixture
+def cuts():
+    """(2, 3, 2, 9, 12), the second of each two inside the first."""
+    noise = torch.rand((2, 3, 1, 9, 12), generator=torch.Generator().manual_seed(0))
+    masks = noise > torch.tensor([0.1, 0.25])[:, None, None]
+    masks[0, 0], masks[1, 2], masks[1, 1, :, :, :6] = True, False, False
+    return masks
 
 
-def test_no_mask_at_all():
-    assert depths(torch.zeros((0, 3, 5, 5), dtype=torch.bool)).shape == (0, 3, 5, 5)
+def test_each_cell_s_distance_to_the_nearest_one_outside(cuts):
+    found = distances_inside(cuts)
+    for index in np.ndindex(*cuts.shape[:3]):
+        np.testing.assert_allclose(found[index].numpy(), by_hand(cuts[index].numpy()), atol=1e-4)
+    assert distances_inside(cuts[:0]).shape == (0, 3, 2, 9, 12)
+
+
+def test_the_seed_s_depth_and_the_deepest_one(cuts):
+    seeds = torch.tensor([[5.7, 4.2], [99.0, -3.0]])  # the second is moved to the nearest cell
+    at_seed, deepest = seed_depths(cuts, seeds)
+    for index in np.ndindex(*cuts.shape[:3]):
+        depth = by_hand(cuts[index].numpy())
+        assert at_seed[index].item() == pytest.approx(depth[(4, 5) if index[0] == 0 else (0, 11)], abs=1e-4)
+        assert deepest[index].item() == pytest.approx(depth.max(), abs=1e-4)
+
+
+def test_of_a_large_mask_every_other_cell_is_measured():
+    height, width = 120, 150
+    ys, xs = np.mgrid[:height, :width]
+    disc = torch.from_numpy(np.hypot(ys - 60, xs - 70) < 55)
+    assert cv2.boundingRect(disc.numpy().astype(np.uint8))[2] ** 2 > LARGE
+    at_seed, deepest = seed_depths(disc[None, None, None], torch.tensor([[40.5, 60.5]]))
+    exact = distances_inside(disc)
+    assert at_seed.item() == pytest.approx(exact[60, 40].item(), abs=2.0)
+    assert deepest.item() == pytest.approx(exact.max().item(), abs=2.0)

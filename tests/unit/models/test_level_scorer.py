@@ -10,7 +10,7 @@ from models.architectures.level_scorer import (
     LevelScorer,
     LevelScores,
     Surroundings,
-    quarters_above,
+    quarters_of,
 )
 
 CHANNELS, KINDS, DESCRIPTOR, HIDDEN = 3, 5, 7, 11
@@ -76,7 +76,9 @@ def test_a_level_takes_its_best_threshold_and_the_iou_there():
 def test_a_cut_is_described_by_what_lies_inside_around_and_between(scene):
     logits, surroundings = scene[0], scene[4]
     scorer = CutScorer(channels=CHANNELS, kinds=KINDS, level=HIDDEN, width=4, click_depth=False)
-    described = scorer._described(quarters_above(logits), surroundings)
+    described = scorer._described(
+        quarters_of(logits[:, :, None] > torch.tensor(THRESHOLDS)[:, None, None]), surroundings
+    )
     appearance = surroundings.appearance[0].numpy().T.reshape(CHANNELS, 7, 9)
     kinds = surroundings.kinds[0].numpy()[:4, :5].transpose(2, 0, 1)
     fine = [halved((logits[1, 2].numpy() > t).astype(float)) for t in THRESHOLDS]
@@ -112,7 +114,8 @@ def test_the_shape_of_a_cut_is_told(scene):
     appearance = torch.zeros((1, CHANNELS, 6, 8))
     kinds = surroundings.kinds.permute(0, 3, 1, 2)
     described = scorer._described(
-        quarters_above(logits), Surroundings.of(appearance, appearance[:, :, 0, 0], kinds)
+        quarters_of(logits[:, :, None] > torch.tensor(THRESHOLDS)[:, None, None]),
+        Surroundings.of(appearance, appearance[:, :, 0, 0], kinds),
     )
     facts = described[0, 0, 2, -CutScorer.STATISTICS :]
     wanted = [np.log(8.25) / 5, np.log(8 / 48 + 1e-4) / 5, 1.0, np.log(3 / 5), 12 / 3 / 6, 0.0]
@@ -141,7 +144,7 @@ def test_where_the_seed_lies_in_a_mask_counts_once_it_is_looked_at(scene):
     torch.testing.assert_close(scores(scorer, 8.0, 6.0), scores(scorer, 2.5, 2.5))
     torch.nn.init.normal_(scorer.cuts.clicked.weight)
     middle = scores(scorer, 8.0, 6.0)
-    torch.testing.assert_close(middle, scores(scorer, 7.0, 5.0))  # as deep
+    torch.testing.assert_close(middle, scores(scorer, 7.0, 5.5))  # as deep
     assert not torch.allclose(middle, scores(scorer, 2.5, 2.5))
     assert torch.isfinite(scores(scorer, 99.0, -3.0)).all()
 
