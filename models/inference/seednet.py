@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 KEPT_PIXELS = 4_000_000  # of a map; about what the largest screens show
 COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
 SMALLEST_SIDE = 64  # pixels; what a picture may be scaled to
-SECOND_LOOK = SeedLossSettings(central=0.6, choice=1.0, expected=0.5)
+SECOND_LOOK = SeedLossSettings(central=0.75, choice=1.0, expected=0.5)
 REFINER_CHANNELS = 32
 CUT_SCORER_WIDTH = 128
 
