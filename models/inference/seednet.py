@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 KEPT_PIXELS = 4_000_000  # of a map; about what the largest screens show
 COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
-SMALLEST_SIDE = 64  # pixels; what a picture may be scaled to
+SMALLEST_SIDE, SMALLEST_MIRROR = 64, 32  # pixels; what a picture and its mirror image may be scaled to
 SECOND_LOOK = SeedLossSettings(central=0.75, choice=1.0, expected=0.5)
 REFINER_CHANNELS = 32
 CUT_SCORER_WIDTH = 128
@@ -330,7 +330,7 @@ def trainable_seednet(
 
     Raises:
         WeightsError: `start` belongs to another network, or ImageNet weights are not installed.
-        SegmenterError: there is no such size, or not that small; stage 0 without another backbone.
+        SegmenterError: there is no such size, or not that small or large; stage 0 without another backbone.
     """
     if start and start[0].architecture != "seednet":
         raise WeightsError(f"these are weights of {start[0].architecture}, no start for seednet.")
@@ -340,6 +340,9 @@ def trainable_seednet(
         raise SegmenterError(f'"backbone" cannot be {config.backbone}; there are: {", ".join(STAGES)}.')
     if config.long_side < SMALLEST_SIDE:
         raise SegmenterError(f'"long_side" must be at least {SMALLEST_SIDE} pixels, not {config.long_side}.')
+    if not SMALLEST_MIRROR <= config.mirror * config.long_side <= config.long_side:
+        least = SMALLEST_MIRROR / config.long_side
+        raise SegmenterError(f'"mirror" must lie between {least:.2f} and 1, not be {config.mirror}.')
     begins_anew = own is None or own.backbone != config.backbone
     network = SeedNet(config, pretrained_backbone=pretrained_backbone and begins_anew)
     if start and own == config:

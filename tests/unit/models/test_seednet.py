@@ -249,6 +249,12 @@ def test_pictures_are_not_scaled_to_nothing(side):
         trainable_seednet(("x",), pretrained_backbone=False, sizes={"long_side": side})
 
 
+@pytest.mark.parametrize("mirror", ["0", "0.03", "1.5", "-0.5"])
+def test_a_mirror_image_is_neither_tiny_nor_larger_than_the_picture(mirror):
+    with pytest.raises(SegmenterError, match=r"must lie between 0\.04 and 1"):
+        trainable_seednet(("x",), pretrained_backbone=False, sizes={"mirror": mirror})
+
+
 def test_the_same_sizes_take_over_everything(network):
     info = WeightsInfo("seednet", "a", asdict(SMALL))
     model = trainable_seednet(("x",), start=(info, network.state_dict()), sizes={"embedding": "6"})
