@@ -1,7 +1,7 @@
 """How fast SeedNet reads a picture, in every way of running it that was considered.
 
 Run `python -m pytest tests/benchmarks/bench_encode.py -m benchmark -o python_files='bench_*.py' -s`.
-Medians in one run, on a picture of 4 : 3 at the size the shipped network sees, and its mirror image.
+Medians in one run, on a picture of 4 : 3 and its mirror image, at the sizes the shipped network sees.
 torch.compile needs a C++ compiler, ONNX Runtime the packages onnxruntime, onnx and onnxscript, which SeedHue
 does not depend on; a way that is not installed is left out.
 """
@@ -31,14 +31,14 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
 
 class Features(nn.Module):
-    """The tensors that a click reads, as a plain tuple."""
+    """The tensors that a click reads, of a picture and of its mirror image, as a plain tuple."""
 
     def __init__(self, network: SeedNet) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return self.network.features(images).tensors
+    def forward(self, picture: Tensor, mirrored: Tensor) -> tuple[Tensor, ...]:
+        return *self.network.features(picture).tensors, *self.network.view(mirrored).tensors
 
 
 def network() -> SeedNet:
@@ -46,6 +46,13 @@ def network() -> SeedNet:
     net = SeedNet(SeedNetConfig.stored(info.config), pretrained_backbone=False)
     load_into(net, tensors, source="shipped weights")
     return fuse_batch_norms(net.eval()).requires_grad_(False)
+
+
+def picture_of(side: float, draw: torch.Generator) -> Tensor:
+    """(1, 3, H, W) uint8 of about 4 : 3, as wide as that and padded."""
+    width = -(-round(side) // 32) * 32
+    height = -(-round(side) * 3 // 4 // 32) * 32
+    return torch.randint(0, 256, (1, 3, height, width), generator=draw).to(torch.uint8)
 
 
 def milliseconds(act: Callable[[], object], *, repeats: int = 9) -> float:
@@ -60,25 +67,24 @@ def milliseconds(act: Callable[[], object], *, repeats: int = 9) -> float:
     return 1000.0 * median(times)
 
 
-def onnx_session(model: nn.Module, images: Tensor, path: Path) -> Callable[[], object]:
+def onnx_session(model: nn.Module, images: tuple[Tensor, ...], path: Path) -> Callable[[], object]:
     import onnxruntime
 
     model.requires_grad_(True)  # pads the maps: the exporter loses filters that are padded
-    torch.onnx.export(model, (images.float(),), path, dynamo=True, verbose=False)
+    images = tuple(one.float() for one in images)
+    torch.onnx.export(model, images, path, dynamo=True, verbose=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    array = images.float().numpy()
-    return lambda: session.run(None, {name: array})
+    given = {put.name: one.numpy() for put, one in zip(session.get_inputs(), images, strict=True)}
+    return lambda: session.run(None, given)
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_ways_to_encode(tmp_path):
-    width = network().config.long_side
-    height = -(-width * 3 // 4 // 32) * 32
-    images = torch.randint(0, 256, (2, 3, height, width), generator=torch.Generator().manual_seed(0))
-    images = images.to(torch.uint8)
+    config = network().config
+    draw = torch.Generator().manual_seed(0)
+    images = tuple(picture_of(side, draw) for side in (config.long_side, config.long_side * config.mirror))
     plain = Features(network()).eval()
     last = Features(network()).eval().to(memory_format=torch.channels_last)
     bfloat = torch.autocast("cpu", torch.bfloat16)
@@ -92,12 +98,13 @@ def test_ways_to_encode(tmp_path):
         ways["compiled bfloat16"] = (torch.compile(last), bfloat)
     ways["compiled float32"] = (torch.compile(last), nullcontext())
     shipped = "bfloat16" if reads_faster_in_bfloat16(torch.device("cpu")) else "float32"
-    print(f"\n{torch.get_num_threads()} threads, {width} x {height} and its mirror image")
+    sizes = " and ".join(f"{one.shape[3]} x {one.shape[2]}" for one in images)
+    print(f"\n{torch.get_num_threads()} threads, {sizes}")
     print(f"shipped: channels-last {shipped}")
     with torch.inference_mode():
         for name, (model, precision) in ways.items():
             with precision:
-                print(f"{name:34} {milliseconds(lambda model=model: model(images)):7.0f} ms")
+                print(f"{name:34} {milliseconds(lambda model=model: model(*images)):7.0f} ms")
     if all(importlib.util.find_spec(package) for package in ("onnxruntime", "onnx", "onnxscript")):
         run = onnx_session(plain, images, tmp_path / "features.onnx")
         print(f"{'ONNX Runtime float32':34} {milliseconds(run):7.0f} ms")
