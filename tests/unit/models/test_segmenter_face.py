@@ -116,12 +116,13 @@ def test_a_negative_seed_takes_its_surroundings_away_and_only_takes(encoding):
         assert not (mended & ~before).any()
 
 
-def test_more_positive_seeds_keep_what_a_level_had(encoding):
+def test_more_positive_seeds_keep_what_the_best_level_had(encoding):
+    # Not so a level by its number: with every click the levels are judged and ordered anew.
     other = Seed(60.0, 340.0)
-    both = encoding.mask([CUP, other], tau=0.5, level=1)
+    both = encoding.mask([CUP, other])
     assert both[340, 60]
     assert both[190, 300]
-    one = encoding.mask([CUP], tau=0.5, level=1)
+    one = encoding.mask([CUP])
     assert np.count_nonzero(one & ~both) < 0.05 * np.count_nonzero(one)
 
 
