@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-LARGE = 9000  # cells of a box; in larger ones every other cell is measured
+MEASURED = 4000  # cells of a box, or about so many of a larger one's, in even steps
 CHUNK_BYTES = 2**30  # of candidates that are compared at once
 
 
@@ -47,7 +47,7 @@ def _measured(cuts: NDArray[np.bool_], rows: list[int], columns: list[int]) -> t
         if width:
             row, column = rows[seed] - top, columns[seed] - left
             window = masks[:, top : top + height, left : left + width]
-            step = 2 if height * width > LARGE else 1
+            step = max(1, round((height * width / MEASURED) ** 0.5))
             depth = _stacked_transform(window[:, ::step, ::step])
             found[1, seed, level] = step * depth.max(axis=(1, 2))
             if 0 <= row < height and 0 <= column < width:

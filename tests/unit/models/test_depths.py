@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.layers.depth import LARGE, distances_inside, seed_depths
+from models.layers.depth import MEASURED, distances_inside, seed_depths
 
 
 def by_hand(mask):
@@ -44,11 +44,11 @@ def test_the_seed_s_depth_and_the_deepest_one(cuts):
         assert deepest[index].item() == pytest.approx(depth.max(), abs=1e-4)
 
 
-def test_of_a_large_mask_every_other_cell_is_measured():
+def test_of_a_large_mask_some_cells_are_measured():
     height, width = 120, 150
     ys, xs = np.mgrid[:height, :width]
     disc = torch.from_numpy(np.hypot(ys - 60, xs - 70) < 55)
-    assert cv2.boundingRect(disc.numpy().astype(np.uint8))[2] ** 2 > LARGE
+    assert cv2.boundingRect(disc.numpy().astype(np.uint8))[2] ** 2 > 2.5 * MEASURED
     at_seed, deepest = seed_depths(disc[None, None, None], torch.tensor([[40.5, 60.5]]))
     exact = distances_inside(disc)
     assert at_seed.item() == pytest.approx(exact[60, 40].item(), abs=2.0)
