@@ -134,6 +134,7 @@ def read_views(views: Sequence[SeedView], points: Sequence[Tensor]) -> Tensor:
     """What equally many seeds of each picture read, in one or several views of the same pictures.
 
     Args:
+        views: each of the same B pictures, perhaps mirrored or in another size.
         points: for each view (S, 2) float32, x and y as shares of its pictures' width and height, picture by
             picture.
 
