@@ -57,7 +57,14 @@ class SeedBatch:
 
     @classmethod
     def drawn(
-        cls, batch: Batch, generator: torch.Generator, *, objects: int, seeds: int, central: float
+        cls,
+        batch: Batch,
+        generator: torch.Generator,
+        *,
+        objects: int,
+        seeds: int,
+        central: float,
+        deepest: float = 0.0,
     ) -> SeedBatch:
         """Draw seeds in every crop; see `draw_seeds`.
 
@@ -70,7 +77,7 @@ class SeedBatch:
         masks: list[Tensor] = []
         points, owner, around = [], [], []
         for target, own in zip(batch.targets, chosen, strict=True):
-            drawn = draw_seeds(target, own, generator, count=count, central=central)
+            drawn = draw_seeds(target, own, generator, count=count, central=central, deepest=deepest)
             if own:
                 first = len(masks)
                 index, others = _asked_objects(target, drawn, masks)

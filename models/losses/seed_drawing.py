@@ -17,6 +17,7 @@ ERROR_WINDOW = 7  # cells; a correction falls where most of so wide a square is 
 ERROR_POWER = 3.0
 LEAST_CELLS = 4  # of an object that seeds are drawn in
 CENTRAL_POWER = 4.0  # of a cell's depth, how likely a seed near the middle falls on it
+DEEPEST = 0.97  # of the largest depth; a seed in the very middle falls on a cell at least so deep
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,21 @@ def draw_objects(target: CropTarget, generator: torch.Generator, *, objects: int
 
 
 def draw_seeds(
-    target: CropTarget, objects: Sequence[int], generator: torch.Generator, *, count: int, central: float
+    target: CropTarget,
+    objects: Sequence[int],
+    generator: torch.Generator,
+    *,
+    count: int,
+    central: float,
+    deepest: float = 0.0,
 ) -> DrawnSeeds:
-    """Draw seeds inside the objects in turn: anywhere, or by preference where the object is thick.
+    """Draw seeds inside the objects in turn: anywhere, rather where an object is thick, or only there.
 
     Args:
         objects: indices of `draw_objects`.
         count: of the seeds, of all objects together; none if there are no objects.
         central: share of seeds drawn near the middle of the object rather than anywhere in it.
+        deepest: share of seeds, besides, drawn where the object is thickest.
     """
     if not objects:
         return DrawnSeeds(torch.zeros((0, 2)), torch.zeros((0,), dtype=torch.int64))
@@ -54,11 +62,16 @@ def draw_seeds(
         inside = (target.masks[index] >= 0.5).to(torch.uint8).numpy()
         depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
         cells = np.flatnonzero(inside)
-        deep = np.cumsum(depth.ravel()[cells].astype(np.float64) ** CENTRAL_POWER)
+        depths = depth.ravel()[cells].astype(np.float64)
+        near, deep = np.cumsum(depths**CENTRAL_POWER), np.cumsum(depths >= DEEPEST * depths.max())
         mine = range(turn, count, len(objects))
         for at, drawn in zip(mine, torch.rand((len(mine), 4), generator=generator).tolist(), strict=True):
-            middle, place, right, down = drawn
-            found = np.searchsorted(deep, place * deep[-1]) if middle < central else int(place * len(cells))
+            kind, place, right, down = drawn
+            if kind < deepest + central:
+                likely = deep if kind < deepest else near
+                found = int(np.searchsorted(likely, place * likely[-1], side="right"))
+            else:
+                found = int(place * len(cells))
             row, column = divmod(int(cells[min(found, len(cells) - 1)]), width)
             points[at, 0], points[at, 1] = (column + right) / width, (row + down) / height
     owners = torch.tensor([objects[at % len(objects)] for at in range(count)])

@@ -24,7 +24,8 @@ class SeedLossSettings:
     Attributes:
         objects, seeds: per crop, at most so many objects and so many seeds in each; more where a crop has
             fewer objects than another of its batch.
-        central: share of seeds drawn near the middle of the object rather than anywhere in it.
+        central, deepest: shares of seeds drawn near the middle of the object, and in its very middle, rather
+            than anywhere in it.
         other_objects: weight of teaching a second level the further objects that contain the seed.
         all_levels: weight of the mean over levels, so that no level is left without gradient.
         score, choice: predicted IoU of every level at every threshold by squared error; IoU lost by taking
@@ -41,6 +42,7 @@ class SeedLossSettings:
     objects: int = 10
     seeds: int = 1
     central: float = 0.5
+    deepest: float = 0.0
     other_objects: float = 0.35
     all_levels: float = 0.05
     score: float = 1.0
@@ -108,7 +110,9 @@ class SeedLoss:
         expected = (batch.targets[0].masks.shape[1] * STRIDE, batch.targets[0].masks.shape[2] * STRIDE)
         if tuple(batch.images.shape[2:]) != expected:
             raise ValueError(f"masks must be at stride {STRIDE}; crops are {tuple(batch.images.shape[2:])}")
-        return SeedBatch.drawn(batch, generator, objects=s.objects, seeds=s.seeds, central=s.central)
+        return SeedBatch.drawn(
+            batch, generator, objects=s.objects, seeds=s.seeds, central=s.central, deepest=s.deepest
+        )
 
     def __call__(
         self, network: SeedNet, batch: Batch | SeedBatch, generator: torch.Generator
