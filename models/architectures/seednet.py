@@ -33,6 +33,7 @@ from torch.nn import functional as F
 from models.architectures.level_scorer import LevelScorer, Surroundings
 from models.architectures.mask_refiner import MaskRefiner
 from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuery, SeedView, read_views
+from models.backbones.activation_ranges import ActivationRanges
 from models.backbones.efficientnet_lite import efficientnet_lite, normalize_pixels
 from models.layers.convolution import SeparableConv
 from models.layers.top_down import TopDownPath
@@ -54,6 +55,7 @@ class SeedNetConfig:
         cut_scorer: width of the scorer's look at every threshold; 0 leaves it out.
         click_depth: whether that look also tells how deep inside the mask the seed lies.
         mirror: longer side of the mirror image that is asked as well, as a share of `long_side`.
+        ranges: whether the weights tell how large the backbone's activations get.
     """
 
     backbone: str = "efficientnet-lite0"
@@ -68,11 +70,13 @@ class SeedNetConfig:
     cut_scorer: int = 0
     click_depth: bool = False
     mirror: float = 0.5
+    ranges: bool = True
 
     @classmethod
     def stored(cls, config: Mapping[str, Any]) -> SeedNetConfig:
-        """Of a weights file; those that say nothing of the mirror image learnt with one of full size."""
-        return cls(**{"mirror": 1.0, **config})
+        """Of a weights file; those that say nothing of the mirror image learnt with one of full size, and
+        have no ranges."""
+        return cls(**{"mirror": 1.0, "ranges": False, **config})
 
 
 def pixel_grid(height: int, width: int, device: torch.device) -> Tensor:
@@ -149,6 +153,7 @@ class SeedNet(nn.Module):
         width, scorer = self.config.width, self.config.scorer_channels
         self.backbone = efficientnet_lite(self.config.backbone, pretrained=pretrained_backbone)
         del self.backbone._conv_head, self.backbone._bn1, self.backbone._fc  # the classifier
+        self.ranges = ActivationRanges(self.backbone) if self.config.ranges else None
         self.top_down = TopDownPath(self.backbone.spec.channels, width)
         self.embedding = nn.Conv2d(width, self.config.embedding, 1)
         self.seediness = nn.Sequential(SeparableConv(width, width // 2), nn.Conv2d(width // 2, 1, 1))
@@ -196,6 +201,11 @@ class SeedNet(nn.Module):
         """The backbone's features of (B, 3, H, W) pictures, and the top-down path's, strides 4 to 32."""
         backbone = self.backbone.pyramid(normalize_pixels(images))
         return backbone, self.top_down(backbone)
+
+    def widen_ranges(self, images: Tensor) -> None:
+        """Note how large the backbone's activations get in (B, 3, H, W) pictures, if it is asked for."""
+        if self.ranges is not None:
+            self.ranges.widen(self.backbone, normalize_pixels(images))
 
     def with_heads(self, features: SeedFeatures) -> SeedFeatures:
         """The same features with what the scorer and the refiner read computed again, so that these parts

@@ -54,20 +54,26 @@ class SameConv2d(nn.Conv2d):
     """A full or depthwise convolution with TensorFlow's SAME padding: the odd pixel right and below."""
 
     def forward(self, x: Tensor) -> Tensor:
-        before, extra = zip(*map(self._pads, (0, 1), x.shape[2:]), strict=True)
-        weight, padding = self.weight, before
-        if any(extra) and not (torch.is_grad_enabled() and weight.requires_grad):
-            # Filters with zeros in front read the same, and the map needs no padded copy.
-            weight, padding = (
-                F.pad(weight, (extra[1], 0, extra[0], 0)),
-                (before[0] + extra[0], before[1] + extra[1]),
-            )
-        elif any(extra):  # gradients through larger filters would cost more than the copy
-            x = F.pad(x, (before[1], before[1] + extra[1], before[0], before[0] + extra[0]))
-            padding = (0, 0)
+        size = x.shape[2], x.shape[3]
+        weight, padding = self.evenly_padded(size)
+        if weight is not self.weight and torch.is_grad_enabled() and self.weight.requires_grad:
+            # Gradients through larger filters would cost more than a padded copy of the map.
+            (top, bottom), (left, right) = map(self._pads, (0, 1), size)
+            x = F.pad(x, (left, left + right, top, top + bottom))
+            weight, padding = self.weight, (0, 0)
         if self.groups > 1:
             return depthwise_conv2d(x, weight, self.bias, stride=self.stride[0], padding=padding)
         return F.conv2d(x, weight, self.bias, self.stride, padding)
+
+    def evenly_padded(self, size: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
+        """For maps of that height and width: filters, and the zeros they want on both sides of either.
+
+        Where an odd zero belongs behind a side, filters with zeros in front read the same.
+        """
+        (top, below), (left, right) = map(self._pads, (0, 1), size)
+        if not (below or right):
+            return self.weight, (top, left)
+        return F.pad(self.weight, (right, 0, below, 0)), (top + below, left + right)
 
     def _pads(self, axis: int, size: int) -> tuple[int, int]:
         """Zeros before a side of a map, and how many more behind it (0 or 1)."""
@@ -93,9 +99,19 @@ class InvertedResidual(nn.Module):
         self._bn2 = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = F.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self.expands else x
-        hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)), inplace=True)
-        out: Tensor = self._bn2(self._project_conv(hidden))
+        return self.projected(self.filtered(self.expanded(x)), x)
+
+    def expanded(self, x: Tensor) -> Tensor:
+        """The first third: into many channels."""
+        return F.relu6(self._bn0(self._expand_conv(x)), inplace=True) if self.expands else x
+
+    def filtered(self, expanded: Tensor) -> Tensor:
+        """The second: each channel by itself."""
+        return F.relu6(self._bn1(self._depthwise_conv(expanded)), inplace=True)
+
+    def projected(self, filtered: Tensor, x: Tensor) -> Tensor:
+        """The last: back to few channels, and what the block was given."""
+        out: Tensor = self._bn2(self._project_conv(filtered))
         return out + x if self.residual else out
 
 
@@ -146,14 +162,27 @@ class EfficientNetLite(nn.Module):
         """(B, 3, H, W) RGB in [0, 255] -> what the published weights expect."""
         return normalize_pixels(images)
 
+    def stem(self, x: Tensor) -> Tensor:
+        """Normalised (B, 3, H, W) -> (B, 32, H/2, W/2), what the first block is given."""
+        return F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
+
+    @property
+    def blocks(self) -> tuple[InvertedResidual, ...]:
+        """All that follow the stem."""
+        return tuple(block for block in self._blocks if isinstance(block, InvertedResidual))
+
+    @property
+    def last_of_levels(self) -> tuple[int, ...]:
+        """The blocks whose output is a level of the pyramid."""
+        return tuple(self._last_of_stage[stage] for stage in PYRAMID_STAGES)
+
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """Normalised (B, 3, H, W) -> features at strides 4, 8, 16, 32 with `spec.channels`."""
-        x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
-        wanted = {self._last_of_stage[stage] for stage in PYRAMID_STAGES}
+        x = self.stem(x)
         features: list[Tensor] = []
         for index, block in enumerate(self._blocks):
             x = block(x)
-            if index in wanted:
+            if index in self.last_of_levels:
                 features.append(x)
         return features
 

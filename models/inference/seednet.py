@@ -22,6 +22,7 @@ from models.errors import Cancelled, SegmenterError, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.click_answers import ClickAnswers, up_to_last_positive
 from models.inference.edge_guide import PULL, EdgeGuide
+from models.inference.eight_bits import EightBitBackbone, can_compute_eight_bits
 from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
 from models.inference.raster import GridFrame, mark_seeds
@@ -51,7 +52,8 @@ logger = logging.getLogger(__name__)
 KEPT_PIXELS = 4_000_000  # of a map; about what the largest screens show
 COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
 SMALLEST_SIDE, SMALLEST_MIRROR = 64, 32  # pixels; what a picture and its mirror image may be scaled to
-SECOND_LOOK = SeedLossSettings(central=0.75, choice=1.0, expected=0.5)
+SECOND_LOOK = SeedLossSettings(central=0.4, deepest=0.4, choice=1.0, expected=0.5, seeds=2)
+OF_BACKBONE = ("backbone.", "ranges.")  # how names of weights begin that mean nothing without it
 REFINER_CHANNELS = 32
 CUT_SCORER_WIDTH = 128
 
@@ -245,6 +247,9 @@ class SeedNetSegmenter(Segmenter):
         self._network = fuse_batch_norms(network.eval()).to(device)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network.requires_grad_(False)
+        ranges = network.ranges
+        if device.type == "cpu" and ranges is not None and ranges.measured and can_compute_eight_bits():
+            network.backbone = EightBitBackbone(network.backbone, ranges)  # type: ignore[assignment]
 
     def encode(
         self,
@@ -348,7 +353,7 @@ def trainable_seednet(
     if start and own == config:
         load_into(network, start[1], source="starting weights")
     elif start:
-        kept = {k: v for k, v in start[1].items() if not (begins_anew and k.startswith("backbone."))}
+        kept = {k: v for k, v in start[1].items() if not (begins_anew and k.startswith(OF_BACKBONE))}
         load_matching(network, kept)
     crops = replace(
         _crops(config.long_side, 0.65, (0.6, 1.28)), cutout_probability=0.35, quarter_turn_probability=0.05

@@ -23,12 +23,13 @@ from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.events import Finished, PhaseStarted, StepDone, TrainingEvent
 from models.training.prefetch import Prefetcher, ProcessPrefetcher
 from models.training.schedule import build_optimizer, learning_rate_factor, set_learning_rate
-from models.training.trainable import Loss, PreparingLoss
+from models.training.trainable import Loss, PreparingLoss, RangedNetwork
 from models.weights import WeightsInfo, save_weights
 
 CHECKPOINT_SECONDS = 120.0
 REPORT_SECONDS = 0.5
 GRADIENT_NORM = 5.0
+RANGE_CROPS = 40  # that a network's ranges are measured in after a training
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ def run_training(
     )
     average.copy_to(network)
     network.eval()
+    if isinstance(network, RangedNetwork) and not stopped:
+        _widen_ranges(network, request, device)
     path = request.output / request.weights_name
     save_weights(path, network, _with_facts(request.info, clock, request), half=request.half)
     on_event(Finished(clock.step, clock.seconds, path, stopped))
@@ -244,6 +247,13 @@ def _loop(
                 )
                 last_save = time.monotonic()
     return False
+
+
+def _widen_ranges(network: RangedNetwork, request: TrainingRequest, device: torch.device) -> None:
+    rng = np.random.default_rng((request.seed, RANGE_CROPS))
+    for _ in range(RANGE_CROPS):
+        crop, _target = draw_crop(request.datasets, request.crops, rng)
+        network.widen_ranges(crop[None].to(device))
 
 
 def _with_facts(info: WeightsInfo, clock: _Clock, request: TrainingRequest) -> WeightsInfo:

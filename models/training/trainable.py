@@ -24,6 +24,14 @@ class PreparingLoss(Protocol):
         """What the loss is called with instead of the batch."""
 
 
+@runtime_checkable
+class RangedNetwork(Protocol):
+    """A network whose weights tell how large its activations get."""
+
+    def widen_ranges(self, images: Tensor) -> None:
+        """Take in what (B, 3, H, W) uint8 RGB images lead to."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainableModel:
     """A network ready for `run_training`.

@@ -74,6 +74,7 @@ def test_training_changes_the_head_but_neither_frozen_blocks_nor_running_statist
 
 def test_a_stop_is_honoured_between_steps_and_keeps_what_was_learned(datasets, network, tmp_path):
     asked = []
+    before = {k: v.clone() for k, v in network.ranges.state_dict().items()}
 
     def stop_after_two() -> bool:
         asked.append(1)
@@ -84,7 +85,15 @@ def test_a_stop_is_honoured_between_steps_and_keeps_what_was_learned(datasets, n
     path = run_training(network, SeedLoss(), request, should_stop=stop_after_two, on_event=events.append)
     assert events[-1].stopped
     assert events[-1].steps == 2
-    assert path.is_file()
+    _, tensors = read_weights(path)
+    assert all(torch.equal(tensors[f"ranges.{k}"], v) for k, v in before.items())  # not worth a wait
+
+
+def test_a_training_measures_what_its_backbone_leads_to(datasets, network, tmp_path):
+    path = run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=1))
+    _, tensors = read_weights(path)
+    assert float(tensors["ranges.left0"].max()) > 0.0
+    assert all(float(v.min()) >= 0.0 for k, v in tensors.items() if k.startswith("ranges."))
 
 
 def test_a_longer_budget_resumes_where_the_shorter_ended(datasets, network, tmp_path):
@@ -119,19 +128,21 @@ def test_seeds_fall_inside_their_objects_and_central_ones_deeper(datasets, tmp_p
 
     _, target = draw_crop(datasets, CROPS, np.random.default_rng(3))
     depths = {}
-    for central in (0.0, 1.0):
+    for central, deepest in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)):
         values = []
         for seed in range(20):
             generator = torch.Generator().manual_seed(seed)
             objects = draw_objects(target, generator, objects=8)
-            drawn = draw_seeds(target, objects, generator, count=2 * len(objects), central=central)
+            count = 2 * len(objects)
+            drawn = draw_seeds(target, objects, generator, count=count, central=central, deepest=deepest)
             side = target.masks.shape[1]
             value, _ = seediness_target(target)
             for (x, y), owner in zip(drawn.points.tolist(), drawn.owner.tolist(), strict=True):
                 assert target.masks[owner][int(y * side), int(x * side)] >= 0.5
                 values.append(float(value[int(y * side), int(x * side)]))
-        depths[central] = np.mean(values)
-    assert depths[1.0] > depths[0.0]
+        depths[central, deepest] = np.mean(values)
+    assert depths[0.0, 1.0] > depths[1.0, 0.0] > depths[0.0, 0.0]
+    assert depths[0.0, 1.0] > 0.9
 
 
 def test_seediness_is_unknown_outside_the_objects_of_partial_pictures(datasets):
