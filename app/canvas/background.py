@@ -47,7 +47,9 @@ class _Worker(QObject):
                 self.running = None
 
     def _is_stale(self, lane: Hashable, gives_way: bool) -> bool:
-        return self.stopping or lane in self.waiting or (gives_way and bool(self.waiting))
+        with self.lock:
+            wanted = [not other for _key, _job, other in self.waiting.values()]
+            return self.stopping or lane in self.waiting or (gives_way and any(wanted))
 
 
 class Background(QObject):
@@ -74,7 +76,7 @@ class Background(QObject):
         """Run `job(should_stop)` soon; its result comes with `finished(key, result)`.
 
         Args:
-            gives_way: whether the job is told to stop as soon as one of any other lane waits.
+            gives_way: whether the job is told to stop as soon as one waits that does not give way itself.
         """
         if self._worker is None:
             self._thread = QThread()

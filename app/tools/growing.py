@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from models.segmenter import Encoding
 
 FRAME_MS = 16
-REST_MS = 40
+REST_MS = 30
+EXPECTED = ("expect more", "expect less")  # lanes of what a click of either sign would give
 HOVER_OPACITY, GROWN_OPACITY = 0.32, 0.5
 
 
@@ -148,7 +150,7 @@ class GrowingTool(Tool):
         return number == self._newest or passing
 
     def _forget_requests(self) -> None:
-        for lane in ("screen", "expect"):
+        for lane in ("screen", *EXPECTED):
             self._background.drop(lane)
         self._rest.stop()
         self._newest, self._expected = 0, ()
@@ -162,16 +164,20 @@ class GrowingTool(Tool):
         encoding = self._encoding((*self._seeds, self._hover))
         if encoding is None or any((seed.x, seed.y) == (x, y) for seed in self._seeds):
             return
-        clicks = [(*self._seeds, Seed(x, y, positive)) for positive in (True, False)]
-        requests = [r for r in (self._screen_request(encoding, seeds) for seeds in clicks) if r is not None]
-        self._background.submit(
-            "expect",
-            ("expect", next(self._numbers)),
-            lambda should_stop: tuple(
-                grown for r in requests if (grown := grow_unless(encoding, r, should_stop)) is not None
-            ),
-            gives_way=True,
-        )
+        for lane, positive in zip(EXPECTED, (True, False), strict=True):
+            request = self._screen_request(encoding, (*self._seeds, Seed(x, y, positive)))
+            if request is not None:
+                self._background.submit(
+                    lane,
+                    (lane, next(self._numbers)),
+                    partial(grow_unless, encoding, request),
+                    gives_way=True,
+                )
+
+    def _keep_expected(self, grown: Grown | None) -> None:
+        """What a click would give is known; the last of either sign are kept."""
+        if grown is not None and self._seeds:
+            self._expected = (*self._expected[-1:], grown)
 
     def _forget_grown(self) -> None:
         self._newest, self._outdated = 0, next(self._numbers)

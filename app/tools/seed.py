@@ -15,7 +15,7 @@ from app.core.title import Title
 from app.i18n import phrase, tr
 from app.session import SeedState
 from app.tools.grow import TAU_MAX, TAU_MIN, Grown, grow_whole
-from app.tools.growing import GrowingTool
+from app.tools.growing import EXPECTED, GrowingTool
 from app.tools.picking import instance_at
 from converters.annotation import Instance, Mask, Provenance, Seed, new_instance_id
 
@@ -216,8 +216,8 @@ class SeedTool(GrowingTool):
     @Slot(object, object)
     def _on_finished(self, key: tuple[str, int], result: Any) -> None:
         lane, number = key
-        if lane == "expect":
-            self._expected = result if self._seeds else ()
+        if lane in EXPECTED:
+            self._keep_expected(result)
         elif lane == "level":
             grown, tau = result
             if grown is self._grown:
@@ -233,7 +233,7 @@ class SeedTool(GrowingTool):
 
     @Slot(object, object, str)
     def _on_failed(self, key: tuple[str, int], problem: Exception, details: str) -> None:
-        if key[0] == "expect":
+        if key[0] in EXPECTED:
             return  # nobody asked yet; a click there will tell
         if key[0] == "commit":
             self._committing.pop(key[1], None)

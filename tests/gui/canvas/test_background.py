@@ -46,8 +46,10 @@ def test_the_newest_of_a_lane_wins_and_lanes_keep_their_order(background, qtbot)
     qtbot.waitUntil(lambda: background.is_idle)
 
 
-@pytest.mark.parametrize("gives_way", [True, False])
-def test_a_job_that_gives_way_is_told_to_stop_when_another_waits(background, qtbot, gives_way):
+@pytest.mark.parametrize(("gives_way", "so_does_the_other"), [(True, False), (False, False), (True, True)])
+def test_a_job_that_gives_way_is_told_to_stop_when_one_that_does_not_waits(
+    background, qtbot, gives_way, so_does_the_other
+):
     gate, started, told = threading.Event(), threading.Event(), {}
 
     def patient(should_stop):
@@ -59,10 +61,10 @@ def test_a_job_that_gives_way_is_told_to_stop_when_another_waits(background, qtb
     background.finished.connect(lambda key, result: told.update({key: result}))
     background.submit("a", 1, patient, gives_way=gives_way)
     assert started.wait(10)
-    background.submit("b", 2, lambda should_stop: should_stop())
+    background.submit("b", 2, lambda should_stop: should_stop(), gives_way=so_does_the_other)
     gate.set()
     qtbot.waitUntil(lambda: len(told) == 2)
-    assert told == {1: (False, gives_way), 2: False}
+    assert told == {1: (False, gives_way and not so_does_the_other), 2: False}
 
 
 def test_an_error_is_told_with_its_details(background, qtbot):

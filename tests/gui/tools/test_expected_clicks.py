@@ -45,6 +45,29 @@ def test_what_the_next_click_may_ask_is_answered_while_the_pointer_rests(seeds, 
     assert asked == []
 
 
+def test_what_one_sign_would_give_does_not_wait_for_the_other(seeds, monkeypatch, qtbot):
+    seeds.click(60, 60)
+    seeds.settle()
+    encoding, under_way, clicked = seeds.session.encoding, threading.Event(), threading.Event()
+    answer = encoding.level_scores
+
+    def slow_answer(clicks):
+        if not clicks[-1].positive:
+            under_way.set()
+            assert clicked.wait(5)
+        return answer(clicks)
+
+    monkeypatch.setattr(encoding, "level_scores", slow_answer)
+    seeds.move(150, 120)
+    qtbot.waitUntil(under_way.is_set, timeout=5000)
+    qtbot.wait(50)
+    seeds.press(150, 120)
+    assert len(seeds.session.seed_state.seeds) == 2  # at once
+    clicked.set()
+    seeds.settle()
+    assert len(seeds.session.seed_state.seeds) == 2
+
+
 def test_what_was_shown_under_the_pointer_is_not_computed_again_for_the_click(seeds):
     seeds.move(60, 60)
     seeds.settle()
