@@ -93,7 +93,7 @@ def read_seednet(shapes: Shapes) -> Sizes:
         "scorer_hidden": shapes.dimension("level_scorer.ious.weight", 1),
         "refiner": shapes.dimension("refiner.stem.weight", 0) if refined else 0,
         "cut_scorer": shapes.dimension(cuts, 0) if cuts in shapes else 0,
-        "click_depth": "level_scorer.cuts.clicked.weight" in shapes,
+        "click_depth": "level_scorer.cuts.depth.weight" in shapes,
         "ranges": "ranges.left0" in shapes,
     }, None
 

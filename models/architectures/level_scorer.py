@@ -21,6 +21,9 @@ from torch.nn import functional as F
 from models.layers.depth import seed_depths
 
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's own threshold lies
+# Of a click's depth in a cut and of the cut's thickness: as they come, a training hardly sees the difference
+# between the middle and almost the middle.
+DEPTH_CENTER, DEPTH_SCALE = (2.0 / 3.0, 0.35), (3.0, 6.0)
 THRESHOLD_SHARPNESS = 40.0  # inverse temperature of the choice among them, in units of IoU
 
 
@@ -218,9 +221,9 @@ class CutScorer(nn.Module):
         super().__init__()
         self.cut = nn.Linear(2 * channels + 4 * kinds + self.STATISTICS, width)
         self.level = nn.Linear(level, width, bias=False)
-        self.clicked = nn.Linear(2, width, bias=False) if click_depth else None
-        if self.clicked is not None:
-            nn.init.zeros_(self.clicked.weight)
+        self.depth = nn.Linear(2, width, bias=False) if click_depth else None
+        if self.depth is not None:
+            nn.init.zeros_(self.depth.weight)
         self.threshold = nn.Parameter(torch.zeros(len(THRESHOLDS), width))
         self.own = nn.Linear(width, width)
         self.together = nn.Linear(4 * width, width)
@@ -234,8 +237,8 @@ class CutScorer(nn.Module):
         cuts = logits[:, :, None] > logits.new_tensor(THRESHOLDS)[:, None, None]
         quarters = quarters_of(cuts)
         seen = self.cut(self._described(quarters, surroundings))
-        if self.clicked is not None:
-            seen = seen + self.clicked(_depth_of(seeds, cuts, quarters))
+        if self.depth is not None:
+            seen = seen + self.depth(_depth_of(seeds, cuts, quarters))
         own = F.relu(seen + self.level(levels)[:, :, None] + self.threshold)
         own = F.relu(self.own(own))
         others = (
@@ -286,10 +289,11 @@ class CutScorer(nn.Module):
 
 def _depth_of(seeds: Tensor, cuts: Tensor, quarters: Tensor) -> Tensor:
     """(S, K, T, 2) of cells (S, 2) and the cuts (S, K, T, h, w): how deep the seed lies as a share of the
-    deepest place, and that place's depth in units of the mask's size."""
+    deepest place, and that place's depth in units of the mask's size; centred and spread."""
     at_seed, deepest = seed_depths(cuts, seeds)
     size = quarters.sum(dim=(3, 4), dtype=torch.float32).clamp(min=1.0).sqrt()
-    return torch.stack([at_seed / deepest.clamp(min=1.0), deepest / size], dim=3)
+    shares = torch.stack([at_seed / deepest.clamp(min=1.0), deepest / size], dim=3)
+    return (shares - shares.new_tensor(DEPTH_CENTER)) * shares.new_tensor(DEPTH_SCALE)
 
 
 def _extents(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -25,6 +25,7 @@ from models.inference.edge_guide import PULL, EdgeGuide
 from models.inference.eight_bits import EightBitBackbone, can_compute_eight_bits
 from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
+from models.inference.older_weights import up_to_date
 from models.inference.raster import GridFrame, mark_seeds
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer, most_believed
 from models.inference.settings import change_sizes
@@ -52,7 +53,7 @@ logger = logging.getLogger(__name__)
 KEPT_PIXELS = 4_000_000  # of a map; about what the largest screens show
 COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
 SMALLEST_SIDE, SMALLEST_MIRROR = 64, 32  # pixels; what a picture and its mirror image may be scaled to
-SECOND_LOOK = SeedLossSettings(central=0.4, deepest=0.4, choice=1.0, expected=0.5, seeds=2)
+SECOND_LOOK = SeedLossSettings(central=0.3, deepest=0.35, choice=1.0, expected=0.5, seeds=2)
 OF_BACKBONE = ("backbone.", "ranges.")  # how names of weights begin that mean nothing without it
 REFINER_CHANNELS = 32
 CUT_SCORER_WIDTH = 128
@@ -311,7 +312,7 @@ def build_seednet(
         network = SeedNet(SeedNetConfig.stored(info.config), pretrained_backbone=False)
     except (TypeError, ValueError) as error:
         raise WeightsError(f"{source}: its sizes fit no SeedNet of this version ({error}).") from error
-    load_into(network, tensors, source=source)
+    load_into(network, up_to_date(tensors), source=source)
     return SeedNetSegmenter(network, version=info.version, device=device)
 
 
@@ -340,6 +341,7 @@ def trainable_seednet(
     if start and start[0].architecture != "seednet":
         raise WeightsError(f"these are weights of {start[0].architecture}, no start for seednet.")
     own = SeedNetConfig.stored(start[0].config) if start else None
+    learnt = up_to_date(start[1]) if start else {}
     config: SeedNetConfig = change_sizes(own or SeedNetConfig(), sizes or {}, categories)
     if config.backbone not in STAGES:
         raise SegmenterError(f'"backbone" cannot be {config.backbone}; there are: {", ".join(STAGES)}.')
@@ -351,9 +353,9 @@ def trainable_seednet(
     begins_anew = own is None or own.backbone != config.backbone
     network = SeedNet(config, pretrained_backbone=pretrained_backbone and begins_anew)
     if start and own == config:
-        load_into(network, start[1], source="starting weights")
+        load_into(network, learnt, source="starting weights")
     elif start:
-        kept = {k: v for k, v in start[1].items() if not (begins_anew and k.startswith(OF_BACKBONE))}
+        kept = {k: v for k, v in learnt.items() if not (begins_anew and k.startswith(OF_BACKBONE))}
         load_matching(network, kept)
     crops = replace(
         _crops(config.long_side, 0.65, (0.6, 1.28)), cutout_probability=0.35, quarter_turn_probability=0.05
@@ -363,7 +365,7 @@ def trainable_seednet(
         if start is None or own is None or not begins_anew or own.width != config.width:
             raise SegmenterError("stage 0 needs weights to start from, and another backbone than theirs.")
         teacher = SeedNet(own, pretrained_backbone=False)
-        load_into(teacher, start[1], source="starting weights")
+        load_into(teacher, learnt, source="starting weights")
         network.freeze_heads()
         loss = ImitationLoss(fuse_batch_norms(teacher.eval()))
     if stage == 2:

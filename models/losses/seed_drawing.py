@@ -17,7 +17,7 @@ ERROR_WINDOW = 7  # cells; a correction falls where most of so wide a square is 
 ERROR_POWER = 3.0
 LEAST_CELLS = 4  # of an object that seeds are drawn in
 CENTRAL_POWER = 4.0  # of a cell's depth, how likely a seed near the middle falls on it
-DEEPEST = 0.97  # of the largest depth; a seed in the very middle falls on a cell at least so deep
+DEEPEST = 0.99  # of the largest depth; a seed in the very middle falls on a cell at least so deep
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def draw_seeds(
     points = torch.zeros((count, 2))
     for turn, index in enumerate(objects[:count]):
         inside = (target.masks[index] >= 0.5).to(torch.uint8).numpy()
-        depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
         cells = np.flatnonzero(inside)
         depths = depth.ravel()[cells].astype(np.float64)
         near, deep = np.cumsum(depths**CENTRAL_POWER), np.cumsum(depths >= DEEPEST * depths.max())

@@ -142,7 +142,7 @@ def test_where_the_seed_lies_in_a_mask_counts_once_it_is_looked_at(scene):
     scorer = make_scorer(8)
     torch.nn.init.normal_(scorer.cuts.correction.weight)
     torch.testing.assert_close(scores(scorer, 8.0, 6.0), scores(scorer, 2.5, 2.5))
-    torch.nn.init.normal_(scorer.cuts.clicked.weight)
+    torch.nn.init.normal_(scorer.cuts.depth.weight)
     middle = scores(scorer, 8.0, 6.0)
     torch.testing.assert_close(middle, scores(scorer, 7.0, 5.5))  # as deep
     assert not torch.allclose(middle, scores(scorer, 2.5, 2.5))
@@ -168,7 +168,7 @@ def test_seeds_are_scored_one_by_one(scene):
     logits, descriptor, bias, seeds, surroundings = scene
     scorer = make_scorer(8)
     torch.nn.init.normal_(scorer.cuts.correction.weight)
-    torch.nn.init.normal_(scorer.cuts.clicked.weight)
+    torch.nn.init.normal_(scorer.cuts.depth.weight)
     both = scorer(*scene).ious
     alone = scorer(logits[1:], descriptor[1:], bias[1:], seeds[1:], surroundings).ious
     torch.testing.assert_close(both[1:], alone)
