@@ -128,12 +128,15 @@ def check_torch() -> Finding:
         import torch
     except (ImportError, OSError) as error:
         return Finding("torch", "bad", str(error), "pip install -r requirements.lock")
+    from models.inference.eight_bits import can_compute_eight_bits
     from models.precision import reads_faster_in_bfloat16
     from models.registry import choose_device
 
     device = choose_device()
-    bfloat16 = "with bfloat16" if reads_faster_in_bfloat16(device) else "in float32"
-    return Finding("torch", "good", f"{torch.__version__}, computes on {device.type} {bfloat16}")
+    numbers = "with bfloat16" if reads_faster_in_bfloat16(device) else "in float32"
+    if device.type == "cpu" and can_compute_eight_bits():
+        numbers += " and, where the weights allow it, in integers of 8 bits"
+    return Finding("torch", "good", f"{torch.__version__}, computes on {device.type} {numbers}")
 
 
 def check_weights() -> Finding:

@@ -11,6 +11,8 @@ there is handed on by all blocks after them.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
@@ -136,11 +138,12 @@ class EightBitBackbone(nn.Module):
         return features
 
 
+@cache
 def can_compute_eight_bits() -> bool:
     """Whether this processor has products of 8-bit integers that are faster than those of float32.
 
     AVX-512 VNNI it must be: with AVX2 alone, sums of two products overflow, or filters need to be so coarse
-    that masks suffer; its own VNNI gains little.
+    that the error doubles; its own VNNI gains little.
     """
     there = hasattr(torch.ops.onednn, "qconv2d_pointwise") and hasattr(torch.ops.onednn, "qconv_prepack")
     return there and bool(torch.cpu.get_capabilities().get("avx512_vnni", False))
