@@ -202,6 +202,12 @@ class SeedNet(nn.Module):
         backbone = self.backbone.pyramid(normalize_pixels(images))
         return backbone, self.top_down(backbone)
 
+    @property
+    def wants_ranges(self) -> bool:
+        """Whether to measure the backbone's activations after a training: it learnt, or nobody has yet."""
+        learnt = any(p.requires_grad for p in self.backbone.parameters())
+        return self.ranges is not None and (learnt or not self.ranges.measured)
+
     def widen_ranges(self, images: Tensor) -> None:
         """Note how large the backbone's activations get in (B, 3, H, W) pictures, if it is asked for."""
         if self.ranges is not None:

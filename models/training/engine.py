@@ -188,7 +188,7 @@ def run_training(
     )
     average.copy_to(network)
     network.eval()
-    if isinstance(network, RangedNetwork) and not stopped:
+    if isinstance(network, RangedNetwork) and network.wants_ranges and not stopped:
         _widen_ranges(network, request, device)
     path = request.output / request.weights_name
     save_weights(path, network, _with_facts(request.info, clock, request), half=request.half)

@@ -28,6 +28,10 @@ class PreparingLoss(Protocol):
 class RangedNetwork(Protocol):
     """A network whose weights tell how large its activations get."""
 
+    @property
+    def wants_ranges(self) -> bool:
+        """Whether they have to be measured anew."""
+
     def widen_ranges(self, images: Tensor) -> None:
         """Take in what (B, 3, H, W) uint8 RGB images lead to."""
 
