@@ -146,8 +146,8 @@ def can_compute_eight_bits() -> bool:
     that the error doubles; its own VNNI gains little.
     """
     there = hasattr(torch.ops.onednn, "qconv2d_pointwise") and hasattr(torch.ops.onednn, "qconv_prepack")
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)  # older versions of torch do not tell
-    return there and bool(capabilities().get("avx512_vnni", False))
+    told = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return there and bool(told.get("avx512_vnni", False))
 
 
 def _clipped_steps(largest: Tensor) -> Tensor:
