@@ -90,7 +90,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         help="data set whose objects are cut out and pasted too",
     )
-    parser.add_argument("--batch", type=int, default=6, help="crops per step (default: %(default)s)")
+    parser.add_argument("--batch", type=int, help="crops per step (default: 6; stage 3 takes one picture)")
     parser.add_argument(
         "--processes",
         type=int,
@@ -102,10 +102,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--stage",
         type=int,
-        choices=(0, 1, 2),
+        choices=(0, 1, 2, 3),
         default=1,
         help="0: teach SeedNet a new backbone (--set backbone=...) to see what that of --start sees; "
-        "2: teach only its refiner and level scorer, on finished masks (with --start)",
+        "2: teach only its refiner and level scorer, on finished masks; "
+        "3: teach only what has the last word on the scores, on whole pictures (all with --start)",
     )
     parser.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
     parser.set_defaults(handler=run)
@@ -115,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
     """Train and say where the weights are."""
     from models import SegmenterError
 
-    if any(v is not None and v <= 0 for v in (options.minutes, options.epochs)) or options.batch < 1:
+    if any(v is not None and v <= 0 for v in (options.minutes, options.epochs, options.batch)):
         return wrong_usage("--minutes, --epochs and --batch must be larger than zero.")
     if options.processes is not None and options.processes < 0:
         return wrong_usage("--processes must not be negative.")
@@ -123,6 +124,8 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage("--crop must be a multiple of 32, at least 64.")
     if options.stage != 1 and (options.model != "seednet" or not options.start):
         return wrong_usage(f"--stage {options.stage} needs --model seednet and trained weights as --start.")
+    if options.stage == 3 and (options.batch or options.crop or options.cutouts or options.cut_from):
+        return wrong_usage("--stage 3 takes one whole picture a step, without --batch, --crop and cut-outs.")
     try:
         datasets = load_mixture(options)
         model = build_model(options, datasets)
@@ -182,7 +185,8 @@ def build_request(
 
     drawn = tuple(d for d in datasets if d.weight > 0)
     pictures = sum(len(d.pictures) for d in drawn)
-    steps = max(1, round(options.epochs * pictures / options.batch)) if options.epochs else None
+    batch = 1 if model.crops.whole else options.batch or 6
+    steps = max(1, round(options.epochs * pictures / batch)) if options.epochs else None
     minutes = options.minutes if steps is None else None
     cutouts = CutoutLibrary.from_folder(options.cutouts) if options.cutouts else CutoutLibrary()
     cutouts = cutouts.with_objects_of(choose_datasets(datasets, options.cut_from))
@@ -193,7 +197,7 @@ def build_request(
         weights_name=f"{options.model}.safetensors",
         minutes=15.0 if steps is None and minutes is None else minutes,
         steps=steps,
-        batch_size=options.batch,
+        batch_size=batch,
         crops=replace(model.crops, size=options.crop) if options.crop else model.crops,
         cutouts=cutouts,
         rate=options.rate,

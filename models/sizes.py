@@ -82,7 +82,7 @@ def read_backbone(shapes: Shapes) -> dict[str, Any]:
 def read_seednet(shapes: Shapes) -> Sizes:
     embedding = shapes.dimension("embedding.weight", 0)
     refined = shapes.count("refiner.detail.{}.weight") > 0
-    cuts = "level_scorer.cuts.cut.weight"
+    cuts, calibrator = "level_scorer.cuts.cut.weight", "level_scorer.calibrator.cut.weight"
     return {
         "backbone": read_backbone(shapes.below("backbone."))["backbone"],
         "width": shapes.dimension("top_down.lateral.0.weight", 0),
@@ -94,6 +94,7 @@ def read_seednet(shapes: Shapes) -> Sizes:
         "refiner": shapes.dimension("refiner.stem.weight", 0) if refined else 0,
         "cut_scorer": shapes.dimension(cuts, 0) if cuts in shapes else 0,
         "click_depth": "level_scorer.cuts.depth.weight" in shapes,
+        "calibrator": shapes.dimension(calibrator, 0) if calibrator in shapes else 0,
         "ranges": "ranges.left0" in shapes,
     }, None
 

@@ -2,11 +2,12 @@
 
 The MaskIoU head of Mask Scoring R-CNN (Huang et al., arXiv 1903.00241) sees the mask beside the features;
 here the mask pools the features, inside and in a ring around it, which costs one matrix product for all
-seeds. Two parts:
+seeds. Three parts:
 
     LevelScorer     looks at the levels, predicts the IoU of each at every threshold
     CutScorer       looks at every level cut at every threshold as the mask it would be: whether what a lower
                     threshold would add belongs to the object is seen from what that is; corrects the above
+    CutCalibrator   knows little about each cut, but all of them; corrects both (cut_calibrator.py)
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.architectures.cut_calibrator import CutCalibrator
 from models.layers.depth import seed_depths
 
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's own threshold lies
@@ -33,9 +35,11 @@ class LevelScores:
 
     Attributes:
         ious: (S, K, T) predicted IoU in (0, 1) of each level cut at each of THRESHOLDS.
+        facts: (S, K, T, F), what the calibrator went by; None without one.
     """
 
     ious: Tensor
+    facts: Tensor | None = None
 
     @property
     def iou(self) -> Tensor:
@@ -92,6 +96,7 @@ class LevelScorer(nn.Module):
         context: size of what the refiner says about each mask; 0 without one.
         cuts: width of the cut scorer; 0 leaves it out.
         click_depth: whether that sees how deep inside each cut the seed lies.
+        calibrator: width of the calibrator, which goes by what the cut scorer tells; 0 leaves it out.
     """
 
     STATISTICS = 9
@@ -107,6 +112,7 @@ class LevelScorer(nn.Module):
         context: int,
         cuts: int,
         click_depth: bool = False,
+        calibrator: int = 0,
     ) -> None:
         super().__init__()
         self.levels = levels
@@ -121,6 +127,16 @@ class LevelScorer(nn.Module):
         self.cuts = (
             CutScorer(channels=channels, kinds=kinds, level=hidden, width=cuts, click_depth=click_depth)
             if cuts
+            else None
+        )
+        self.calibrator = (
+            CutCalibrator(
+                shape_facts=self.cuts.shape_facts,
+                levels=levels,
+                thresholds=len(THRESHOLDS),
+                width=calibrator,
+            )
+            if self.cuts is not None and calibrator
             else None
         )
 
@@ -165,9 +181,14 @@ class LevelScorer(nn.Module):
         all_levels = [own, *(o.expand_as(own) for o in others)]
         together = F.relu(self.together(torch.cat(all_levels, dim=2)))
         scores = self.ious(together)
-        if self.cuts is not None:
-            scores = scores + self.cuts(logits, together, seeds, surroundings)
-        return LevelScores(scores.sigmoid())
+        if self.cuts is None:
+            return LevelScores(scores.sigmoid())
+        correction, shapes = self.cuts(logits, together, seeds, surroundings)
+        scores = scores + correction
+        if self.calibrator is None:
+            return LevelScores(scores.sigmoid())
+        facts = torch.cat([scores[..., None], shapes], dim=3)
+        return LevelScores(self.calibrator(facts).sigmoid(), facts)
 
     @staticmethod
     def _statistics(logits: Tensor, probability: Tensor, bias: Tensor) -> Tensor:
@@ -231,14 +252,28 @@ class CutScorer(nn.Module):
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
-    def forward(self, logits: Tensor, levels: Tensor, seeds: Tensor, surroundings: Surroundings) -> Tensor:
-        """(S, K, T) of (S, K, h, w) logits, what is known of each level, (S, K, level), and the seeds' cells
-        (S, 2)."""
+    @property
+    def shape_facts(self) -> int:
+        """How many facts of each cut's shape there are, with the seed's depth if that is looked at."""
+        return self.STATISTICS + (2 if self.depth is not None else 0)
+
+    def forward(
+        self, logits: Tensor, levels: Tensor, seeds: Tensor, surroundings: Surroundings
+    ) -> tuple[Tensor, Tensor]:
+        """Corrections (S, K, T), and what is known of the cuts' shapes, (S, K, T, shape_facts).
+
+        Args:
+            logits: (S, K, h, w).
+            levels: (S, K, level), what is known of each level.
+            seeds: (S, 2), x and y in cells.
+        """
         cuts = logits[:, :, None] > logits.new_tensor(THRESHOLDS)[:, None, None]
         quarters = quarters_of(cuts)
-        seen = self.cut(self._described(quarters, surroundings))
+        described = self._described(quarters, surroundings)
+        seen, shapes = self.cut(described), described[..., -self.STATISTICS :]
         if self.depth is not None:
-            seen = seen + self.depth(_depth_of(seeds, cuts, quarters))
+            depth = _depth_of(seeds, cuts, quarters)
+            seen, shapes = seen + self.depth(depth), torch.cat([depth, shapes], dim=3)
         own = F.relu(seen + self.level(levels)[:, :, None] + self.threshold)
         own = F.relu(self.own(own))
         others = (
@@ -248,7 +283,7 @@ class CutScorer(nn.Module):
         )
         together = torch.cat([own, *(o.expand_as(own) for o in others)], dim=3)
         correction: Tensor = self.correction(F.relu(self.together(together)))
-        return correction[..., 0]
+        return correction[..., 0], shapes
 
     def _described(self, quarters: Tensor, surroundings: Surroundings) -> Tensor:
         """(S, K, T, inputs) of (S, K, T, h/2, w/2) uint8, how many of each four cells lie inside."""

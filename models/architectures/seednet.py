@@ -54,6 +54,7 @@ class SeedNetConfig:
         refiner: channels of the mask refiner; 0 leaves it out.
         cut_scorer: width of the scorer's look at every threshold; 0 leaves it out.
         click_depth: whether that look also tells how deep inside the mask the seed lies.
+        calibrator: width of what has the last word on the scores; 0 leaves it out.
         mirror: longer side of the mirror image that is asked as well, as a share of `long_side`.
         ranges: whether the weights tell how large the backbone's activations get.
     """
@@ -69,6 +70,7 @@ class SeedNetConfig:
     refiner: int = 0
     cut_scorer: int = 0
     click_depth: bool = False
+    calibrator: int = 0
     mirror: float = 0.5
     ranges: bool = True
 
@@ -168,6 +170,7 @@ class SeedNet(nn.Module):
             context=3 * self.config.refiner,
             cuts=self.config.cut_scorer,
             click_depth=self.config.click_depth,
+            calibrator=self.config.calibrator,
         )
         self.refiner = (
             MaskRefiner(
@@ -233,10 +236,18 @@ class SeedNet(nn.Module):
         """This network, or if it lacks a refiner, a cut scorer or its look at the seed's depth a copy with
         fresh ones of these sizes."""
         own = self.config
-        config = replace(
-            own, refiner=own.refiner or refiner, cut_scorer=own.cut_scorer or cut_scorer, click_depth=True
+        return self._grown(
+            replace(
+                own, refiner=own.refiner or refiner, cut_scorer=own.cut_scorer or cut_scorer, click_depth=True
+            )
         )
-        if config == own:
+
+    def with_calibrator(self, width: int) -> SeedNet:
+        """This network, or if it lacks a calibrator a copy with a fresh one."""
+        return self._grown(replace(self.config, calibrator=self.config.calibrator or width))
+
+    def _grown(self, config: SeedNetConfig) -> SeedNet:
+        if config == self.config:
             return self
         grown = SeedNet(config, pretrained_backbone=False)
         grown.load_state_dict(self.state_dict(), strict=False)
@@ -254,6 +265,12 @@ class SeedNet(nn.Module):
         for part in (self.appearance, self.level_scorer, self.refiner):
             if part is not None:
                 part.requires_grad_(True)
+
+    def freeze_scores(self) -> None:
+        """Let only the calibrator learn."""
+        self.requires_grad_(False)
+        if self.level_scorer.calibrator is not None:
+            self.level_scorer.calibrator.requires_grad_(True)
 
     def query(self, view: SeedView, points: Tensor) -> SeedQuery:
         """Of equally many seeds of each picture of `view`, picture by picture; points (S, 2) are x, y as

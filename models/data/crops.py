@@ -24,6 +24,7 @@ N = TypeVar("N", np.uint8, np.float32)
 
 CUTOUT_SIZES = (0.15, 0.85)  # longer side of a pasted cut-out, as a share of the crop's
 REPEAT_PROBABILITY = 0.3  # of a cut-out: it is pasted three times, side by side
+SIDE_STEP = 32  # pixels
 VISIBLE_SHARE = 0.1  # an object with less of itself in the crop than this is left out of the targets
 
 
@@ -39,6 +40,8 @@ class CropSettings:
         cutout_category: category index of pasted objects that do not bring their own.
         max_objects: at most so many objects per crop, drawn at random.
         quarter_turn_probability: share of crops that are turned by 90, 180 or 270 degrees.
+        whole: instead of a square of `size`, the whole picture in sides that are multiples of 32 pixels. Such
+            crops differ in size, and nothing is pasted into them.
     """
 
     size: int = 384
@@ -49,6 +52,7 @@ class CropSettings:
     max_objects: int = 40
     jitter: ColorJitter = field(default_factory=ColorJitter)
     quarter_turn_probability: float = 0.0
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -87,7 +91,7 @@ def draw_crop(
     *,
     cutouts: CutoutLibrary | None = None,
 ) -> tuple[Tensor, CropTarget]:
-    """Draw one (3, size, size) uint8 crop around a random object, and its targets.
+    """Draw one (3, size, size) uint8 crop around a random object, or a whole picture, and its targets.
 
     A data set is drawn by weight, a picture uniformly, an object with a preference for rare large ones.
     """
@@ -99,7 +103,8 @@ def draw_crop(
         canvas.image = np.ascontiguousarray(canvas.image[:, ::-1])
         canvas.masks = [m[:, ::-1] for m in canvas.masks]
     canvas.image = jitter_colors(canvas.image, settings.jitter, rng)
-    if cutouts is not None and not cutouts.is_empty and rng.random() < settings.cutout_probability:
+    pastes = cutouts is not None and not cutouts.is_empty and not settings.whole
+    if cutouts is not None and pastes and rng.random() < settings.cutout_probability:
         for _ in range(int(rng.integers(1, 4))):
             _paste_cutout(canvas, cutouts, settings, rng)
     if rng.random() < settings.quarter_turn_probability:
@@ -112,27 +117,44 @@ def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Gener
     scale = float(np.exp(rng.uniform(low, high))) / max(picture.height, picture.width)
     stretch = float(np.exp(rng.uniform(-0.1, 0.1)))
     scale_x, scale_y = scale * stretch, scale / stretch
-    focus = draw_object(picture.objects, rng).mask
-    span_x, span_y = settings.size / scale_x, settings.size / scale_y
-    left = _place(focus.x0, focus.x1, span_x, picture.width, rng)
-    top = _place(focus.y0, focus.y1, span_y, picture.height, rng)
-    box = (round(left), round(top), round(left + span_x), round(top + span_y))
-    image = _resize(pixel_window(picture.pixels(), box), settings.size)
+    if settings.whole:
+        box = (0, 0, picture.width, picture.height)
+        rows, columns = _in_steps(picture.height * scale_y), _in_steps(picture.width * scale_x)
+    else:
+        box = _square(picture, settings.size / scale_x, settings.size / scale_y, rng)
+        rows = columns = settings.size
+    image = _resize(pixel_window(picture.pixels(), box), rows, columns)
     # Nobody has told the members of a crowd apart, so nothing beside the objects is known there.
     exhaustive = picture.exhaustive and not any(c.mask.window(box).any() for c in picture.crowds)
     canvas = _Canvas(image, exhaustive, [], [], [], [])
-    side = settings.size // settings.mask_stride
+    rows, columns = rows // settings.mask_stride, columns // settings.mask_stride
     for item in picture.objects:
         window = item.mask.window(box)
         visible = np.count_nonzero(window)
         if visible < VISIBLE_SHARE * item.mask.area:
             continue
         # Resized as bytes: many times quicker than floats, and as exact as coverages have to be.
-        canvas.masks.append(_resize(window.view(np.uint8) * np.uint8(255), side) * np.float32(1.0 / 255.0))
+        coverage = _resize(window.view(np.uint8) * np.uint8(255), rows, columns)
+        canvas.masks.append(coverage * np.float32(1.0 / 255.0))
         canvas.categories.append(item.category)
         canvas.whole.append(visible == item.mask.area)
         canvas.has_mask.append(item.has_mask)
     return canvas
+
+
+def _in_steps(side: float) -> int:
+    """The nearest multiple of what the network's strides want, at least one."""
+    return SIDE_STEP * max(1, round(side / SIDE_STEP))
+
+
+def _square(
+    picture: AnnotatedPicture, span_x: float, span_y: float, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """A window that becomes the square crop: x0, y0, x1, y1, perhaps beyond the picture."""
+    focus = draw_object(picture.objects, rng).mask
+    left = _place(focus.x0, focus.x1, span_x, picture.width, rng)
+    top = _place(focus.y0, focus.y1, span_y, picture.height, rng)
+    return round(left), round(top), round(left + span_x), round(top + span_y)
 
 
 def _place(start: int, end: int, span: float, limit: int, rng: np.random.Generator) -> float:
@@ -145,10 +167,10 @@ def _place(start: int, end: int, span: float, limit: int, rng: np.random.Generat
     return float(np.clip(begin, 0.0, limit - span))
 
 
-def _resize(array: NDArray[N], side: int) -> NDArray[N]:
-    shrinks = array.shape[0] > side or array.shape[1] > side
+def _resize(array: NDArray[N], rows: int, columns: int) -> NDArray[N]:
+    shrinks = array.shape[0] > rows or array.shape[1] > columns
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = cv2.resize(np.ascontiguousarray(array), (side, side), interpolation=interpolation)
+    resized = cv2.resize(np.ascontiguousarray(array), (columns, rows), interpolation=interpolation)
     return np.asarray(resized, array.dtype)
 
 
@@ -188,8 +210,8 @@ def _finish(canvas: _Canvas, settings: CropSettings, rng: np.random.Generator) -
     if len(keep) > settings.max_objects:
         keep = sorted(int(i) for i in rng.choice(keep, settings.max_objects, replace=False))
         exhaustive = False
-    side = settings.size // settings.mask_stride
-    masks = np.stack([canvas.masks[i] for i in keep]) if keep else np.zeros((0, side, side), np.float32)
+    rows, columns = (side // settings.mask_stride for side in canvas.image.shape[:2])
+    masks = np.stack([canvas.masks[i] for i in keep]) if keep else np.zeros((0, rows, columns), np.float32)
     target = CropTarget(
         masks=torch.from_numpy(np.ascontiguousarray(masks, dtype=np.float32)),
         categories=torch.tensor([canvas.categories[i] for i in keep], dtype=torch.int64),

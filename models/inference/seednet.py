@@ -31,6 +31,7 @@ from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer, most_beli
 from models.inference.settings import change_sizes
 from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
+from models.losses.calibration import CalibrationLoss
 from models.losses.imitation import ImitationLoss
 from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
 from models.precision import inference_precision
@@ -57,6 +58,7 @@ SECOND_LOOK = SeedLossSettings(central=0.3, deepest=0.35, choice=1.0, expected=0
 OF_BACKBONE = ("backbone.", "ranges.")  # how names of weights begin that mean nothing without it
 REFINER_CHANNELS = 32
 CUT_SCORER_WIDTH = 128
+CALIBRATOR_WIDTH = 64
 
 ShouldStop = Callable[[], bool] | None
 
@@ -327,8 +329,9 @@ def trainable_seednet(
     """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header.
 
     Stage 2 teaches what judges finished masks, the refiner and the level scorer, on crops as large as the
-    pictures are encoded; it adds the parts of these that are missing. Stage 0 gives the network of `start`
-    another backbone: that learns to imitate the old one, everything behind it stays.
+    pictures are encoded; it adds the parts of these that are missing. Stage 3 teaches what has the last word
+    on the scores, on whole pictures. Stage 0 gives the network of `start` another backbone: that learns to
+    imitate the old one, everything behind it stays.
 
     Args:
         sizes: fields of SeedNetConfig, by name and as text. What `start` has in another size begins fresh;
@@ -350,6 +353,8 @@ def trainable_seednet(
     if not SMALLEST_MIRROR <= config.mirror * config.long_side <= config.long_side:
         least = SMALLEST_MIRROR / config.long_side
         raise SegmenterError(f'"mirror" must lie between {least:.2f} and 1, not be {config.mirror}.')
+    if config.calibrator and not config.cut_scorer:
+        raise SegmenterError('"calibrator" needs a "cut_scorer", which stage 2 adds.')
     begins_anew = own is None or own.backbone != config.backbone
     network = SeedNet(config, pretrained_backbone=pretrained_backbone and begins_anew)
     if start and own == config:
@@ -373,6 +378,13 @@ def trainable_seednet(
         network.freeze_masks()
         crops = _crops(config.long_side, 0.83, (0.73, 1.17))
         loss = SecondLookLoss(SECOND_LOOK)
+    if stage == 3:
+        if not network.config.cut_scorer:
+            raise SegmenterError("stage 3 needs weights to start from that stage 2 has finished.")
+        network = network.with_calibrator(CALIBRATOR_WIDTH)
+        network.freeze_scores()
+        crops = replace(_crops(config.long_side, 1.0, (0.9, 1.1)), whole=True)
+        loss = CalibrationLoss()
     info = WeightsInfo("seednet", "seednet-1", asdict(network.config), facts={"categories": list(categories)})
     return TrainableModel(network, loss, info, crops)
 

@@ -119,10 +119,7 @@ class SeedLoss:
     ) -> dict[str, Tensor]:
         """Terms, each a scalar; "loss" is their weighted sum. "iou" and "corrected" (the same after further
         clicks) are measurements."""
-        device = next(network.parameters()).device
-        if not isinstance(batch, SeedBatch):
-            batch = self.prepare(batch, generator)
-        batch, generator = batch.to(device), _on_device(generator, device)
+        batch, generator = self._begun(network, batch, generator)
         asked = self._ask(network, batch)
         answer = asked.judged(batch.clicks())
         means = self._first_look(asked, answer).means(batch)
@@ -132,6 +129,15 @@ class SeedLoss:
                 means[name] = means[name] + self.settings.corrected * again[name]
             means["corrected"] = again["iou"]
         return self._summed(means, asked)
+
+    def _begun(
+        self, network: SeedNet, batch: Batch | SeedBatch, generator: torch.Generator
+    ) -> tuple[SeedBatch, torch.Generator]:
+        """The batch with its seeds, and the generator, where the network is."""
+        device = next(network.parameters()).device
+        if not isinstance(batch, SeedBatch):
+            batch = self.prepare(batch, generator)
+        return batch.to(device), _on_device(generator, device)
 
     def _ask(self, network: SeedNet, batch: SeedBatch) -> _Asked:
         features = network.features(batch.images)
@@ -160,15 +166,22 @@ class SeedLoss:
 
     def _after_corrections(self, asked: _Asked, answer: SeedMasks, generator: torch.Generator) -> _Terms:
         """The terms of some seeds of each crop, answered once more with clicks where the mask is wrong."""
-        settings, batch = self.settings, asked.batch
-        taken = _some_of_each(batch, settings.corrected, generator)
+        mended, own = self._mended(asked, answer, generator)
+        cost = _cost(mended.logits, own)
+        region = cost.amin(dim=1) + self.settings.all_corrected * cost.mean(dim=1)
+        return _Terms(region + self._expected(cost, mended.scores), *self._scorer_terms(mended, own))
+
+    def _mended(
+        self, asked: _Asked, answer: SeedMasks, generator: torch.Generator
+    ) -> tuple[SeedMasks, Tensor]:
+        """Some seeds of each crop, answered once more with clicks where the mask is wrong, and their objects'
+        masks."""
+        batch = asked.batch
+        taken = _some_of_each(batch, self.settings.corrected, generator)
         own = batch.mask_of(batch.owner[taken])
         wrong = chosen_masks(answer)[taken]
-        more = draw_corrections(wrong, own[:, 0] >= 0.5, settings.corrections, generator)
-        mended = asked.judged_again(taken, torch.cat([batch.clicks()[taken], more], dim=1))
-        cost = _cost(mended.logits, own)
-        region = cost.amin(dim=1) + settings.all_corrected * cost.mean(dim=1)
-        return _Terms(region + self._expected(cost, mended.scores), *self._scorer_terms(mended, own))
+        more = draw_corrections(wrong, own[:, 0] >= 0.5, self.settings.corrections, generator)
+        return asked.judged_again(taken, torch.cat([batch.clicks()[taken], more], dim=1)), own
 
     def _region(self, cost: Tensor, logits: Tensor, batch: SeedBatch) -> Tensor:
         """(S,): the best level learns the seed's object, a second one the next object around it.
@@ -188,13 +201,8 @@ class SeedLoss:
 
     def _scorer_terms(self, answer: SeedMasks, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Each (S,): squared error of the predicted IoUs, IoU lost by the choice they imply, its IoU."""
-        truth = threshold_ious(answer.logits, own, THRESHOLDS).flatten(1)
-        predicted = answer.scores.ious.flatten(1)
-        score = (predicted - truth).square().mean(dim=1)
-        chosen = (predicted * self.settings.choice_sharpness).softmax(dim=1)
-        choice = truth.amax(dim=1) - (chosen * truth).sum(dim=1)
-        measured = truth.gather(1, predicted.argmax(dim=1, keepdim=True)).squeeze(1)
-        return score, choice, measured
+        truth = threshold_ious(answer.logits, own, THRESHOLDS)
+        return choice_terms(answer.scores.ious, truth, self.settings.choice_sharpness)
 
 
 class SecondLookLoss(SeedLoss):
@@ -215,6 +223,21 @@ class SecondLookLoss(SeedLoss):
     def _summed(self, means: dict[str, Tensor], asked: _Asked) -> dict[str, Tensor]:
         loss = means["region"] + self.settings.score * means["score"] + self.settings.choice * means["choice"]
         return {"loss": loss, **{name: term.detach() for name, term in means.items()}}
+
+
+def choice_terms(predicted: Tensor, truth: Tensor, sharpness: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Each (S,): squared error of predicted IoUs, IoU lost by the choice they imply, the IoU of the best.
+
+    Args:
+        predicted, truth: (S, K, T).
+        sharpness: inverse temperature of the choice.
+    """
+    predicted, truth = predicted.flatten(1), truth.flatten(1)
+    score = (predicted - truth).square().mean(dim=1)
+    chosen = (predicted * sharpness).softmax(dim=1)
+    choice = truth.amax(dim=1) - (chosen * truth).sum(dim=1)
+    measured = truth.gather(1, predicted.argmax(dim=1, keepdim=True)).squeeze(1)
+    return score, choice, measured
 
 
 def mirror_images(images: Tensor, scale: float) -> Tensor:

@@ -71,6 +71,8 @@ class TrainingRequest:
             raise ValueError("a training needs a budget: minutes, steps or both")
         if not any(d.pictures for d in self.datasets):
             raise ValueError("a training needs at least one annotated picture")
+        if self.crops.whole and self.batch_size != 1:
+            raise ValueError("whole pictures differ in size, so a step takes one of them")
 
 
 def _freeze_normalization(network: nn.Module) -> None:

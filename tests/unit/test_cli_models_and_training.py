@@ -129,6 +129,31 @@ def test_the_second_stage_adds_a_refiner_and_leaves_the_masks(trained, tmp_path)
     assert {"refiner", "embedding", "level_scorer"} <= changed
 
 
+def test_the_third_stage_has_the_last_word_on_the_scores(trained, tmp_path, capsys):
+    from models.weights import read_weights
+
+    data, weights = trained
+    second, third = tmp_path / "second", tmp_path / "third"
+    arguments = ["train", str(data), "--epochs", "0.5"]
+    of_second = ["--stage", "2", "--batch", "1", "-o", str(second)]
+    assert main([*arguments, "--start", str(weights), *of_second]) == 0
+    start, of_third = ["--start", str(second / "seednet.safetensors")], ["--stage", "3", "-o", str(third)]
+    assert main([*arguments, *start, *of_third]) == 0
+    _, before = read_weights(second / "seednet.safetensors")
+    info, after = read_weights(third / "seednet.safetensors")
+    changed = {k for k in after if k not in before or not before[k].equal(after[k])}
+    assert changed
+    assert all(k.startswith("level_scorer.calibrator.") for k in changed)
+    assert info.config["calibrator"] > 0
+    assert info.facts["batch_size"] == 1
+    capsys.readouterr()
+    for given in (["--batch", "2"], ["--crop", "64"], ["--cutouts", str(data)], ["--cut-from", "x"]):
+        assert main([*arguments, *start, *of_third, *given]) == 2
+        assert "one whole picture a step" in capsys.readouterr().err
+    assert main([*arguments, "--start", str(weights), *of_third]) == 1
+    assert "that stage 2 has finished" in capsys.readouterr().err
+
+
 def test_a_new_backbone_learns_from_the_old_one(trained, tmp_path, capsys):
     from models.architectures.seednet import SeedNet, SeedNetConfig
     from models.weights import WeightsInfo, read_weights, save_weights

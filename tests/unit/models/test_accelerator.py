@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.architectures.seednet import SeedNet, SeedNetConfig
 from models.data.sample import collate
+from models.losses.calibration import CalibrationLoss
 from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
 from models.registry import choose_device
 from tests.unit.models.small_networks import SMALL, shake, small_network
@@ -87,3 +88,15 @@ def test_seednet_learns_there_what_it_learns_on_the_processor(kind):
     again = kind()(network, batch, torch.Generator())
     assert torch.isfinite(again["loss"])
     assert float(again["corrected"]) > 0
+
+
+def test_seednet_s_calibrator_learns_there_too():
+    torch.manual_seed(0)
+    config = replace(SMALL_SEEDNET, calibrator=8)
+    network = SeedNet(config, pretrained_backbone=False).eval().to(DEVICE)
+    loss = CalibrationLoss()
+    terms = loss(network, collate(crops(4)), torch.Generator().manual_seed(0))
+    terms["loss"].backward()
+    assert network.level_scorer.calibrator.correction.weight.grad.any()
+    facts, truth = loss.memory.draw(3, torch.Generator(DEVICE).manual_seed(0))
+    assert facts.device.type == truth.device.type == DEVICE.type

@@ -99,9 +99,9 @@ def test_sizes_and_variants_are_read_out_of_the_shapes(name, changes):
 
 
 @pytest.mark.parametrize("backbone", ["efficientnet-lite0", "efficientnet-lite2"])
-@pytest.mark.parametrize(("refiner", "cut_scorer"), [(0, 0), (8, 0), (8, 24)])
-def test_seednet_s_backbone_and_parts_are_read_out_of_the_shapes(backbone, refiner, cut_scorer):
-    config = SeedNetConfig(backbone=backbone, width=16, refiner=refiner, cut_scorer=cut_scorer)
+@pytest.mark.parametrize("parts", [{}, {"refiner": 8}, {"refiner": 8, "cut_scorer": 24, "calibrator": 12}])
+def test_seednet_s_backbone_and_parts_are_read_out_of_the_shapes(backbone, parts):
+    config = SeedNetConfig(backbone=backbone, width=16, **parts)
     with torch.device("meta"):
         state = SeedNet(config, pretrained_backbone=False).state_dict()
     found = recognize(state, source="a file")

@@ -70,6 +70,26 @@ def test_crops_show_the_objects_where_their_masks_are(tmp_path):
         assert np.median(saturation[covered < 0.05]) < 60
 
 
+def test_a_whole_picture_shows_all_its_objects_and_has_sides_in_steps(tmp_path):
+    datasets = load_dataset(write_coco_folder(tmp_path / "set", enlarged=2))  # 256 x 192
+    settings = CropSettings(long_side=(120, 300), mask_stride=4, jitter=STILL, whole=True)
+    rng = np.random.default_rng(0)
+    sizes = set()
+    for _ in range(12):
+        image, target = draw_crop(datasets, settings, rng)
+        rows, columns = image.shape[1:]
+        sizes.add((rows, columns))
+        assert rows % 32 == columns % 32 == 0
+        assert target.masks.shape == (3, rows // 4, columns // 4)
+        assert target.whole.all()
+        pixels = image.numpy()[:, 2::4, 2::4].astype(int)
+        saturation = pixels.max(axis=0) - pixels.min(axis=0)
+        for mask in target.masks.numpy():
+            assert np.median(saturation[mask > 0.95]) > 100
+        assert np.median(saturation[target.masks.amax(dim=0).numpy() < 0.05]) < 60
+    assert len(sizes) > 2
+
+
 def test_mask_stride_shrinks_only_the_masks(tmp_path):
     datasets = load_dataset(write_coco_folder(tmp_path / "set"))
     crops = [draw_crop(datasets, CropSettings(size=96), np.random.default_rng(i)) for i in range(3)]

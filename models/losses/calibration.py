@@ -1,0 +1,119 @@
+"""SeedNet's third stage: the calibrator learns, from whole pictures, and from each answer many times.
+
+Whether a click means a part or the whole is also a matter of how large things are in pictures, so a picture
+is asked as a whole. That takes half a second; but what the calibrator sees of an answer is a few numbers,
+which are remembered, so every step learns from many pictures.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.architectures.cut_calibrator import CutCalibrator
+from models.architectures.level_scorer import THRESHOLDS
+from models.architectures.seed_features import SeedMasks
+from models.architectures.seednet import SeedNet
+from models.data.sample import Batch
+from models.losses.region import threshold_ious
+from models.losses.seed_batch import SeedBatch
+from models.losses.seed_loss import SeedLoss, SeedLossSettings, choice_terms
+
+REMEMBERED = 60_000  # answers
+REPLAYED = 256  # of them, that a step learns from
+
+
+class AnswerMemory:
+    """What the calibrator went by in many answers, and what was true; the latest `size` answers are kept."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._added = 0
+        self._kept: tuple[Tensor, ...] = ()
+
+    def __len__(self) -> int:
+        return min(self._added, self.size)
+
+    def add(self, facts: Tensor, truth: Tensor) -> None:
+        """Remember facts (S, K, T, F) and IoUs (S, K, T) of a picture, which weighs as much as any other."""
+        new = (facts, truth, facts.new_full((len(facts),), 1.0 / max(1, len(facts))))
+        if not self._kept:
+            self._kept = tuple(part.new_zeros((self.size, *part.shape[1:])) for part in new)
+        places = torch.arange(self._added, self._added + len(facts), device=facts.device) % self.size
+        for kept, part in zip(self._kept, new, strict=True):
+            kept[places] = part
+        self._added += len(facts)
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Facts and IoUs of so many answers, some perhaps several times; something must be remembered."""
+        facts, truth, weight = self._kept
+        index = torch.multinomial(weight[: len(self)], count, replacement=True, generator=generator)
+        return facts[index], truth[index]
+
+
+class CalibrationLoss(SeedLoss):
+    """The third stage: only the calibrator learns, the more from what was answered before.
+
+    A third of the seeds is drawn where objects are thickest, a third near there, a third anywhere in them; a
+    third is answered once more with further clicks.
+
+    Args:
+        remembered, replayed: so many answers are kept, and drawn for a step.
+    """
+
+    def __init__(
+        self,
+        settings: SeedLossSettings | None = None,
+        *,
+        remembered: int = REMEMBERED,
+        replayed: int = REPLAYED,
+    ) -> None:
+        super().__init__(settings or SeedLossSettings(seeds=3, central=1 / 3, deepest=1 / 3, corrected=1 / 3))
+        self.memory = AnswerMemory(remembered)
+        self.replayed = replayed
+
+    def __call__(
+        self, network: SeedNet, batch: Batch | SeedBatch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Terms as of `SeedLoss`, of answers that are remembered, after those to the batch were added."""
+        batch, generator = self._begun(network, batch, generator)
+        calibrator = network.level_scorer.calibrator
+        if calibrator is None:
+            raise ValueError("a network without a calibrator has none to teach")
+        with torch.no_grad():
+            self._remember(network, batch, generator)
+        if not len(self.memory):  # nothing in the first pictures was large enough to click on
+            return {"loss": 0.0 * calibrator.correction.bias.sum()}
+        return self._terms(calibrator, *self.memory.draw(self.replayed, generator))
+
+    def _remember(self, network: SeedNet, batch: SeedBatch, generator: torch.Generator) -> None:
+        asked = self._ask(network, batch)
+        answer = asked.judged(batch.clicks())
+        seen = [(answer, batch.mask_of(batch.owner))]
+        if network.refiner is not None and self.settings.corrected > 0:
+            seen.append(self._mended(asked, answer, generator))
+        of_each = [_by_picture(batch, *_seen_of(*one)) for one in seen]
+        for index in torch.nonzero(batch.usable).flatten().tolist():
+            facts, truth = (torch.cat(parts) for parts in zip(*(one[index] for one in of_each), strict=True))
+            self.memory.add(facts, truth)
+
+    def _terms(self, calibrator: CutCalibrator, facts: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        predicted = calibrator(facts).sigmoid()
+        terms = choice_terms(predicted, truth, self.settings.choice_sharpness)
+        score, choice, iou = (term.mean() for term in terms)
+        loss = self.settings.score * score + self.settings.choice * choice
+        return {"loss": loss, "score": score.detach(), "choice": choice.detach(), "iou": iou.detach()}
+
+
+def _seen_of(answer: SeedMasks, own: Tensor) -> tuple[Tensor, Tensor]:
+    """What a calibrator went by, and the true IoUs."""
+    facts = answer.scores.facts
+    if facts is None:
+        raise ValueError("a network without a calibrator tells no facts")
+    return facts, threshold_ious(answer.logits, own, THRESHOLDS)
+
+
+def _by_picture(batch: SeedBatch, facts: Tensor, truth: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Of equally many seeds of each picture, picture by picture: those of each."""
+    count = len(batch.images)
+    return list(zip(facts.chunk(count), truth.chunk(count), strict=True))
