@@ -40,8 +40,8 @@ class CropSettings:
         cutout_category: category index of pasted objects that do not bring their own.
         max_objects: at most so many objects per crop, drawn at random.
         quarter_turn_probability: share of crops that are turned by 90, 180 or 270 degrees.
-        whole: instead of a square of `size`, the whole picture in sides that are multiples of 32 pixels. Such
-            crops differ in size, and nothing is pasted into them.
+        whole: instead of a square of `size`, the whole picture, not stretched beyond what makes its sides
+            multiples of 32 pixels. Such crops differ in size, and nothing is pasted into them.
     """
 
     size: int = 384
@@ -115,7 +115,7 @@ def draw_crop(
 def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Generator) -> _Canvas:
     low, high = np.log(settings.long_side)
     scale = float(np.exp(rng.uniform(low, high))) / max(picture.height, picture.width)
-    stretch = float(np.exp(rng.uniform(-0.1, 0.1)))
+    stretch = 1.0 if settings.whole else float(np.exp(rng.uniform(-0.1, 0.1)))
     scale_x, scale_y = scale * stretch, scale / stretch
     if settings.whole:
         box = (0, 0, picture.width, picture.height)

@@ -383,7 +383,9 @@ def trainable_seednet(
             raise SegmenterError("stage 3 needs weights to start from that stage 2 has finished.")
         network = network.with_calibrator(CALIBRATOR_WIDTH)
         network.freeze_scores()
-        crops = replace(_crops(config.long_side, 1.0, (0.9, 1.1)), whole=True)
+        crops = replace(
+            _crops(config.long_side, 1.0, (1.0, 1.0)), whole=True, jitter=ColorJitter().times(0.0)
+        )
         loss = CalibrationLoss()
     info = WeightsInfo("seednet", "seednet-1", asdict(network.config), facts={"categories": list(categories)})
     return TrainableModel(network, loss, info, crops)

@@ -21,6 +21,7 @@ from models.losses.seed_loss import SeedLoss, SeedLossSettings, choice_terms
 
 REMEMBERED = 60_000  # answers
 REPLAYED = 256  # of them, that a step learns from
+LEAST_SHARE = 0.001  # of the picture
 
 
 class AnswerMemory:
@@ -55,7 +56,8 @@ class CalibrationLoss(SeedLoss):
     """The third stage: only the calibrator learns, the more from what was answered before.
 
     A third of the seeds is drawn where objects are thickest, a third near there, a third anywhere in them; a
-    third is answered once more with further clicks.
+    third is answered once more with further clicks. Tiny things are not asked for: most that pictures show
+    are, and people click on others.
 
     Args:
         remembered, replayed: so many answers are kept, and drawn for a step.
