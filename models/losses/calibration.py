@@ -2,7 +2,8 @@
 
 Whether a click means a part or the whole is also a matter of how large things are in pictures, so a picture
 is asked as a whole. That takes half a second; but what the calibrator sees of an answer is a few numbers,
-which are remembered, so every step learns from many pictures.
+which are remembered. So pictures are asked first, and then every step learns from many of them: learning
+beside asking, from the few pictures that were asked so far, ends up worse.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from models.architectures.seednet import SeedNet
 from models.data.sample import Batch
 from models.losses.region import threshold_ious
 from models.losses.seed_batch import SeedBatch
-from models.losses.seed_loss import SeedLoss, SeedLossSettings, choice_terms
+from models.losses.seed_loss import SeedLoss, SeedLossSettings, choice_terms, on_device
+from models.precision import full_precision
 
 REMEMBERED = 60_000  # answers
 REPLAYED = 256  # of them, that a step learns from
-LEAST_SHARE = 0.001  # of the picture
+CALIBRATION = SeedLossSettings(seeds=3, central=1 / 3, deepest=1 / 3, least_share=0.001, corrected=1 / 3)
 
 
 class AnswerMemory:
@@ -53,7 +55,7 @@ class AnswerMemory:
 
 
 class CalibrationLoss(SeedLoss):
-    """The third stage: only the calibrator learns, the more from what was answered before.
+    """The third stage: only the calibrator learns, from answers that were gathered before.
 
     A third of the seeds is drawn where objects are thickest, a third near there, a third anywhere in them; a
     third is answered once more with further clicks. Tiny things are not asked for: most that pictures show
@@ -61,7 +63,13 @@ class CalibrationLoss(SeedLoss):
 
     Args:
         remembered, replayed: so many answers are kept, and drawn for a step.
+
+    Attributes:
+        gathering: as `GatheringLoss` tells. If nothing was gathered, as in a training that is resumed,
+            pictures are asked beside learning.
     """
+
+    gathering = 0.8
 
     def __init__(
         self,
@@ -70,25 +78,39 @@ class CalibrationLoss(SeedLoss):
         remembered: int = REMEMBERED,
         replayed: int = REPLAYED,
     ) -> None:
-        super().__init__(settings or SeedLossSettings(seeds=3, central=1 / 3, deepest=1 / 3, corrected=1 / 3))
+        super().__init__(settings or CALIBRATION)
         self.memory = AnswerMemory(remembered)
         self.replayed = replayed
+        self._gathered = False
 
     def __call__(
         self, network: SeedNet, batch: Batch | SeedBatch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Terms as of `SeedLoss`, of answers that are remembered, after those to the batch were added."""
-        batch, generator = self._begun(network, batch, generator)
-        calibrator = network.level_scorer.calibrator
-        if calibrator is None:
-            raise ValueError("a network without a calibrator has none to teach")
-        with torch.no_grad():
+        """Terms as of `SeedLoss`, of answers that are remembered."""
+        calibrator = _calibrator_of(network)
+        if not self._gathered:
             self._remember(network, batch, generator)
         if not len(self.memory):  # nothing in the first pictures was large enough to click on
             return {"loss": 0.0 * calibrator.correction.bias.sum()}
-        return self._terms(calibrator, *self.memory.draw(self.replayed, generator))
+        return self._terms(calibrator, generator)
 
-    def _remember(self, network: SeedNet, batch: SeedBatch, generator: torch.Generator) -> None:
+    @torch.no_grad()
+    def gather(
+        self, network: SeedNet, batch: Batch | SeedBatch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Remember what the batch is answered with, and the terms of as many answers."""
+        calibrator = _calibrator_of(network)
+        self._gathered = True
+        self._remember(network, batch, generator)
+        return self._terms(calibrator, generator) if len(self.memory) else {}
+
+    @torch.no_grad()
+    def _remember(self, network: SeedNet, batch: Batch | SeedBatch, generator: torch.Generator) -> None:
+        batch, generator = self._begun(network, batch, generator)
+        with full_precision(batch.images.device):
+            self._remember_answers(network, batch, generator)
+
+    def _remember_answers(self, network: SeedNet, batch: SeedBatch, generator: torch.Generator) -> None:
         asked = self._ask(network, batch)
         answer = asked.judged(batch.clicks())
         seen = [(answer, batch.mask_of(batch.owner))]
@@ -99,12 +121,23 @@ class CalibrationLoss(SeedLoss):
             facts, truth = (torch.cat(parts) for parts in zip(*(one[index] for one in of_each), strict=True))
             self.memory.add(facts, truth)
 
-    def _terms(self, calibrator: CutCalibrator, facts: Tensor, truth: Tensor) -> dict[str, Tensor]:
-        predicted = calibrator(facts).sigmoid()
+    def _terms(self, calibrator: CutCalibrator, generator: torch.Generator) -> dict[str, Tensor]:
+        """Of answers drawn from the memory; IoUs close to each other are compared, so in full precision."""
+        device = calibrator.correction.weight.device
+        facts, truth = self.memory.draw(self.replayed, on_device(generator, device))
+        with full_precision(device):
+            predicted = calibrator(facts).sigmoid()
         terms = choice_terms(predicted, truth, self.settings.choice_sharpness)
         score, choice, iou = (term.mean() for term in terms)
         loss = self.settings.score * score + self.settings.choice * choice
         return {"loss": loss, "score": score.detach(), "choice": choice.detach(), "iou": iou.detach()}
+
+
+def _calibrator_of(network: SeedNet) -> CutCalibrator:
+    calibrator = network.level_scorer.calibrator
+    if calibrator is None:
+        raise ValueError("a network without a calibrator has none to teach")
+    return calibrator
 
 
 def _seen_of(answer: SeedMasks, own: Tensor) -> tuple[Tensor, Tensor]:

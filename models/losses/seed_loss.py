@@ -145,7 +145,7 @@ class SeedLoss:
         device = next(network.parameters()).device
         if not isinstance(batch, SeedBatch):
             batch = self.prepare(batch, generator)
-        return batch.to(device), _on_device(generator, device)
+        return batch.to(device), on_device(generator, device)
 
     def _ask(self, network: SeedNet, batch: SeedBatch) -> _Asked:
         features = network.features(batch.images)
@@ -266,7 +266,7 @@ def chosen_masks(answer: SeedMasks) -> Tensor:
     return answer.logits[rows, level].detach() > cut[:, None, None]
 
 
-def _on_device(generator: torch.Generator, device: torch.device) -> torch.Generator:
+def on_device(generator: torch.Generator, device: torch.device) -> torch.Generator:
     """The generator, or on another device one that it begins."""
     if generator.device.type == device.type:
         return generator

@@ -23,7 +23,7 @@ from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.events import Finished, PhaseStarted, StepDone, TrainingEvent
 from models.training.prefetch import Prefetcher, ProcessPrefetcher
 from models.training.schedule import build_optimizer, learning_rate_factor, set_learning_rate
-from models.training.trainable import Loss, PreparingLoss, RangedNetwork
+from models.training.trainable import GatheringLoss, Loss, PreparingLoss, RangedNetwork
 from models.weights import WeightsInfo, save_weights
 
 CHECKPOINT_SECONDS = 120.0
@@ -213,6 +213,7 @@ def _loop(
     """Steps until the budget is spent; True if `should_stop` ended them."""
     sums: dict[str, Tensor] = {}
     counted = 0
+    learnt = 0 if isinstance(loss, GatheringLoss) else clock.step
     last_report = last_save = time.monotonic()
     with _batches(request, loss, clock.step, device) as batches:
         for batch in batches:
@@ -220,15 +221,15 @@ def _loop(
                 return True
             if clock.progress >= 1.0:
                 return False
-            set_learning_rate(optimizer, learning_rate_factor(clock.step, clock.progress))
-            with mixed_precision(device):
-                terms = loss(network, batch, generator)
-            optimizer.zero_grad(set_to_none=True)
-            terms["loss"].backward()  # type: ignore[no-untyped-call]
-            norm = nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
-            if torch.isfinite(norm):
-                optimizer.step()
-                average.update(network)
+            if isinstance(loss, GatheringLoss) and clock.progress < loss.gathering:
+                with mixed_precision(device):
+                    terms = loss.gather(network, batch, generator)
+            else:
+                set_learning_rate(optimizer, learning_rate_factor(learnt, _share_learnt(loss, clock)))
+                with mixed_precision(device):
+                    terms = loss(network, batch, generator)
+                _learn(network, terms["loss"], optimizer, average)
+                learnt += 1
             clock.step += 1
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value.detach()
@@ -249,6 +250,24 @@ def _loop(
                 )
                 last_save = time.monotonic()
     return False
+
+
+def _learn(
+    network: nn.Module, loss: Tensor, optimizer: torch.optim.Optimizer, average: WeightAverage
+) -> None:
+    """One step, unless its gradient is no number."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
+    if torch.isfinite(norm):
+        optimizer.step()
+        average.update(network)
+
+
+def _share_learnt(loss: Loss, clock: _Clock) -> float:
+    """Progress in [0, 1] since nothing is gathered any more."""
+    begin = loss.gathering if isinstance(loss, GatheringLoss) else 0.0
+    return max(0.0, clock.progress - begin) / (1.0 - begin)
 
 
 def _widen_ranges(network: RangedNetwork, request: TrainingRequest, device: torch.device) -> None:

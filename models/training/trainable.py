@@ -25,6 +25,20 @@ class PreparingLoss(Protocol):
 
 
 @runtime_checkable
+class GatheringLoss(Protocol):
+    """A loss that first gathers what it then teaches.
+
+    Attributes:
+        gathering: the share of a training's budget, from its begin, in which it does.
+    """
+
+    gathering: float
+
+    def gather(self, network: Any, batch: Any, generator: torch.Generator) -> dict[str, Tensor]:
+        """Take a batch in; named measurements."""
+
+
+@runtime_checkable
 class RangedNetwork(Protocol):
     """A network whose weights tell how large its activations get."""
 

@@ -137,7 +137,8 @@ def test_the_third_stage_has_the_last_word_on_the_scores(trained, tmp_path, caps
     arguments = ["train", str(data), "--epochs", "0.5"]
     of_second = ["--stage", "2", "--batch", "1", "-o", str(second)]
     assert main([*arguments, "--start", str(weights), *of_second]) == 0
-    start, of_third = ["--start", str(second / "seednet.safetensors")], ["--stage", "3", "-o", str(third)]
+    start = ["--start", str(second / "seednet.safetensors")]
+    arguments, of_third = ["train", str(data), "--epochs", "4"], ["--stage", "3", "-o", str(third)]
     assert main([*arguments, *start, *of_third]) == 0
     _, before = read_weights(second / "seednet.safetensors")
     info, after = read_weights(third / "seednet.safetensors")

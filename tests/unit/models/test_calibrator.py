@@ -157,6 +157,20 @@ def test_pictures_without_anything_to_click_on_teach_nothing(network, datasets):
         loss(SeedNet(replace(SMALL, calibrator=0), pretrained_backbone=False), seeds, torch.Generator())
 
 
+def test_what_was_gathered_is_taught_without_asking_any_more(network, datasets):
+    loss = CalibrationLoss()
+    generator = torch.Generator().manual_seed(0)
+    for seed in range(2):
+        terms = loss.gather(network, seeds_of(datasets, loss, seed), generator)
+        assert {"score", "choice", "iou"} <= set(terms)
+        assert not terms["loss"].requires_grad
+    known = len(loss.memory)
+    terms = loss(network, seeds_of(datasets, loss, 3), generator)
+    assert len(loss.memory) == known
+    terms["loss"].backward()
+    assert network.level_scorer.calibrator.correction.weight.grad.any()
+
+
 def test_it_learns_which_cuts_the_other_scorers_are_wrong_about(network, datasets):
     network.freeze_scores()
     loss = CalibrationLoss()
@@ -185,7 +199,7 @@ def test_the_third_stage_teaches_nothing_else(network, datasets, tmp_path):
         info=model.info,
         batch_size=1,
         crops=replace(model.crops, long_side=WHOLE.long_side),
-        steps=3,
+        steps=10,
     )
     _, tensors = read_weights(run_training(model.network, model.loss, request))
     learnt = {k for k, v in tensors.items() if k not in state or not torch.equal(v, state[k])}

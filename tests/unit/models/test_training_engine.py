@@ -1,6 +1,7 @@
 """Real trainings of a few steps: budget, stop, resume, the files they leave, fine-tuning."""
 
 from dataclasses import asdict, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -70,6 +71,34 @@ def test_training_changes_the_head_but_neither_frozen_blocks_nor_running_statist
     assert any(k.startswith("backbone._blocks.9.") for k in changed)
     assert not any(k.startswith(("backbone._conv_stem", "backbone._blocks.3.")) for k in changed)
     assert not any("running_" in k for k in changed)
+
+
+class Gatherer:
+    """Notes what the engine does with a loss that gathers for half of the budget."""
+
+    gathering = 0.5
+
+    def __init__(self, network):
+        self.parameter, self.calls = network.embedding.bias, []
+
+    def gather(self, _network, _batch, _generator):
+        self.calls.append(("gather", self.parameter.detach().clone()))
+        return {}
+
+    def __call__(self, _network, _batch, _generator):
+        self.calls.append(("teach", self.parameter.detach().clone()))
+        return {"loss": self.parameter.sum()}
+
+
+def test_what_a_loss_gathers_first_teaches_nothing_yet(datasets, network, tmp_path):
+    loss = Gatherer(network)
+    run_training(network, loss, request_for(datasets, tmp_path / "run", steps=8, rate=0.1))
+    assert [name for name, _ in loss.calls] == ["gather"] * 4 + ["teach"] * 4
+    values = [float(value.sum()) for _, value in loss.calls]
+    assert len(set(values[:5])) == 1
+    assert all(later < earlier for earlier, later in pairwise(values[4:]))
+    first, *_, last = np.abs(np.diff(values[4:]))
+    assert 0 < first < last  # the rate begins to rise where learning begins
 
 
 def test_a_stop_is_honoured_between_steps_and_keeps_what_was_learned(datasets, network, tmp_path):
