@@ -179,6 +179,8 @@ def run_training(
     stopped = _loop(
         network, loss, request, clock, optimizer, average, generator, device, should_stop, on_event
     )
+    if isinstance(loss, GatheringLoss):  # after a stop, too: what was gathered would be lost
+        _teach_gathered(network, loss, loss.steps, clock, optimizer, average, generator, on_event)
     on_event(PhaseStarted("saving"))
     save_checkpoint(
         request.output,
@@ -213,7 +215,7 @@ def _loop(
     """Steps until the budget is spent; True if `should_stop` ended them."""
     sums: dict[str, Tensor] = {}
     counted = 0
-    learnt = 0 if isinstance(loss, GatheringLoss) else clock.step
+    take = loss.gather if isinstance(loss, GatheringLoss) else loss
     last_report = last_save = time.monotonic()
     with _batches(request, loss, clock.step, device) as batches:
         for batch in batches:
@@ -221,15 +223,11 @@ def _loop(
                 return True
             if clock.progress >= 1.0:
                 return False
-            if isinstance(loss, GatheringLoss) and clock.progress < loss.gathering:
-                with mixed_precision(device):
-                    terms = loss.gather(network, batch, generator)
-            else:
-                set_learning_rate(optimizer, learning_rate_factor(learnt, _share_learnt(loss, clock)))
-                with mixed_precision(device):
-                    terms = loss(network, batch, generator)
+            with mixed_precision(device):
+                terms = take(network, batch, generator)
+            if take is loss:
+                set_learning_rate(optimizer, learning_rate_factor(clock.step, clock.progress))
                 _learn(network, terms["loss"], optimizer, average)
-                learnt += 1
             clock.step += 1
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value.detach()
@@ -264,10 +262,25 @@ def _learn(
         average.update(network)
 
 
-def _share_learnt(loss: Loss, clock: _Clock) -> float:
-    """Progress in [0, 1] since nothing is gathered any more."""
-    begin = loss.gathering if isinstance(loss, GatheringLoss) else 0.0
-    return max(0.0, clock.progress - begin) / (1.0 - begin)
+def _teach_gathered(
+    network: nn.Module,
+    loss: Loss,
+    steps: int,
+    clock: _Clock,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage,
+    generator: torch.Generator,
+    on_event: Callable[[TrainingEvent], None],
+) -> None:
+    """All steps of a gathering loss, at a rate that rises and falls over them."""
+    sums: dict[str, Tensor] = {}
+    for step in range(steps):
+        set_learning_rate(optimizer, learning_rate_factor(step, step / steps))
+        terms = loss(network, None, generator)
+        _learn(network, terms["loss"], optimizer, average)
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + value.detach() / steps
+    on_event(StepDone(clock.step, 1.0, 0.0, {name: float(value) for name, value in sums.items()}))
 
 
 def _widen_ranges(network: RangedNetwork, request: TrainingRequest, device: torch.device) -> None:

@@ -26,13 +26,13 @@ class PreparingLoss(Protocol):
 
 @runtime_checkable
 class GatheringLoss(Protocol):
-    """A loss that first gathers what it then teaches.
+    """A loss that gathers as long as the budget lasts and then teaches what it has; called with no batch.
 
     Attributes:
-        gathering: the share of a training's budget, from its begin, in which it does.
+        steps: that teach, after the budget; they should take seconds.
     """
 
-    gathering: float
+    steps: int
 
     def gather(self, network: Any, batch: Any, generator: torch.Generator) -> dict[str, Tensor]:
         """Take a batch in; named measurements."""

@@ -129,16 +129,18 @@ def test_the_second_stage_adds_a_refiner_and_leaves_the_masks(trained, tmp_path)
     assert {"refiner", "embedding", "level_scorer"} <= changed
 
 
-def test_the_third_stage_has_the_last_word_on_the_scores(trained, tmp_path, capsys):
+def test_the_third_stage_has_the_last_word_on_the_scores(trained, tmp_path, capsys, monkeypatch):
+    from models.losses.calibration import CalibrationLoss
     from models.weights import read_weights
 
+    monkeypatch.setattr(CalibrationLoss, "steps", 10)
     data, weights = trained
     second, third = tmp_path / "second", tmp_path / "third"
     arguments = ["train", str(data), "--epochs", "0.5"]
     of_second = ["--stage", "2", "--batch", "1", "-o", str(second)]
     assert main([*arguments, "--start", str(weights), *of_second]) == 0
     start = ["--start", str(second / "seednet.safetensors")]
-    arguments, of_third = ["train", str(data), "--epochs", "4"], ["--stage", "3", "-o", str(third)]
+    arguments, of_third = ["train", str(data), "--epochs", "1"], ["--stage", "3", "-o", str(third)]
     assert main([*arguments, *start, *of_third]) == 0
     _, before = read_weights(second / "seednet.safetensors")
     info, after = read_weights(third / "seednet.safetensors")

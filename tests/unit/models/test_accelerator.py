@@ -95,8 +95,8 @@ def test_seednet_s_calibrator_learns_there_too():
     config = replace(SMALL_SEEDNET, calibrator=8)
     network = SeedNet(config, pretrained_backbone=False).eval().to(DEVICE)
     loss = CalibrationLoss()
-    terms = loss(network, collate(crops(4)), torch.Generator().manual_seed(0))
-    terms["loss"].backward()
+    loss.gather(network, collate(crops(4)), torch.Generator().manual_seed(0))
+    loss(network, None, torch.Generator().manual_seed(0))["loss"].backward()
     assert network.level_scorer.calibrator.correction.weight.grad.any()
     facts, truth = loss.memory.draw(3, torch.Generator(DEVICE).manual_seed(0))
     assert facts.device.type == truth.device.type == DEVICE.type

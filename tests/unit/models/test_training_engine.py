@@ -74,31 +74,44 @@ def test_training_changes_the_head_but_neither_frozen_blocks_nor_running_statist
 
 
 class Gatherer:
-    """Notes what the engine does with a loss that gathers for half of the budget."""
+    """Notes what the engine does with a loss that gathers."""
 
-    gathering = 0.5
+    steps = 4
 
     def __init__(self, network):
         self.parameter, self.calls = network.embedding.bias, []
 
-    def gather(self, _network, _batch, _generator):
-        self.calls.append(("gather", self.parameter.detach().clone()))
+    def gather(self, _network, batch, _generator):
+        assert batch is not None
+        self.calls.append(("gather", float(self.parameter.detach().sum())))
         return {}
 
-    def __call__(self, _network, _batch, _generator):
-        self.calls.append(("teach", self.parameter.detach().clone()))
+    def __call__(self, _network, batch, _generator):
+        assert batch is None
+        self.calls.append(("teach", float(self.parameter.detach().sum())))
         return {"loss": self.parameter.sum()}
 
 
-def test_what_a_loss_gathers_first_teaches_nothing_yet(datasets, network, tmp_path):
+@pytest.mark.parametrize("stops_after", [None, 2])
+def test_what_a_loss_gathers_as_long_as_the_budget_lasts_is_taught_then(
+    datasets, network, tmp_path, stops_after
+):
     loss = Gatherer(network)
-    run_training(network, loss, request_for(datasets, tmp_path / "run", steps=8, rate=0.1))
-    assert [name for name, _ in loss.calls] == ["gather"] * 4 + ["teach"] * 4
-    values = [float(value.sum()) for _, value in loss.calls]
-    assert len(set(values[:5])) == 1
-    assert all(later < earlier for earlier, later in pairwise(values[4:]))
-    first, *_, last = np.abs(np.diff(values[4:]))
-    assert 0 < first < last  # the rate begins to rise where learning begins
+    request = request_for(datasets, tmp_path / "run", steps=5, rate=0.1)
+    events = []
+    run_training(
+        network,
+        loss,
+        request,
+        should_stop=lambda: len(loss.calls) == stops_after,
+        on_event=events.append,
+    )
+    asked = stops_after or 5
+    assert [name for name, _ in loss.calls] == ["gather"] * asked + ["teach"] * 4
+    assert events[-1].steps == asked
+    values = [value for _, value in loss.calls]
+    assert len(set(values[: asked + 1])) == 1
+    assert all(later < earlier for earlier, later in pairwise(values[asked:]))
 
 
 def test_a_stop_is_honoured_between_steps_and_keeps_what_was_learned(datasets, network, tmp_path):
