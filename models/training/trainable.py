@@ -29,7 +29,7 @@ class GatheringLoss(Protocol):
     """A loss that gathers as long as the budget lasts and then teaches what it has; called with no batch.
 
     Attributes:
-        steps: that teach, after the budget; they should take seconds.
+        steps: that teach, after the budget; they should not take long.
     """
 
     steps: int
