@@ -58,8 +58,8 @@ class CalibrationLoss(SeedLoss):
     """The third stage: only the calibrator learns, from answers that were gathered before.
 
     A third of the seeds is drawn where objects are thickest, a third near there, a third anywhere in them; a
-    third is answered once more with further clicks. Tiny things are not asked for: most that pictures show
-    are, and people click on others.
+    third is answered once more with further clicks. Tiny things are not asked for: there are many, and
+    people mostly click on others.
 
     Args:
         remembered, replayed: so many answers are kept, and drawn for a step.
