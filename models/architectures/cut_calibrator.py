@@ -19,6 +19,7 @@ class CutCalibrator(nn.Module):
     Args:
         shape_facts: how many there are of each cut besides its predicted IoU.
         levels, thresholds: K and T, each seed's cuts.
+        width: of its layers.
     """
 
     def __init__(self, *, shape_facts: int, levels: int, thresholds: int, width: int) -> None:

@@ -84,10 +84,12 @@ class CalibrationLoss(SeedLoss):
     def __call__(
         self, network: SeedNet, _batch: Batch | SeedBatch | None, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Terms as of `SeedLoss`, of answers that were gathered; no batch is needed."""
+        """Terms as of `SeedLoss`, of answers that were gathered; none without any. No batch is needed."""
         calibrator = _calibrator_of(network)
-        if not len(self.memory):  # no picture with anything that is large enough to click on
-            return {"loss": 0.0 * calibrator.correction.bias.sum()}
+        if not len(
+            self.memory
+        ):  # a budget that was spent before, or nothing that is large enough to click on
+            return {}
         device = calibrator.correction.weight.device
         facts, truth = self.memory.draw(self.replayed, on_device(generator, device))
         with full_precision(device):  # IoUs that are close to each other are compared

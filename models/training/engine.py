@@ -272,11 +272,13 @@ def _teach_gathered(
     generator: torch.Generator,
     on_event: Callable[[TrainingEvent], None],
 ) -> None:
-    """All steps of a gathering loss, at a rate that rises and falls over them."""
+    """All steps of a gathering loss, at a rate that rises and falls over them; none if it has nothing."""
     sums: dict[str, Tensor] = {}
     for step in range(steps):
         set_learning_rate(optimizer, learning_rate_factor(step, step / steps))
         terms = loss(network, None, generator)
+        if "loss" not in terms:  # steps without a gradient would go where the optimizer was heading
+            return
         _learn(network, terms["loss"], optimizer, average)
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + value.detach() / steps

@@ -26,7 +26,9 @@ class PreparingLoss(Protocol):
 
 @runtime_checkable
 class GatheringLoss(Protocol):
-    """A loss that gathers as long as the budget lasts and then teaches what it has; called with no batch.
+    """A loss that gathers as long as the budget lasts and then teaches what it has.
+
+    To teach it is called with None for a batch; without a "loss" among the terms there is nothing to teach.
 
     Attributes:
         steps: that teach, after the budget; they should not take long.

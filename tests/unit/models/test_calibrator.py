@@ -148,8 +148,7 @@ def test_pictures_without_anything_to_click_on_teach_nothing(network, datasets):
     empty = replace(seeds_of(datasets, loss), usable=torch.tensor([False]))
     loss.gather(network, empty, torch.Generator())
     assert len(loss.memory) == 0
-    loss(network, None, torch.Generator())["loss"].backward()
-    assert not any(p.grad is not None and p.grad.any() for p in network.parameters())
+    assert loss(network, None, torch.Generator()) == {}
     with pytest.raises(ValueError, match="without a calibrator"):
         loss(SeedNet(replace(SMALL, calibrator=0), pretrained_backbone=False), None, torch.Generator())
 
@@ -196,6 +195,13 @@ def test_the_third_stage_teaches_nothing_else(network, datasets, tmp_path):
     assert tensors["level_scorer.calibrator.correction.weight"].any()
     with pytest.raises(ValueError, match="takes one of them"):
         replace(request, batch_size=2)
+    # The same budget again has nothing left to ask, so nothing is taught.
+    again = trainable_seednet(
+        ("disc",), pretrained_backbone=False, start=(info, state), stage=3, sizes={"ranges": "false"}
+    )
+    _, after = read_weights(run_training(again.network, again.loss, request))
+    for name, value in tensors.items():
+        torch.testing.assert_close(after[name], value, rtol=0.0, atol=0.0)
 
 
 def test_the_third_stage_wants_what_the_second_has_finished(network):
