@@ -1,4 +1,5 @@
-"""Random crops for training: where to cut, how large, mirrored, recoloured, with pasted cut-outs."""
+"""Random crops for training: where to cut, how large, mirrored, recoloured, with pasted cut-outs; or whole
+pictures, one by one or four on a sheet."""
 
 from __future__ import annotations
 
@@ -25,7 +26,23 @@ N = TypeVar("N", np.uint8, np.float32)
 CUTOUT_SIZES = (0.15, 0.85)  # longer side of a pasted cut-out, as a share of the crop's
 REPEAT_PROBABILITY = 0.3  # of a cut-out: it is pasted three times, side by side
 SIDE_STEP = 32  # pixels
+SHEET_SHAPE = 0.75  # height of a sheet of four pictures, as a share of its width
+SHEET_GREY = 127
 VISIBLE_SHARE = 0.1  # an object with less of itself in the crop than this is left out of the targets
+
+
+@dataclass(frozen=True, slots=True)
+class WholePictures:
+    """Whole pictures instead of crops.
+
+    Attributes:
+        sheets: share of crops that show four pictures beside and below each other, each as large as fits
+            into its quarter: things look small there without being tiny in pictures of their own.
+        least_share: of its picture, that an object must cover to be among the targets.
+    """
+
+    sheets: float = 0.0
+    least_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +57,7 @@ class CropSettings:
         cutout_category: category index of pasted objects that do not bring their own.
         max_objects: at most so many objects per crop, drawn at random.
         quarter_turn_probability: share of crops that are turned by 90, 180 or 270 degrees.
-        whole: instead of a square of `size`, the whole picture, not stretched beyond what makes its sides
+        whole: instead of squares of `size`, whole pictures, not stretched beyond what makes their sides
             multiples of 32 pixels. Such crops differ in size, and nothing is pasted into them.
     """
 
@@ -52,7 +69,7 @@ class CropSettings:
     max_objects: int = 40
     jitter: ColorJitter = field(default_factory=ColorJitter)
     quarter_turn_probability: float = 0.0
-    whole: bool = False
+    whole: WholePictures | None = None
 
 
 @dataclass(slots=True)
@@ -70,6 +87,22 @@ class _Canvas:
         """Turn everything by so many quarters, counterclockwise."""
         self.image = np.rot90(self.image, quarters)
         self.masks = [np.rot90(m, quarters) for m in self.masks]
+
+    def draw(self, other: _Canvas, top: int, left: int, stride: int) -> None:
+        """Put a smaller canvas on it, at multiples of the masks' stride."""
+        rows, columns = other.image.shape[:2]
+        self.image[top : top + rows, left : left + columns] = other.image
+        size = [side // stride for side in self.image.shape[:2]]
+        for mask, category, whole, has_mask in zip(
+            other.masks, other.categories, other.whole, other.has_mask, strict=True
+        ):
+            at = (top // stride, left // stride)
+            space = [(a, s - a - m) for a, s, m in zip(at, size, mask.shape, strict=True)]
+            self.masks.append(np.pad(mask, space))
+            self.categories.append(category)
+            self.whole.append(whole)
+            self.has_mask.append(has_mask)
+        self.exhaustive &= other.exhaustive
 
     def cover(self, coverage: NDArray[np.float32]) -> None:
         """What is pasted takes its pixels away from the objects below, nested ones too."""
@@ -97,13 +130,15 @@ def draw_crop(
     """
     weights = np.array([d.weight for d in datasets], np.float64)
     dataset = datasets[int(rng.choice(len(datasets), p=weights / weights.sum()))]
-    picture = dataset.pictures[int(rng.integers(len(dataset.pictures)))]
-    canvas = _cut(picture, settings, rng)
+    if settings.whole is not None and rng.random() < settings.whole.sheets:
+        canvas = _sheet([_draw_picture(dataset, rng) for _ in range(4)], settings, rng)
+    else:
+        canvas = _cut(_draw_picture(dataset, rng), settings, rng)
     if rng.random() < 0.5:
         canvas.image = np.ascontiguousarray(canvas.image[:, ::-1])
         canvas.masks = [m[:, ::-1] for m in canvas.masks]
     canvas.image = jitter_colors(canvas.image, settings.jitter, rng)
-    pastes = cutouts is not None and not cutouts.is_empty and not settings.whole
+    pastes = cutouts is not None and not cutouts.is_empty and settings.whole is None
     if cutouts is not None and pastes and rng.random() < settings.cutout_probability:
         for _ in range(int(rng.integers(1, 4))):
             _paste_cutout(canvas, cutouts, settings, rng)
@@ -112,23 +147,62 @@ def draw_crop(
     return _finish(canvas, settings, rng)
 
 
-def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Generator) -> _Canvas:
+def _draw_picture(dataset: Dataset, rng: np.random.Generator) -> AnnotatedPicture:
+    return dataset.pictures[int(rng.integers(len(dataset.pictures)))]
+
+
+def _draw_length(settings: CropSettings, rng: np.random.Generator) -> float:
     low, high = np.log(settings.long_side)
-    scale = float(np.exp(rng.uniform(low, high))) / max(picture.height, picture.width)
-    stretch = 1.0 if settings.whole else float(np.exp(rng.uniform(-0.1, 0.1)))
-    scale_x, scale_y = scale * stretch, scale / stretch
-    if settings.whole:
-        box = (0, 0, picture.width, picture.height)
-        rows, columns = _in_steps(picture.height * scale_y), _in_steps(picture.width * scale_x)
-    else:
-        box = _square(picture, settings.size / scale_x, settings.size / scale_y, rng)
-        rows = columns = settings.size
+    return float(np.exp(rng.uniform(low, high)))
+
+
+def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Generator) -> _Canvas:
+    """A square of the picture, or all of it."""
+    scale = _draw_length(settings, rng) / max(picture.height, picture.width)
+    if settings.whole is not None:
+        rows, columns = (SIDE_STEP * max(1, round(s * scale / SIDE_STEP)) for s in _shape(picture))
+        return _shown(picture, (0, 0, picture.width, picture.height), rows, columns, settings)
+    stretch = float(np.exp(rng.uniform(-0.1, 0.1)))
+    box = _square(picture, settings.size / (scale * stretch), settings.size / (scale / stretch), rng)
+    return _shown(picture, box, settings.size, settings.size, settings)
+
+
+def _sheet(pictures: Sequence[AnnotatedPicture], settings: CropSettings, rng: np.random.Generator) -> _Canvas:
+    """Four whole pictures, each in the corner of its quarter."""
+    length = _draw_length(settings, rng)
+    rows, columns = (SIDE_STEP * max(2, round(side / SIDE_STEP)) for side in (SHEET_SHAPE * length, length))
+    sheet = _Canvas(np.full((rows, columns, 3), SHEET_GREY, np.uint8), True, [], [], [], [])
+    for index, picture in enumerate(pictures):
+        scale = min(rows / 2 / picture.height, columns / 2 / picture.width)
+        step = settings.mask_stride
+        high, wide = (step * max(1, int(side * scale / step)) for side in _shape(picture))
+        shown = _shown(picture, (0, 0, picture.width, picture.height), high, wide, settings)
+        sheet.draw(shown, (index // 2) * (rows // 2), (index % 2) * (columns // 2), step)
+    return sheet
+
+
+def _shape(picture: AnnotatedPicture) -> tuple[int, int]:
+    return picture.height, picture.width
+
+
+def _shown(
+    picture: AnnotatedPicture,
+    box: tuple[int, int, int, int],
+    rows: int,
+    columns: int,
+    settings: CropSettings,
+) -> _Canvas:
+    """What lies in a box of the picture, brought to (rows, columns)."""
     image = _resize(pixel_window(picture.pixels(), box), rows, columns)
     # Nobody has told the members of a crowd apart, so nothing beside the objects is known there.
     exhaustive = picture.exhaustive and not any(c.mask.window(box).any() for c in picture.crowds)
     canvas = _Canvas(image, exhaustive, [], [], [], [])
     rows, columns = rows // settings.mask_stride, columns // settings.mask_stride
+    least = settings.whole.least_share * picture.height * picture.width if settings.whole else 0.0
     for item in picture.objects:
+        if item.mask.area < least:
+            canvas.exhaustive = False
+            continue
         window = item.mask.window(box)
         visible = np.count_nonzero(window)
         if visible < VISIBLE_SHARE * item.mask.area:
@@ -140,11 +214,6 @@ def _cut(picture: AnnotatedPicture, settings: CropSettings, rng: np.random.Gener
         canvas.whole.append(visible == item.mask.area)
         canvas.has_mask.append(item.has_mask)
     return canvas
-
-
-def _in_steps(side: float) -> int:
-    """The nearest multiple of what the network's strides want, at least one."""
-    return SIDE_STEP * max(1, round(side / SIDE_STEP))
 
 
 def _square(

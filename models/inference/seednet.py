@@ -17,7 +17,7 @@ from models.architectures.seed_features import SeedFeatures, SeedView
 from models.architectures.seednet import STRIDE, SeedNet, SeedNetConfig
 from models.backbones.efficientnet_lite import STAGES
 from models.data.augment import ColorJitter
-from models.data.crops import CropSettings
+from models.data.crops import CropSettings, WholePictures
 from models.errors import Cancelled, SegmenterError, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.click_answers import ClickAnswers, up_to_last_positive
@@ -55,6 +55,8 @@ KEPT_PIXELS = 4_000_000  # of a map; about what the largest screens show
 COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
 SMALLEST_SIDE, SMALLEST_MIRROR = 64, 32  # pixels; what a picture and its mirror image may be scaled to
 SECOND_LOOK = SeedLossSettings(central=0.3, deepest=0.35, choice=1.0, expected=0.5, seeds=2)
+# Tiny things in plain pictures: there are many, and people mostly click on others.
+ASKED_FOR_SCORES = WholePictures(sheets=0.2, least_share=0.001)
 OF_BACKBONE = ("backbone.", "ranges.")  # how names of weights begin that mean nothing without it
 REFINER_CHANNELS = 32
 CUT_SCORER_WIDTH = 128
@@ -383,9 +385,8 @@ def trainable_seednet(
             raise SegmenterError("stage 3 needs weights to start from that stage 2 has finished.")
         network = network.with_calibrator(CALIBRATOR_WIDTH)
         network.freeze_scores()
-        crops = replace(
-            _crops(config.long_side, 1.0, (1.0, 1.0)), whole=True, jitter=ColorJitter().times(0.0)
-        )
+        plain = _crops(config.long_side, 1.0, (1.0, 1.0))
+        crops = replace(plain, whole=ASKED_FOR_SCORES, jitter=ColorJitter().times(0.0))
         loss = CalibrationLoss()
     info = WeightsInfo("seednet", "seednet-1", asdict(network.config), facts={"categories": list(categories)})
     return TrainableModel(network, loss, info, crops)

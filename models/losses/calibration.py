@@ -23,7 +23,7 @@ from models.precision import full_precision
 
 REMEMBERED = 60_000  # answers
 REPLAYED = 256  # of them, that a step learns from
-CALIBRATION = SeedLossSettings(seeds=3, central=1 / 3, deepest=1 / 3, least_share=0.001, corrected=1 / 3)
+CALIBRATION = SeedLossSettings(seeds=3, central=1 / 3, deepest=1 / 3, corrected=1 / 3)
 
 
 class AnswerMemory:
@@ -58,8 +58,7 @@ class CalibrationLoss(SeedLoss):
     """The third stage: only the calibrator learns, from answers that were gathered before.
 
     A third of the seeds is drawn where objects are thickest, a third near there, a third anywhere in them; a
-    third is answered once more with further clicks. Tiny things are not asked for: there are many, and
-    people mostly click on others.
+    third is answered once more with further clicks.
 
     Args:
         remembered, replayed: so many answers are kept, and drawn for a step.

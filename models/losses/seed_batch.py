@@ -65,7 +65,6 @@ class SeedBatch:
         seeds: int,
         central: float,
         deepest: float = 0.0,
-        least_share: float = 0.0,
     ) -> SeedBatch:
         """Draw seeds in every crop; see `draw_objects` and `draw_seeds`.
 
@@ -73,10 +72,7 @@ class SeedBatch:
             objects: of each crop at most so many are asked for.
             seeds: in each of these; where a crop has fewer objects than another, more.
         """
-        chosen = [
-            draw_objects(target, generator, objects=objects, least_share=least_share)
-            for target in batch.targets
-        ]
+        chosen = [draw_objects(target, generator, objects=objects) for target in batch.targets]
         count = seeds * max(1, *(len(c) for c in chosen))
         masks: list[Tensor] = []
         points, owner, around = [], [], []

@@ -28,17 +28,10 @@ class DrawnSeeds:
     owner: Tensor
 
 
-def draw_objects(
-    target: CropTarget, generator: torch.Generator, *, objects: int, least_share: float = 0.0
-) -> list[int]:
-    """At most so many of a crop's objects that are large enough to click on, by index, in random order.
-
-    Args:
-        least_share: of the crop, that an object must cover.
-    """
-    masks = target.masks
-    least = max(LEAST_CELLS, least_share * masks.shape[1] * masks.shape[2])
-    usable = torch.nonzero(((masks >= 0.5).sum(dim=(1, 2)) >= least) & target.has_mask).flatten()
+def draw_objects(target: CropTarget, generator: torch.Generator, *, objects: int) -> list[int]:
+    """At most so many of a crop's objects that are large enough to click on, by index, in random order."""
+    covered = (target.masks >= 0.5).sum(dim=(1, 2))
+    usable = torch.nonzero((covered >= LEAST_CELLS) & target.has_mask).flatten()
     order = torch.randperm(len(usable), generator=generator)[:objects]
     chosen: list[int] = usable[order].tolist()
     return chosen

@@ -26,7 +26,6 @@ class SeedLossSettings:
             fewer objects than another of its batch.
         central, deepest: shares of seeds drawn near the middle of the object, and in its very middle, rather
             than anywhere in it.
-        least_share: of the crop, that an object must cover to be asked for.
         other_objects: weight of teaching a second level the further objects that contain the seed.
         all_levels: weight of the mean over levels, so that no level is left without gradient.
         score, choice: predicted IoU of every level at every threshold by squared error; IoU lost by taking
@@ -44,7 +43,6 @@ class SeedLossSettings:
     seeds: int = 1
     central: float = 0.5
     deepest: float = 0.0
-    least_share: float = 0.0
     other_objects: float = 0.35
     all_levels: float = 0.05
     score: float = 1.0
@@ -119,7 +117,6 @@ class SeedLoss:
             seeds=s.seeds,
             central=s.central,
             deepest=s.deepest,
-            least_share=s.least_share,
         )
 
     def __call__(

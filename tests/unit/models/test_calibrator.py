@@ -9,7 +9,7 @@ import torch
 from models.architectures.cut_calibrator import CutCalibrator
 from models.architectures.level_scorer import THRESHOLDS
 from models.architectures.seednet import SeedNet, SeedNetConfig
-from models.data.crops import CropSettings, draw_crop
+from models.data.crops import CropSettings, WholePictures, draw_crop
 from models.data.dataset import load_dataset
 from models.data.sample import collate
 from models.errors import SegmenterError
@@ -32,7 +32,7 @@ SMALL = SeedNetConfig(
     click_depth=True,
     calibrator=12,
 )
-WHOLE = CropSettings(long_side=(90, 130), whole=True)
+WHOLE = CropSettings(long_side=(90, 130), whole=WholePictures())
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_the_third_stage_teaches_nothing_else(network, datasets, tmp_path):
         ("disc",), pretrained_backbone=False, start=(info, state), stage=3, sizes={"ranges": "false"}
     )
     assert model.network.config.calibrator > 0
-    assert model.crops.whole
+    assert model.crops.whole is not None
     model.loss.steps = 10
     request = TrainingRequest(
         datasets=datasets,

@@ -10,7 +10,7 @@ from converters.errors import ConverterError
 from converters.images import write_image
 from converters.labelme_json import write_labelme
 from models.data.augment import ColorJitter, jitter_colors
-from models.data.crops import CropSettings, draw_crop
+from models.data.crops import SHEET_GREY, CropSettings, WholePictures, draw_crop
 from models.data.dataset import AnnotatedObject, load_dataset
 from models.data.mixture import choose_datasets, mix_datasets
 from models.data.sample import collate
@@ -72,7 +72,7 @@ def test_crops_show_the_objects_where_their_masks_are(tmp_path):
 
 def test_a_whole_picture_shows_all_its_objects_and_has_sides_in_steps(tmp_path):
     datasets = load_dataset(write_coco_folder(tmp_path / "set", enlarged=2))  # 256 x 192
-    settings = CropSettings(long_side=(120, 300), mask_stride=4, jitter=STILL, whole=True)
+    settings = CropSettings(long_side=(120, 300), mask_stride=4, jitter=STILL, whole=WholePictures())
     rng = np.random.default_rng(0)
     sizes = set()
     for _ in range(12):
@@ -88,6 +88,60 @@ def test_a_whole_picture_shows_all_its_objects_and_has_sides_in_steps(tmp_path):
             assert np.median(saturation[mask > 0.95]) > 100
         assert np.median(saturation[target.masks.amax(dim=0).numpy() < 0.05]) < 60
     assert len(sizes) > 2
+
+
+def test_a_sheet_shows_four_whole_pictures(tmp_path):
+    datasets = load_dataset(write_coco_folder(tmp_path / "set", pictures=4, enlarged=2))
+    single = CropSettings(long_side=(256, 256), mask_stride=4, jitter=STILL, whole=WholePictures())
+    sheets = replace(single, whole=WholePictures(sheets=0.5))
+    rng, found = np.random.default_rng(0), {3: 0, 12: 0}
+    for _ in range(12):
+        image, target = draw_crop(datasets, sheets, rng)
+        assert image.shape[1:] == (192, 256)
+        assert target.masks.shape[1:] == (48, 64)
+        assert target.whole.all()
+        assert target.exhaustive
+        found[len(target.masks)] += 1
+        pixels = image.numpy()[:, 2::4, 2::4].astype(int)
+        saturation = pixels.max(axis=0) - pixels.min(axis=0)
+        for mask in target.masks.numpy():
+            rows, columns = (np.flatnonzero(mask.max(axis=axis) >= 0.5) for axis in (1, 0))
+            assert np.median(saturation[mask > 0.95]) > 100
+            if len(target.masks) == 12:  # each in its own quarter
+                assert rows[0] // 24 == rows[-1] // 24
+                assert columns[0] // 32 == columns[-1] // 32
+    assert min(found.values()) > 0
+
+
+def test_pictures_of_other_shapes_leave_a_sheet_grey(tmp_path):
+    (dataset,) = load_dataset(write_coco_folder(tmp_path / "set", pictures=1))
+    picture = dataset.pictures[0]
+    narrow = np.ascontiguousarray(picture.pixels()[:, :40])
+    write_image(tmp_path / "narrow.png", narrow)
+    narrow_picture = replace(picture, path=tmp_path / "narrow.png", width=40, objects=())
+    settings = CropSettings(
+        long_side=(256, 256), mask_stride=4, jitter=STILL, whole=WholePictures(sheets=1.0)
+    )
+    image, target = draw_crop(
+        [replace(dataset, pictures=(narrow_picture,))], settings, np.random.default_rng(0)
+    )
+    assert len(target.masks) == 0
+    grey = (image == SHEET_GREY).all(dim=0).all(dim=0)  # columns
+    assert int(grey.sum()) == 256 - 2 * 40
+
+
+def test_what_is_tiny_in_its_picture_may_be_left_out(tmp_path):
+    (dataset,) = load_dataset(write_coco_folder(tmp_path / "set", pictures=1))
+    picture = dataset.pictures[0]
+    areas = sorted(o.mask.area for o in picture.objects)
+    between = (areas[0] + areas[1]) / 2 / (picture.height * picture.width)
+    for sheets, kept in ((0.0, 2), (1.0, 8)):
+        whole = WholePictures(sheets=sheets, least_share=between)
+        _, target = draw_crop(
+            [dataset], CropSettings(long_side=(128, 128), whole=whole), np.random.default_rng(0)
+        )
+        assert len(target.masks) == kept
+        assert not target.exhaustive
 
 
 def test_mask_stride_shrinks_only_the_masks(tmp_path):

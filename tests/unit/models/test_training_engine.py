@@ -187,17 +187,6 @@ def test_seeds_fall_inside_their_objects_and_central_ones_deeper(datasets, tmp_p
     assert depths[0.0, 1.0] > 0.9
 
 
-def test_objects_below_a_share_of_the_crop_are_not_asked_for(datasets):
-    from models.data.crops import draw_crop
-
-    _, target = draw_crop(datasets, CROPS, np.random.default_rng(3))
-    shares = (target.masks >= 0.5).float().mean(dim=(1, 2))
-    least = float(shares.max())
-    chosen = draw_objects(target, torch.Generator(), objects=8, least_share=least)
-    assert 0 < len(chosen) < len(draw_objects(target, torch.Generator(), objects=8))
-    assert all(float(shares[index]) >= least for index in chosen)
-
-
 def test_seediness_is_unknown_outside_the_objects_of_partial_pictures(datasets):
     from models.data.crops import draw_crop
 
