@@ -121,12 +121,17 @@ class GrowingTool(Tool):
         number = next(self._numbers)
         if lane == "screen":
             self._newest = number
+            self._background.submit(
+                lane,
+                (lane, number),
+                lambda _should_stop: grow_unless(encoding, request, lambda: not self._is_wanted(number)),
+            )
         else:
             self._newest_whole = number
-        around = self.session.encoding if lane == "whole" else None
-        self._background.submit(
-            lane, (lane, number), lambda should_stop: grow_whole(encoding, around, request)
-        )
+            around = self.session.encoding
+            self._background.submit(
+                lane, (lane, number), lambda _should_stop: grow_whole(encoding, around, request)
+            )
 
     @Slot()
     def _show_hover(self) -> None:

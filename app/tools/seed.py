@@ -227,7 +227,7 @@ class SeedTool(GrowingTool):
             self._add(number, result)
         elif lane == "whole":
             self._tune(number, result)
-        elif self._is_wanted(number):
+        elif result is not None and self._is_wanted(number):
             self._outdated = number
             self._show(result)
 

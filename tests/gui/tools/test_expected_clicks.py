@@ -121,6 +121,33 @@ def test_a_click_does_not_wait_for_the_outlines_of_expected_ones(seeds, monkeypa
     assert outlined[0] == made
 
 
+def test_a_click_does_not_wait_for_the_outline_of_what_the_pointer_passed(seeds, monkeypatch, qtbot):
+    encoding, outlined = seeds.session.encoding, []
+    answer, mask = encoding.level_scores, encoding.mask
+    under_way, clicked = threading.Event(), threading.Event()
+
+    def slow_answer(clicks):
+        if (clicks[0].x, clicks[0].y) != (200, 150):
+            under_way.set()
+            assert clicked.wait(5)
+        return answer(clicks)
+
+    def watched_mask(clicks, **more):
+        outlined.append(clicks)
+        return mask(clicks, **more)
+
+    monkeypatch.setattr(encoding, "level_scores", slow_answer)
+    monkeypatch.setattr(encoding, "mask", watched_mask)
+    seeds.move(150, 120)
+    qtbot.waitUntil(under_way.is_set, timeout=5000)
+    seeds.press(200, 150)
+    clicked.set()
+    seeds.settle()
+    made = seeds.session.seed_state.seeds
+    assert len(made) == 1
+    assert outlined == [made]
+
+
 def test_the_preview_follows_a_pointer_that_does_not_rest(seeds, monkeypatch, qtbot):
     encoding, slow = seeds.session.encoding, 0.05  # seconds, three frames
     answer = encoding.level_scores
