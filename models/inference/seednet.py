@@ -51,7 +51,8 @@ from models.weights import WeightsInfo, load_into, load_matching
 
 logger = logging.getLogger(__name__)
 
-KEPT_PIXELS = 4_000_000  # of a map; about what the largest screens show
+KEPT_MAPS = 4  # for the screen: before and after negative clicks, and what a click of either sign would give
+KEPT_PIXELS = 8_000_000  # of all of them together; about what the largest screens show
 COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
 SMALLEST_SIDE, SMALLEST_MIRROR = 64, 32  # pixels; what a picture and its mirror image may be scaled to
 SECOND_LOOK = SeedLossSettings(central=0.3, deepest=0.35, choice=1.0, expected=0.5, seeds=2)
@@ -67,7 +68,7 @@ ShouldStop = Callable[[], bool] | None
 
 @dataclass(frozen=True, slots=True)
 class _KeptPixels:
-    """A similarity that a negative seed may follow: a map and what it was asked with."""
+    """A similarity that a turn of τ or a negative seed asks for again: a map and what it was asked with."""
 
     key: tuple[tuple[Seed, ...], int, Region, tuple[int, int]]
     map: Grid
@@ -94,14 +95,13 @@ class SeedNetEncoding(Encoding):
         self._frame = frame
         self._answers = ClickAnswers(network, features, mirror, frame)
         self._guide = guide
-        self._before_negatives: _KeptPixels | None = None
+        self._kept: tuple[_KeptPixels, ...] = ()
         self._finder: SimilarityFinder | None = None
 
     @property
     def nbytes(self) -> int:
         candidates = self._finder.nbytes if self._finder is not None else 0
-        kept = self._before_negatives  # may be replaced beside this
-        pixels = kept.map.nbytes if kept is not None else 0
+        pixels = sum(kept.map.nbytes for kept in self._kept)
         return self._answers.nbytes + candidates + pixels
 
     def answer_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
@@ -174,24 +174,23 @@ class SeedNetEncoding(Encoding):
         if level is None:
             level = self._first(seeds, None)[1].level
         grown = up_to_last_positive(seeds)
-        out = self._pixels_before_negatives(grown, level, wanted, size)
+        out = self._kept_pixels(grown, level, wanted, size).copy()
         if len(grown) < len(seeds):  # a negative seed only ever takes away from what was there
-            out = np.minimum(out, self._pixels(seeds, level, wanted, size), out=out)
+            out = np.minimum(out, self._kept_pixels(seeds, level, wanted, size), out=out)
         mark_seeds(out, [s for s in seeds if not s.positive], wanted, 0.0)
         mark_seeds(out, [s for s in seeds if s.positive], wanted, 1.0)
         return out
 
-    def _pixels_before_negatives(
-        self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]
-    ) -> Grid:
-        """`_pixels` of seeds that end with a positive one; of a preview the last one is kept, as negative
-        ones follow."""
+    def _kept_pixels(self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]) -> Grid:
+        """`_pixels`, not to be changed; of previews the last ones are kept."""
         key = tuple(seeds), level, wanted, size
-        known = self._before_negatives
-        if known is None or known.key != key:
-            known = _KeptPixels(key, self._pixels(seeds, level, wanted, size))
-            self._before_negatives = known if known.map.size <= KEPT_PIXELS else None
-        return known.map.copy()
+        found = next((known for known in self._kept if known.key == key), None)
+        if found is None:
+            found = _KeptPixels(key, self._pixels(seeds, level, wanted, size))
+        kept = [found, *(known for known in self._kept if known is not found)][:KEPT_MAPS]  # the newest first
+        fitting = np.count_nonzero(np.cumsum([known.map.size for known in kept]) <= KEPT_PIXELS)
+        self._kept = tuple(kept[:fitting])
+        return found.map
 
     def _pixels(self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]) -> Grid:
         """`_similarity_on_grid` at the picture's resolution, its border on the picture's edges."""

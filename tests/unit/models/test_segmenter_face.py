@@ -19,6 +19,7 @@ from models import (
     load_segmenter,
 )
 from models.architectures.seednet import SeedNet, SeedNetConfig
+from models.inference.edge_guide import EdgeGuide
 from models.weights import WeightsInfo, read_weights, save_weights
 
 SAMPLES = Path(__file__).resolve().parents[3] / "resources" / "samples"
@@ -114,6 +115,27 @@ def test_a_negative_seed_takes_its_surroundings_away_and_only_takes(encoding):
         assert not mended[int(wrong.y), int(wrong.x)]
         assert mended[190, 300]
         assert not (mended & ~before).any()
+
+
+def test_a_turn_of_tau_draws_no_outline_anew_and_nothing_asked_before_shows(
+    segmenter, image, encoding, monkeypatch
+):
+    seeds, size = [CUP, Seed(120.0, 60.0, positive=False)], (100, 150)
+    fresh, drawn, pull = segmenter.encode(image), [], EdgeGuide.pull
+    monkeypatch.setattr(EdgeGuide, "pull", lambda *args: drawn.append(args) or pull(*args))
+    expected = fresh.similarity(seeds, level=1, size=size)
+    once = len(drawn)
+    before = fresh.nbytes
+    for tau in (0.3, 0.4, 0.5):
+        assert np.array_equal(fresh.mask(seeds, tau=tau, level=1, size=size), expected >= tau)
+    assert len(drawn) == once > 0
+    fresh.similarity(seeds, level=1, size=size)[:] = 0.5  # a caller may do with it what it likes
+    fresh.similarity([CUP], level=1, size=size)[:] = 0.5
+    for other in range(10):
+        fresh.mask([CUP, Seed(20.0 + other, 30.0, positive=False)], level=1, size=size)
+    assert np.array_equal(fresh.similarity(seeds, level=1, size=size), expected)
+    assert np.array_equal(encoding.similarity(seeds, level=1, size=size), expected)
+    assert fresh.nbytes - before < 11 * 3 * 168 * 224 * 4 + 3 * expected.nbytes  # answers, and a few maps
 
 
 def test_more_positive_seeds_keep_what_the_best_level_had(encoding):
