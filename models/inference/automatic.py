@@ -1,8 +1,10 @@
-"""Automatic segmentation: seeds from the seediness map, ranked by predicted IoU, duplicates resolved."""
+"""Automatic segmentation: seeds from the seediness map, ranked by predicted IoU and by what the other answers
+say, duplicates resolved."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
@@ -23,6 +25,10 @@ SAME_IOU = 0.7  # nearly the same mask, reached from several seeds or as several
 DUPLICATE_IOU = 0.5
 DUPLICATE_CONTAINED = 0.85  # a mask that lies so far inside a better one is a part of it
 MIN_CELLS = 4
+LEAST_CANDIDATE = 0.1  # predicted IoU times seediness; what is below is nobody's object
+AGREEMENT, USUAL_AGREEMENT = 0.12, 8.0  # logits per natural logarithm; candidates that count neither way
+CONTAINMENT = 0.9  # logits
+LARGER = 1.3  # times the area, for a mask to count as something that another is a part of
 
 
 class ClickableEncoding(Protocol):
@@ -68,27 +74,83 @@ def find_instances(
     peaks = seed_peaks(seediness)
     points = [frame.cell_center(row, column) for row, column in peaks]
     masks: list[NDArray[np.bool_]] = []
-    facts: list[tuple[float, float, tuple[float, float], int]] = []
+    facts: list[tuple[float, tuple[float, float], int]] = []
+    trusted: list[float] = []
     for start in range(0, len(points), CHUNK):
         chunk = points[start : start + CHUNK]
         for offset, answer in enumerate(encoding.answer_points(chunk)):
             trust = float(np.sqrt(seediness[peaks[start + offset]]))
             for guess in answer.best_per_level():
                 inside, score = answer.mask(guess), guess.score * trust
-                if score >= min_score and np.count_nonzero(inside) >= MIN_CELLS:
+                if score >= LEAST_CANDIDATE and np.count_nonzero(inside) >= MIN_CELLS:
                     masks.append(inside)
-                    facts.append((score, guess.score, chunk[offset], guess.level))
-    scores = [f[0] for f in facts]
+                    facts.append((guess.score, chunk[offset], guess.level))
+                    trusted.append(score)
+    if not masks:
+        return []
+    overlaps = Overlaps.of(masks)
+    scores = scores_in_company(trusted, overlaps)
     found: list[Prediction] = []
-    for i in suppress_duplicates(masks, scores, iou=SAME_IOU, contained=None):
-        if len(found) == max_count:
+    for i in _best_first(scores, overlaps.iou > SAME_IOU):
+        if len(found) == max_count or scores[i] < min_score:
             break
-        prediction = predict_point(encoding, *facts[i])
+        prediction = predict_point(encoding, float(scores[i]), *facts[i])
         mask = prediction.mask
         # At full size small masks can come closer to each other than they were on the grid.
         if not mask.is_empty and not any(mask_iou(mask, known.mask) > SAME_IOU for known in found):
             found.append(prediction)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    """How N masks lie to each other.
+
+    Attributes:
+        area: (N,) float32, cells of each.
+        common: (N, N) float32, cells of both.
+    """
+
+    area: NDArray[np.float32]
+    common: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, masks: Sequence[NDArray[np.bool_]]) -> Overlaps:
+        """Of masks of one size, none empty."""
+        flat = np.stack([m.ravel() for m in masks]).astype(np.float32)
+        return cls(flat.sum(axis=1), flat @ flat.T)
+
+    @property
+    def iou(self) -> NDArray[np.float32]:
+        """(N, N)."""
+        return self.common / (self.area[:, None] + self.area[None, :] - self.common)
+
+    @property
+    def inside(self) -> NDArray[np.float32]:
+        """(N, N), the share of the first that lies in the second."""
+        return self.common / self.area[:, None]
+
+
+def scores_in_company(scores: Sequence[float], overlaps: Overlaps) -> NDArray[np.float32]:
+    """Candidates' scores in the light of all the others, (N,) in (0, 1).
+
+    What many seeds and levels answer with is more likely an object, and what lies within something larger
+    that is believed in is less likely one. In logits:
+
+        score' = score + AGREEMENT log(n / USUAL_AGREEMENT) - CONTAINMENT max(s_j inside_j)
+
+    where n counts the candidates that are about the same, s_j are scores of larger ones, and inside_j grows
+    from 0 to 1 with the share of the candidate that lies in them, from a half to all of it.
+    """
+    own = np.asarray(scores, np.float32)
+    agreeing = np.count_nonzero(overlaps.iou > SAME_IOU, axis=1)  # itself too
+    larger = overlaps.area[None, :] > LARGER * overlaps.area[:, None]
+    inside = np.clip(2.0 * overlaps.inside - 1.0, 0.0, 1.0)
+    believed = np.where(larger, own[None, :] * inside, 0.0).max(axis=1)
+    sure = np.clip(own, 1e-4, 1.0 - 1e-4)
+    logits = np.log(sure / (1.0 - sure))
+    logits += AGREEMENT * np.log(agreeing / USUAL_AGREEMENT) - CONTAINMENT * believed
+    return np.asarray(1.0 / (1.0 + np.exp(-logits)), np.float32)
 
 
 def suppress_duplicates(
@@ -109,19 +171,20 @@ def suppress_duplicates(
     """
     if not masks:
         return []
-    flat = np.stack([m.ravel() for m in masks]).astype(np.float32)
-    area = flat.sum(axis=1)
-    common = flat @ flat.T
-    either = area[:, None] + area[None, :] - common
-    smaller = np.minimum(area[:, None], area[None, :])
-    clash = common / either > iou
+    overlaps = Overlaps.of(masks)
+    clash = overlaps.iou > iou
     if contained is not None:
-        clash |= common / smaller > contained
+        clash |= np.maximum(overlaps.inside, overlaps.inside.T) > contained
     if groups is not None:
         clash &= np.equal.outer(np.asarray(groups), np.asarray(groups))
-    alive = np.ones(len(masks), np.bool_)
+    return _best_first(np.asarray(scores), clash)
+
+
+def _best_first(scores: NDArray[np.floating], clash: NDArray[np.bool_]) -> list[int]:
+    """Indices, best first, of what does not clash with anything better."""
+    alive = np.ones(len(scores), np.bool_)
     kept: list[int] = []
-    for index in np.argsort(-np.asarray(scores), kind="stable"):
+    for index in np.argsort(-scores, kind="stable"):
         if alive[index]:
             kept.append(int(index))
             alive &= ~clash[index]
