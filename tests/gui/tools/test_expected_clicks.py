@@ -92,60 +92,42 @@ def test_an_expected_click_is_forgotten_with_the_seeds(seeds, qtbot):
     assert close_to(seeds.color_at(70, 80), RED)
 
 
-def test_a_click_does_not_wait_for_the_outlines_of_expected_ones(seeds, monkeypatch, qtbot):
-    seeds.click(60, 60)
-    seeds.settle()
-    encoding, outlined = seeds.session.encoding, []
-    answer, mask = encoding.level_scores, encoding.mask
-    under_way, clicked = threading.Event(), threading.Event()
+class SlowAnswers:
+    """Makes answers wait for `clicked`, but for those to clicks at one place; notes what is outlined."""
 
-    def slow_answer(clicks):
-        if len(clicks) > 1 and (clicks[1].x, clicks[1].y) != (200, 150):
-            under_way.set()
-            assert clicked.wait(5)
-        return answer(clicks)
+    def __init__(self, encoding, monkeypatch, prompt_at):
+        self.prompt_at = prompt_at
+        self.under_way, self.clicked = threading.Event(), threading.Event()
+        self.outlined = []
+        self.answer, self.mask = encoding.level_scores, encoding.mask
+        monkeypatch.setattr(encoding, "level_scores", self.slow_answer)
+        monkeypatch.setattr(encoding, "mask", self.watched_mask)
 
-    def watched_mask(clicks, **more):
-        outlined.append(clicks)
-        return mask(clicks, **more)
+    def slow_answer(self, clicks):
+        if (clicks[-1].x, clicks[-1].y) != self.prompt_at:
+            self.under_way.set()
+            assert self.clicked.wait(5)
+        return self.answer(clicks)
 
-    monkeypatch.setattr(encoding, "level_scores", slow_answer)
-    monkeypatch.setattr(encoding, "mask", watched_mask)
+    def watched_mask(self, clicks, **more):
+        self.outlined.append(clicks)
+        return self.mask(clicks, **more)
+
+
+@pytest.mark.parametrize("first", [(), ((60, 60),)])
+def test_a_click_does_not_wait_for_the_outline_of_what_is_shown_or_expected(seeds, first, monkeypatch, qtbot):
+    for place in first:
+        seeds.click(*place)
+        seeds.settle()
+    slow = SlowAnswers(seeds.session.encoding, monkeypatch, prompt_at=(200, 150))
     seeds.move(150, 120)
-    qtbot.waitUntil(under_way.is_set, timeout=5000)
+    qtbot.waitUntil(slow.under_way.is_set, timeout=5000)
     seeds.press(200, 150)
-    clicked.set()
+    slow.clicked.set()
     seeds.settle()
     made = seeds.session.seed_state.seeds
-    assert len(made) == 2
-    assert outlined[0] == made
-
-
-def test_a_click_does_not_wait_for_the_outline_of_what_the_pointer_passed(seeds, monkeypatch, qtbot):
-    encoding, outlined = seeds.session.encoding, []
-    answer, mask = encoding.level_scores, encoding.mask
-    under_way, clicked = threading.Event(), threading.Event()
-
-    def slow_answer(clicks):
-        if (clicks[0].x, clicks[0].y) != (200, 150):
-            under_way.set()
-            assert clicked.wait(5)
-        return answer(clicks)
-
-    def watched_mask(clicks, **more):
-        outlined.append(clicks)
-        return mask(clicks, **more)
-
-    monkeypatch.setattr(encoding, "level_scores", slow_answer)
-    monkeypatch.setattr(encoding, "mask", watched_mask)
-    seeds.move(150, 120)
-    qtbot.waitUntil(under_way.is_set, timeout=5000)
-    seeds.press(200, 150)
-    clicked.set()
-    seeds.settle()
-    made = seeds.session.seed_state.seeds
-    assert len(made) == 1
-    assert outlined == [made]
+    assert len(made) == len(first) + 1
+    assert slow.outlined[0] == made
 
 
 def test_the_preview_follows_a_pointer_that_does_not_rest(seeds, monkeypatch, qtbot):
