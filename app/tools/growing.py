@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models.segmenter import Encoding
 
 FRAME_MS = 16
-REST_MS = 30
+REST_MS = 16
 EXPECTED = ("expect more", "expect less")  # lanes of what a click of either sign would give
 HOVER_OPACITY, GROWN_OPACITY = 0.32, 0.5
 
