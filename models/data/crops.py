@@ -124,7 +124,7 @@ def draw_crop(
     *,
     cutouts: CutoutLibrary | None = None,
 ) -> tuple[Tensor, CropTarget]:
-    """Draw one (3, size, size) uint8 crop around a random object, or a whole picture, and its targets.
+    """Draw one (3, size, size) uint8 crop around a random object, or one of whole pictures, and its targets.
 
     A data set is drawn by weight, a picture uniformly, an object with a preference for rare large ones.
     """

@@ -73,32 +73,55 @@ def find_instances(
     """
     peaks = seed_peaks(seediness)
     points = [frame.cell_center(row, column) for row, column in peaks]
-    masks: list[NDArray[np.bool_]] = []
-    facts: list[tuple[float, tuple[float, float], int]] = []
-    trusted: list[float] = []
-    for start in range(0, len(points), CHUNK):
-        chunk = points[start : start + CHUNK]
-        for offset, answer in enumerate(encoding.answer_points(chunk)):
-            trust = float(np.sqrt(seediness[peaks[start + offset]]))
-            for guess in answer.best_per_level():
-                inside, score = answer.mask(guess), guess.score * trust
-                if score >= LEAST_CANDIDATE and np.count_nonzero(inside) >= MIN_CELLS:
-                    masks.append(inside)
-                    facts.append((guess.score, chunk[offset], guess.level))
-                    trusted.append(score)
-    if not masks:
+    trust = [float(np.sqrt(seediness[peak])) for peak in peaks]
+    candidates = _candidates(encoding, points, trust)
+    if not candidates:
         return []
-    overlaps = Overlaps.of(masks)
-    scores = scores_in_company(trusted, overlaps)
+    overlaps = Overlaps.of([c.mask for c in candidates])
+    scores = scores_in_company([c.score for c in candidates], overlaps)
     found: list[Prediction] = []
     for i in _best_first(scores, overlaps.iou > SAME_IOU):
         if len(found) == max_count or scores[i] < min_score:
             break
-        prediction = predict_point(encoding, float(scores[i]), *facts[i])
+        chosen = candidates[i]
+        prediction = predict_point(encoding, float(scores[i]), chosen.mask_score, chosen.point, chosen.level)
         mask = prediction.mask
         # At full size small masks can come closer to each other than they were on the grid.
         if not mask.is_empty and not any(mask_iou(mask, known.mask) > SAME_IOU for known in found):
             found.append(prediction)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """What a level of a seed answered with.
+
+    Attributes:
+        mask: (h, w) bool on the grid.
+        score: predicted IoU times the trust in the seed; mask_score: predicted IoU.
+        point: the seed, x and y in the picture.
+    """
+
+    mask: NDArray[np.bool_]
+    score: float
+    mask_score: float
+    point: tuple[float, float]
+    level: int
+
+
+def _candidates(
+    encoding: ClickableEncoding, points: Sequence[tuple[float, float]], trust: Sequence[float]
+) -> list[_Candidate]:
+    """Every level of every seed that may be an object."""
+    found: list[_Candidate] = []
+    for start in range(0, len(points), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        answers = encoding.answer_points(points[chunk])
+        for answer, point, trusted in zip(answers, points[chunk], trust[chunk], strict=True):
+            for guess in answer.best_per_level():
+                mask, score = answer.mask(guess), guess.score * trusted
+                if score >= LEAST_CANDIDATE and np.count_nonzero(mask) >= MIN_CELLS:
+                    found.append(_Candidate(mask, score, guess.score, point, guess.level))
     return found
 
 

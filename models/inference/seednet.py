@@ -187,9 +187,11 @@ class SeedNetEncoding(Encoding):
         found = next((known for known in self._kept if known.key == key), None)
         if found is None:
             found = _KeptPixels(key, self._pixels(seeds, level, wanted, size))
-        kept = [found, *(known for known in self._kept if known is not found)][:KEPT_MAPS]  # the newest first
-        fitting = np.count_nonzero(np.cumsum([known.map.size for known in kept]) <= KEPT_PIXELS)
-        self._kept = tuple(kept[:fitting])
+        kept: list[_KeptPixels] = []
+        for known in (found, *(known for known in self._kept if known is not found)):  # the newest first
+            if len(kept) < KEPT_MAPS and known.map.size + sum(k.map.size for k in kept) <= KEPT_PIXELS:
+                kept.append(known)
+        self._kept = tuple(kept)
         return found.map
 
     def _pixels(self, seeds: Sequence[Seed], level: int, wanted: Region, size: tuple[int, int]) -> Grid:

@@ -88,10 +88,8 @@ class CalibrationLoss(SeedLoss):
     ) -> dict[str, Tensor]:
         """Terms as of `SeedLoss`, of answers that were gathered; none without any. No batch is needed."""
         calibrator = _calibrator_of(network)
-        if not len(
-            self.memory
-        ):  # a budget that was spent before, or nothing that is large enough to click on
-            return {}
+        if not len(self.memory):
+            return {}  # a budget that was spent before, or nothing large enough to click on
         device = calibrator.correction.weight.device
         facts, truth = self.memory.draw(self.replayed, on_device(generator, device))
         with full_precision(device):  # IoUs that are close to each other are compared

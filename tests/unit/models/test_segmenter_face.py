@@ -135,6 +135,11 @@ def test_a_turn_of_tau_draws_no_outline_anew_and_nothing_asked_before_shows(
         fresh.mask([CUP, Seed(20.0 + other, 30.0, positive=False)], level=1, size=size)
     assert np.array_equal(fresh.similarity(seeds, level=1, size=size), expected)
     assert np.array_equal(encoding.similarity(seeds, level=1, size=size), expected)
+    monkeypatch.setattr("models.inference.seednet.KEPT_PIXELS", 4 * expected.size)
+    fresh.mask(seeds, tau=0.3, level=1)  # every pixel: too large to keep, and no reason to forget the rest
+    once = len(drawn)
+    fresh.mask(seeds, tau=0.3, level=1, size=size)
+    assert len(drawn) == once
     assert fresh.nbytes - before < 11 * 3 * 168 * 224 * 4 + 3 * expected.nbytes  # answers, and a few maps
 
 
