@@ -90,7 +90,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         help="data set whose objects are cut out and pasted too",
     )
-    parser.add_argument("--batch", type=int, help="crops per step (default: 6; stage 3 takes one picture)")
+    parser.add_argument(
+        "--batch", type=int, help="crops per step (default: 6; stages 3 and 4 take one picture)"
+    )
     parser.add_argument(
         "--processes",
         type=int,
@@ -102,11 +104,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--stage",
         type=int,
-        choices=(0, 1, 2, 3),
+        choices=(0, 1, 2, 3, 4),
         default=1,
         help="0: teach SeedNet a new backbone (--set backbone=...) to see what that of --start sees; "
         "2: teach only its refiner and level scorer, on finished masks; "
-        "3: teach only what has the last word on the scores, on whole pictures (all with --start)",
+        "3: teach only what has the last word on the scores, on whole pictures; "
+        "4: teach only what tells objects from other masks where nobody has clicked, on whole pictures "
+        "of which all objects are annotated (all with --start)",
     )
     parser.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
     parser.set_defaults(handler=run)
@@ -124,8 +128,10 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage("--crop must be a multiple of 32, at least 64.")
     if options.stage != 1 and (options.model != "seednet" or not options.start):
         return wrong_usage(f"--stage {options.stage} needs --model seednet and trained weights as --start.")
-    if options.stage == 3 and (options.batch or options.crop or options.cutouts or options.cut_from):
-        return wrong_usage("--stage 3 takes one whole picture a step, without --batch, --crop and cut-outs.")
+    if options.stage in (3, 4) and (options.batch or options.crop or options.cutouts or options.cut_from):
+        return wrong_usage(
+            f"--stage {options.stage} takes one whole picture a step, without --batch, --crop and cut-outs."
+        )
     try:
         datasets = load_mixture(options)
         model = build_model(options, datasets)

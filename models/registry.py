@@ -16,7 +16,8 @@ from models.inference.family import NetworkFamily
 from models.inference.fcn import FCN_FAMILY
 from models.inference.instance_networks import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
 from models.inference.panoptic import PANOPTIC
-from models.inference.seednet import build_seednet, shipped_weights, trainable_seednet
+from models.inference.seednet import build_seednet, shipped_weights
+from models.inference.seednet_stages import trainable_seednet
 from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
 from models.recognition import recognize
 from models.segmenter import Segmenter

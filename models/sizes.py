@@ -83,6 +83,7 @@ def read_seednet(shapes: Shapes) -> Sizes:
     embedding = shapes.dimension("embedding.weight", 0)
     refined = shapes.count("refiner.detail.{}.weight") > 0
     cuts, calibrator = "level_scorer.cuts.cut.weight", "level_scorer.calibrator.cut.weight"
+    objectness = "object_scorer.look.1.weight"
     return {
         "backbone": read_backbone(shapes.below("backbone."))["backbone"],
         "width": shapes.dimension("top_down.lateral.0.weight", 0),
@@ -95,6 +96,7 @@ def read_seednet(shapes: Shapes) -> Sizes:
         "cut_scorer": shapes.dimension(cuts, 0) if cuts in shapes else 0,
         "click_depth": "level_scorer.cuts.depth.weight" in shapes,
         "calibrator": shapes.dimension(calibrator, 0) if calibrator in shapes else 0,
+        "objectness": shapes.dimension(objectness, 0) if objectness in shapes else 0,
         "ranges": "ranges.left0" in shapes,
     }, None
 

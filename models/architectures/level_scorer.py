@@ -36,10 +36,12 @@ class LevelScores:
     Attributes:
         ious: (S, K, T) predicted IoU in (0, 1) of each level cut at each of THRESHOLDS.
         facts: (S, K, T, F), what the calibrator went by; None without one.
+        seen: (S, K, T, D), the features that the cut scorer saw in and around each cut; None without one.
     """
 
     ious: Tensor
     facts: Tensor | None = None
+    seen: Tensor | None = None
 
     @property
     def iou(self) -> Tensor:
@@ -161,7 +163,7 @@ class LevelScorer(nn.Module):
         count, levels = logits.shape[:2]
         probability = logits.sigmoid()
         inside = _halved(probability, surroundings.size)
-        both = pooled(torch.stack([inside, _ring(inside, 2)], dim=1), surroundings.appearance)
+        both = pooled(torch.stack([inside, ring_around(inside, 2)], dim=1), surroundings.appearance)
         mean, around = both.unbind(dim=1)
         whole = surroundings.whole.repeat_interleave(count // len(surroundings.whole), dim=0)
         parts = [
@@ -183,12 +185,12 @@ class LevelScorer(nn.Module):
         scores = self.ious(together)
         if self.cuts is None:
             return LevelScores(scores.sigmoid())
-        correction, shapes = self.cuts(logits, together, seeds, surroundings)
+        correction, shapes, seen = self.cuts(logits, together, seeds, surroundings)
         scores = scores + correction
         if self.calibrator is None:
-            return LevelScores(scores.sigmoid())
+            return LevelScores(scores.sigmoid(), seen=seen)
         facts = torch.cat([scores[..., None], shapes], dim=3)
-        return LevelScores(self.calibrator(facts).sigmoid(), facts)
+        return LevelScores(self.calibrator(facts).sigmoid(), facts, seen)
 
     @staticmethod
     def _statistics(logits: Tensor, probability: Tensor, bias: Tensor) -> Tensor:
@@ -234,13 +236,17 @@ class CutScorer(nn.Module):
     in what the next lower threshold would add and in what the next higher one would take away, by its
     shape, and by how deep inside it the seed lies: people click into the middle of what they mean. All cuts
     of a seed are then seen together (Zaheer et al., Deep Sets, arXiv 1703.06114).
+
+    Attributes:
+        seen: how many numbers tell of the features of each cut.
     """
 
     STATISTICS = 6
 
     def __init__(self, *, channels: int, kinds: int, level: int, width: int, click_depth: bool) -> None:
         super().__init__()
-        self.cut = nn.Linear(2 * channels + 4 * kinds + self.STATISTICS, width)
+        self.seen = 2 * channels + 4 * kinds
+        self.cut = nn.Linear(self.seen + self.STATISTICS, width)
         self.level = nn.Linear(level, width, bias=False)
         self.depth = nn.Linear(2, width, bias=False) if click_depth else None
         if self.depth is not None:
@@ -259,8 +265,9 @@ class CutScorer(nn.Module):
 
     def forward(
         self, logits: Tensor, levels: Tensor, seeds: Tensor, surroundings: Surroundings
-    ) -> tuple[Tensor, Tensor]:
-        """Corrections (S, K, T), and what is known of the cuts' shapes, (S, K, T, shape_facts).
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Corrections (S, K, T), what is known of the cuts' shapes, (S, K, T, shape_facts), and the features
+        seen in and around them, (S, K, T, seen).
 
         Args:
             logits: (S, K, h, w).
@@ -283,7 +290,7 @@ class CutScorer(nn.Module):
         )
         together = torch.cat([own, *(o.expand_as(own) for o in others)], dim=3)
         correction: Tensor = self.correction(F.relu(self.together(together)))
-        return correction[..., 0], shapes
+        return correction[..., 0], shapes, described[..., : self.seen]
 
     def _described(self, quarters: Tensor, surroundings: Surroundings) -> Tensor:
         """(S, K, T, inputs) of (S, K, T, h/2, w/2) uint8, how many of each four cells lie inside."""
@@ -292,7 +299,7 @@ class CutScorer(nn.Module):
         kinds = surroundings.kinds[:, :height, :width].flatten(1, 2)
         between = (coarse[:, :, :-1] - coarse[:, :, 1:]).clamp(min=0.0)
         count = len(THRESHOLDS)
-        around = pooled(torch.cat([coarse, _ring(coarse, 1), between], dim=2), kinds)
+        around = pooled(torch.cat([coarse, ring_around(coarse, 1), between], dim=2), kinds)
         inside, outside, between = (
             around[:, :, :count],
             around[:, :, count : 2 * count],
@@ -300,7 +307,7 @@ class CutScorer(nn.Module):
         )
         added = torch.cat([outside[:, :, :1], between], dim=2)
         lost = torch.cat([between, inside[:, :, -1:]], dim=2)
-        both = pooled(torch.stack([fine, _ring(fine, 2)], dim=1), surroundings.appearance)
+        both = pooled(torch.stack([fine, ring_around(fine, 2)], dim=1), surroundings.appearance)
         parts = [*both.unbind(dim=1), inside, outside, added, lost]
         return torch.cat([*parts, self._statistics(fine)], dim=3)
 
@@ -370,7 +377,7 @@ def _halved(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
-def _ring(maps: Tensor, radius: int) -> Tensor:
+def ring_around(maps: Tensor, radius: int) -> Tensor:
     """What lies within so many cells, across, down or both, around the masks of (..., h, w) coverage maps."""
     wide = F.pad(maps, (radius, radius, radius, radius))
     for dim in (-1, -2):  # one direction after the other: many times quicker than pooling over squares

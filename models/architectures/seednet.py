@@ -11,6 +11,8 @@ What it joins, and where each idea comes from:
         Fathi et al., section 3.2
     a predicted mask IoU that ranks a seed's levels and automatic results
         Huang et al., Mask Scoring R-CNN (arXiv 1903.00241)
+    and beside it what is an object, where nobody has clicked
+        section 3.2 there; objectness.py
 
 For a seed s, level k and pixel i, with per-dimension bandwidth m > 0 and bias b:
 
@@ -32,6 +34,7 @@ from torch.nn import functional as F
 
 from models.architectures.level_scorer import LevelScorer, Surroundings
 from models.architectures.mask_refiner import MaskRefiner
+from models.architectures.objectness import ObjectScorer, believed_without_click, facts_count, facts_of
 from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuery, SeedView, read_views
 from models.backbones.activation_ranges import ActivationRanges
 from models.backbones.efficientnet_lite import efficientnet_lite, normalize_pixels
@@ -55,6 +58,7 @@ class SeedNetConfig:
         cut_scorer: width of the scorer's look at every threshold; 0 leaves it out.
         click_depth: whether that look also tells how deep inside the mask the seed lies.
         calibrator: width of what has the last word on the scores; 0 leaves it out.
+        objectness: width of what tells objects from other masks; 0 leaves it out.
         mirror: longer side of the mirror image that is asked as well, as a share of `long_side`.
         ranges: whether the weights tell how large the backbone's activations get.
     """
@@ -71,6 +75,7 @@ class SeedNetConfig:
     cut_scorer: int = 0
     click_depth: bool = False
     calibrator: int = 0
+    objectness: int = 0
     mirror: float = 0.5
     ranges: bool = True
 
@@ -182,6 +187,11 @@ class SeedNet(nn.Module):
             if self.config.refiner
             else None
         )
+        self.object_scorer = (
+            ObjectScorer(facts=facts_count(self.level_scorer), width=self.config.objectness)
+            if self.config.objectness
+            else None
+        )
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.zeros_(self.embedding.bias)  # type: ignore[arg-type]
 
@@ -246,6 +256,10 @@ class SeedNet(nn.Module):
         """This network, or if it lacks a calibrator a copy with a fresh one."""
         return self._grown(replace(self.config, calibrator=self.config.calibrator or width))
 
+    def with_object_scorer(self, width: int) -> SeedNet:
+        """This network, or if it lacks an object scorer a copy with a fresh one."""
+        return self._grown(replace(self.config, objectness=self.config.objectness or width))
+
     def _grown(self, config: SeedNetConfig) -> SeedNet:
         if config == self.config:
             return self
@@ -266,11 +280,11 @@ class SeedNet(nn.Module):
             if part is not None:
                 part.requires_grad_(True)
 
-    def freeze_scores(self) -> None:
-        """Let only the calibrator learn."""
+    def freeze_all_but(self, part: nn.Module | None) -> None:
+        """Let only one part learn."""
         self.requires_grad_(False)
-        if self.level_scorer.calibrator is not None:
-            self.level_scorer.calibrator.requires_grad_(True)
+        if part is not None:
+            part.requires_grad_(True)
 
     def query(self, view: SeedView, points: Tensor) -> SeedQuery:
         """Of equally many seeds of each picture of `view`, picture by picture; points (S, 2) are x, y as
@@ -323,6 +337,21 @@ class SeedNet(nn.Module):
                 logits, query.descriptor, query.bias, clicks[:, 0, :2], surroundings, context
             )
         return SeedMasks(logits, scores)
+
+    def objectness(self, masks: SeedMasks, seediness: Tensor, seeds: Tensor) -> Tensor:
+        """(S, K) in (0, 1): how far each level of S seeds is believed to be an object, as nobody has clicked.
+
+        Args:
+            masks: of `judge`, without other clicks.
+            seediness: (B, h, w) in [0, 1].
+            seeds: (S, 2), x and y in cells.
+        """
+        with full_precision(seediness.device):
+            if self.object_scorer is None:
+                return believed_without_click(masks.scores, seediness, seeds)
+            facts = facts_of(masks, seediness, seeds)
+            logits: Tensor = self.object_scorer(facts.flatten(0, 1))
+            return logits.sigmoid().view(facts.shape[:2])
 
 
 def _by_rank(logits: Tensor, like: Tensor) -> Tensor:

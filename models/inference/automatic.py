@@ -1,5 +1,5 @@
-"""Automatic segmentation: seeds from the seediness map, ranked by predicted IoU and by what the other answers
-say, duplicates resolved."""
+"""Automatic segmentation: seeds from the seediness map, ranked by how far their masks are believed to be
+objects and by what the other answers say, duplicates resolved."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,17 +14,15 @@ from converters.annotation import Mask, Seed
 from converters.geometry import mask_iou
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import SeedAnswer
+from models.layers.peaks import seed_peaks
 from models.segmenter import Prediction, Region
 
-MIN_SEEDINESS = 0.25
-PEAK_DISTANCE = 5  # cells; a seed is the maximum of the square of this width around it
-MAX_SEEDS = 256
 CHUNK = 64
 SAME_IOU = 0.7  # nearly the same mask, reached from several seeds or as several levels of one
 DUPLICATE_IOU = 0.5
 DUPLICATE_CONTAINED = 0.85  # a mask that lies so far inside a better one is a part of it
 MIN_CELLS = 4
-LEAST_CANDIDATE = 0.1  # predicted IoU times seediness; what is below is nobody's object
+LEAST_CANDIDATE = 0.1  # of objectness; what is below is nobody's object
 AGREEMENT, USUAL_AGREEMENT = 0.12, 8.0  # logits per natural logarithm; candidates that count neither way
 CONTAINMENT = 0.9  # logits
 LARGER = 1.3  # times the area, for a mask to count as something that another is a part of
@@ -49,16 +46,6 @@ class ClickableEncoding(Protocol):
     ) -> NDArray[np.bool_]: ...
 
 
-def seed_peaks(seediness: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """(row, column) of local maxima of an (h, w) map, best first."""
-    smooth = cv2.GaussianBlur(seediness, (0, 0), 1.0)
-    width = 2 * (PEAK_DISTANCE // 2) + 1
-    highest = cv2.dilate(smooth, np.ones((width, width), np.uint8))
-    rows, columns = np.nonzero((smooth >= highest) & (smooth >= MIN_SEEDINESS))
-    order = np.argsort(-smooth[rows, columns], kind="stable")[:MAX_SEEDS]
-    return [(int(rows[i]), int(columns[i])) for i in order]
-
-
 def find_instances(
     encoding: ClickableEncoding,
     frame: GridFrame,
@@ -72,9 +59,7 @@ def find_instances(
     Every level of every seed is a candidate: a person and the shirt are both objects.
     """
     peaks = seed_peaks(seediness)
-    points = [frame.cell_center(row, column) for row, column in peaks]
-    trust = [float(np.sqrt(seediness[peak])) for peak in peaks]
-    candidates = _candidates(encoding, points, trust)
+    candidates = _candidates(encoding, [frame.cell_center(row, column) for row, column in peaks])
     if not candidates:
         return []
     overlaps = Overlaps.of([c.mask for c in candidates])
@@ -98,7 +83,7 @@ class _Candidate:
 
     Attributes:
         mask: (h, w) bool on the grid.
-        score: predicted IoU times the trust in the seed; mask_score: predicted IoU.
+        score: its objectness; mask_score: predicted IoU.
         point: the seed, x and y in the picture.
     """
 
@@ -109,17 +94,14 @@ class _Candidate:
     level: int
 
 
-def _candidates(
-    encoding: ClickableEncoding, points: Sequence[tuple[float, float]], trust: Sequence[float]
-) -> list[_Candidate]:
+def _candidates(encoding: ClickableEncoding, points: Sequence[tuple[float, float]]) -> list[_Candidate]:
     """Every level of every seed that may be an object."""
     found: list[_Candidate] = []
     for start in range(0, len(points), CHUNK):
-        chunk = slice(start, start + CHUNK)
-        answers = encoding.answer_points(points[chunk])
-        for answer, point, trusted in zip(answers, points[chunk], trust[chunk], strict=True):
+        chunk = points[start : start + CHUNK]
+        for answer, point in zip(encoding.answer_points(chunk), chunk, strict=True):
             for guess in answer.best_per_level():
-                mask, score = answer.mask(guess), guess.score * trusted
+                mask, score = answer.mask(guess), answer.objectness_of(guess)
                 if score >= LEAST_CANDIDATE and np.count_nonzero(mask) >= MIN_CELLS:
                     found.append(_Candidate(mask, score, guess.score, point, guess.level))
     return found

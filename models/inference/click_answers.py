@@ -23,7 +23,7 @@ from converters.annotation import Seed
 from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuery, SeedView
 from models.architectures.seednet import SeedNet
 from models.inference.raster import GridFrame
-from models.inference.seed_answer import SeedAnswer
+from models.inference.seed_answer import Grid, SeedAnswer
 from models.inference.speckles import area_without_specks
 from models.precision import full_precision, inference_precision
 
@@ -58,6 +58,7 @@ class ClickAnswers:
         self._surroundings = features.surroundings()
         self._answers: OrderedDict[_Request, SeedAnswer] = OrderedDict()
         self._asks: OrderedDict[Seed, tuple[SeedQuery, Tensor]] = OrderedDict()
+        self._seediness: Grid | None = None
         self._lock = Lock()
 
     @property
@@ -67,7 +68,8 @@ class ClickAnswers:
             answers = sum(a.logits.nbytes for a in self._answers.values())
             asks = sum(logits.nbytes for _, logits in self._asks.values())
         seen = (*self._features.tensors, *self._mirror.tensors, *self._surroundings.tensors)
-        return answers + asks + sum(t.nbytes for t in seen)
+        seediness = self._seediness.nbytes if self._seediness is not None else 0
+        return answers + asks + seediness + sum(t.nbytes for t in seen)
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
         """(row, column) of the grid cell that shows picture coordinates."""
@@ -75,15 +77,29 @@ class ClickAnswers:
         rows, columns = self._frame.grid_size
         return min(int(row), rows - 1), min(int(column), columns - 1)
 
+    @property
+    def seediness(self) -> Grid:
+        """(h, w) in [0, 1], how good a seed each cell is."""
+        if self._seediness is None:
+            rows, columns = self._frame.grid_size
+            with torch.inference_mode(), inference_precision(self._device):
+                logits = self._network.seediness_of(self._features.view)
+            self._seediness = logits[0, 0, :rows, :columns].sigmoid().cpu().numpy()
+        return self._seediness
+
     def at_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
-        """Nested masks for picture coordinates (x, y), each judged by itself, all in one pass.
+        """Nested masks for picture coordinates (x, y), each judged by itself, all in one pass, and what is
+        believed of them as nobody has clicked.
 
         Many points at once, as the automatic search asks for, are worth the coarser numbers.
         """
-        clicks = [[self._click(Seed(x, y))] for x, y in points]
+        shown = self._shown([[self._click(Seed(x, y))] for x, y in points])
+        seediness = torch.from_numpy(self.seediness)[None].to(self._device)
         with torch.inference_mode(), inference_precision(self._device):
             query, logits = self._ask(points)
-            return self._read(self._judge(query, logits, clicks), points)
+            masks = self._judge(query, logits, shown)
+            objectness = self._network.objectness(masks, seediness, shown[:, 0, :2])
+            return self._read(masks, points, objectness)
 
     def answer(self, seed: Seed, seeds: Sequence[Seed]) -> SeedAnswer:
         """What one of several clicks is answered with, sorted by area."""
@@ -120,7 +136,7 @@ class ClickAnswers:
         padded = [c + [(0.0, 0.0, 0.0)] * (longest - len(c)) for c in clicks]
         with torch.inference_mode(), full_precision(self._device):
             query, logits = self._asked([r.seed for r in requests])
-            masks = self._judge(query, logits, padded)
+            masks = self._judge(query, logits, self._shown(padded))
             return self._read(masks, [(r.seed.x, r.seed.y) for r in requests])
 
     def _asked(self, seeds: Sequence[Seed]) -> tuple[SeedQuery, Tensor]:
@@ -148,20 +164,26 @@ class ClickAnswers:
         at = torch.tensor(shares, dtype=torch.float32, device=self._device)  # NumPy's numbers are float64
         return self._network.ask(self._features.view, at, self._mirror)
 
-    def _judge(
-        self, query: SeedQuery, logits: Tensor, clicks: Sequence[Sequence[tuple[float, float, float]]]
-    ) -> SeedMasks:
-        shown = torch.tensor(clicks, dtype=torch.float32, device=self._device)
-        return self._network.judge(self._features, query, logits, shown, self._surroundings)
+    def _judge(self, query: SeedQuery, logits: Tensor, clicks: Tensor) -> SeedMasks:
+        return self._network.judge(self._features, query, logits, clicks, self._surroundings)
 
-    def _read(self, masks: SeedMasks, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
+    def _read(
+        self, masks: SeedMasks, points: Sequence[tuple[float, float]], objectness: Tensor | None = None
+    ) -> list[SeedAnswer]:
         """The answers, each one's levels from small to large."""
         maps, ious = (x.float().cpu().numpy() for x in (masks.logits, masks.scores.ious))
+        of_levels = objectness.float().cpu().numpy() if objectness is not None else [None] * len(points)
         cells = [self.cell(x, y) for x, y in points]
         return [
-            _from_small_to_large(SeedAnswer(maps[i], ious[i], maps[i][:, row, column]), (row, column))
+            _from_small_to_large(
+                SeedAnswer(maps[i], ious[i], maps[i][:, row, column], of_levels[i]), (row, column)
+            )
             for i, (row, column) in enumerate(cells)
         ]
+
+    def _shown(self, clicks: Sequence[Sequence[tuple[float, float, float]]]) -> Tensor:
+        """(S, P, 3), see `MaskRefiner.forward`."""
+        return torch.tensor(clicks, dtype=torch.float32, device=self._device)
 
     def _click(self, seed: Seed) -> tuple[float, float, float]:
         """x and y in cells, and the sign."""
@@ -180,4 +202,4 @@ def _from_small_to_large(answer: SeedAnswer, cell: tuple[int, int]) -> SeedAnswe
     if (ascending[1:] < ABOUT_AS_LARGE * ascending[:-1]).any():
         areas = np.array([area_without_specks(field, [cell]) for field in fields])
     order = np.argsort(areas, kind="stable")
-    return SeedAnswer(answer.logits[order], answer.ious[order], answer.at_seed[order])
+    return answer.in_order(order)

@@ -52,16 +52,24 @@ class SeedAnswer:
         logits: (K, h, w) float32.
         ious: (K, T) predicted IoU of each level at each of THRESHOLDS.
         at_seed: (K,) logit at the seed itself.
+        objectness: (K,) in (0, 1), how far each level is believed to be an object where nobody has clicked;
+            None where somebody has.
     """
 
     logits: Grid
     ious: Grid
     at_seed: Grid
+    objectness: Grid | None = None
 
     def at(self, row: int, column: int) -> Grid:
         """(K,) logits of the cell; beyond the grid, those of its nearest cell."""
         height, width = self.logits.shape[1:]
         return self.logits[:, min(max(row, 0), height - 1), min(max(column, 0), width - 1)]
+
+    def in_order(self, levels: NDArray[np.intp]) -> SeedAnswer:
+        """The same levels in another order."""
+        objectness = None if self.objectness is None else self.objectness[levels]
+        return SeedAnswer(self.logits[levels], self.ious[levels], self.at_seed[levels], objectness)
 
     def disagreement(self, others: Sequence[tuple[bool, tuple[int, int]]]) -> Grid | np.float32:
         """(K, T): what the other clicks take off the predicted IoU.
@@ -83,6 +91,10 @@ class SeedAnswer:
     def mask(self, hypothesis: Hypothesis) -> NDArray[np.bool_]:
         """(h, w) bool."""
         return np.asarray(self.logits[hypothesis.level] > hypothesis.threshold)
+
+    def objectness_of(self, hypothesis: Hypothesis) -> float:
+        """How far its level is believed to be an object; where that was not asked, its score."""
+        return hypothesis.score if self.objectness is None else float(self.objectness[hypothesis.level])
 
     def _peak(self, hypothesis: Hypothesis) -> Grid:
         """Logistic value that counts as similarity 1: the seed's, but safely above the threshold."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,7 @@ from torch import Tensor
 from converters.annotation import Mask, Seed
 from models.architectures.seed_features import SeedFeatures, SeedView
 from models.architectures.seednet import STRIDE, SeedNet, SeedNetConfig
-from models.backbones.efficientnet_lite import STAGES
-from models.data.augment import ColorJitter
-from models.data.crops import CropSettings, WholePictures
-from models.errors import Cancelled, SegmenterError, WeightsError
+from models.errors import Cancelled, WeightsError
 from models.inference.automatic import find_instances
 from models.inference.click_answers import ClickAnswers, up_to_last_positive
 from models.inference.edge_guide import PULL, EdgeGuide
@@ -28,12 +25,8 @@ from models.inference.mending import kernel, mend
 from models.inference.older_weights import up_to_date
 from models.inference.raster import GridFrame, mark_seeds
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer, most_believed
-from models.inference.settings import change_sizes
 from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
-from models.losses.calibration import CalibrationLoss
-from models.losses.imitation import ImitationLoss
-from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
 from models.precision import inference_precision
 from models.segmenter import (
     LEAST_SIMILARITY,
@@ -46,22 +39,12 @@ from models.segmenter import (
     check_image,
     clip_region,
 )
-from models.training.trainable import Loss, TrainableModel
-from models.weights import WeightsInfo, load_into, load_matching
+from models.weights import WeightsInfo, load_into
 
 logger = logging.getLogger(__name__)
 
 KEPT_MAPS = 4  # for the screen: before and after negative clicks, and what a click of either sign would give
 KEPT_PIXELS = 8_000_000  # of all of them together; about what the largest screens show
-COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
-SMALLEST_SIDE, SMALLEST_MIRROR = 64, 32  # pixels; what a picture and its mirror image may be scaled to
-SECOND_LOOK = SeedLossSettings(central=0.3, deepest=0.35, choice=1.0, expected=0.5, seeds=2)
-# Tiny things in plain pictures: there are many, and people mostly click on others.
-ASKED_FOR_SCORES = WholePictures(sheets=0.2, least_share=0.001)
-OF_BACKBONE = ("backbone.", "ranges.")  # how names of weights begin that mean nothing without it
-REFINER_CHANNELS = 32
-CUT_SCORER_WIDTH = 128
-CALIBRATOR_WIDTH = 64
 
 ShouldStop = Callable[[], bool] | None
 
@@ -206,22 +189,15 @@ class SeedNetEncoding(Encoding):
         out = self._guide.pull(self._frame.resample(grid, wide, shape, outside=0.0), grid, tau, wide)
         return np.ascontiguousarray(out[y0 - wide[1] : y1 - wide[1], x0 - wide[0] : x1 - wide[0]])
 
-    def _seediness(self) -> Grid:
-        """(h, w) in [0, 1]."""
-        rows, columns = self._frame.grid_size
-        view = self._features.view
-        with torch.inference_mode(), inference_precision(view.pixels.device):
-            logits = self._network.seediness_of(view)
-        seediness: Grid = logits[0, 0, :rows, :columns].sigmoid().cpu().numpy()
-        return seediness
-
     def instances(self, min_score: float = 0.5, max_count: int = 100) -> list[Prediction]:
-        return find_instances(self, self._frame, self._seediness(), min_score=min_score, max_count=max_count)
+        return find_instances(
+            self, self._frame, self._answers.seediness, min_score=min_score, max_count=max_count
+        )
 
     def _similarity_finder(self) -> SimilarityFinder:
         if self._finder is None:
             features = self._features.backbone[0].float().cpu().numpy()
-            self._finder = SimilarityFinder(AppearanceMap(features, self._frame), self._seediness())
+            self._finder = SimilarityFinder(AppearanceMap(features, self._frame), self._answers.seediness)
         return self._finder
 
     def appearance(self, objects: Sequence[Mask]) -> Appearance:
@@ -319,89 +295,6 @@ def build_seednet(
         raise WeightsError(f"{source}: its sizes fit no SeedNet of this version ({error}).") from error
     load_into(network, up_to_date(tensors), source=source)
     return SeedNetSegmenter(network, version=info.version, device=device)
-
-
-def trainable_seednet(
-    categories: tuple[str, ...],
-    *,
-    pretrained_backbone: bool = True,
-    start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
-    stage: int = 1,
-    sizes: Mapping[str, str] | None = None,
-) -> TrainableModel:
-    """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header.
-
-    Stage 2 teaches what judges finished masks, the refiner and the level scorer, on crops as large as the
-    pictures are encoded; it adds the parts of these that are missing. Stage 3 teaches what has the last word
-    on the scores, on whole pictures. Stage 0 gives the network of `start` another backbone: that learns to
-    imitate the old one, everything behind it stays.
-
-    Args:
-        sizes: fields of SeedNetConfig, by name and as text. What `start` has in another size begins fresh;
-            of another backbone nothing is taken over, it begins with its own ImageNet weights.
-
-    Raises:
-        WeightsError: `start` belongs to another network, or ImageNet weights are not installed.
-        SegmenterError: there is no such size, or not that small or large; stage 0 without another backbone.
-    """
-    if start and start[0].architecture != "seednet":
-        raise WeightsError(f"these are weights of {start[0].architecture}, no start for seednet.")
-    own = SeedNetConfig.stored(start[0].config) if start else None
-    learnt = up_to_date(start[1]) if start else {}
-    config: SeedNetConfig = change_sizes(own or SeedNetConfig(), sizes or {}, categories)
-    if config.backbone not in STAGES:
-        raise SegmenterError(f'"backbone" cannot be {config.backbone}; there are: {", ".join(STAGES)}.')
-    if config.long_side < SMALLEST_SIDE:
-        raise SegmenterError(f'"long_side" must be at least {SMALLEST_SIDE} pixels, not {config.long_side}.')
-    if not SMALLEST_MIRROR <= config.mirror * config.long_side <= config.long_side:
-        least = SMALLEST_MIRROR / config.long_side
-        raise SegmenterError(f'"mirror" must lie between {least:.2f} and 1, not be {config.mirror}.')
-    if config.calibrator and not config.cut_scorer:
-        raise SegmenterError('"calibrator" needs a "cut_scorer", which stage 2 adds.')
-    begins_anew = own is None or own.backbone != config.backbone
-    network = SeedNet(config, pretrained_backbone=pretrained_backbone and begins_anew)
-    if start and own == config:
-        load_into(network, learnt, source="starting weights")
-    elif start:
-        kept = {k: v for k, v in learnt.items() if not (begins_anew and k.startswith(OF_BACKBONE))}
-        load_matching(network, kept)
-    crops = replace(
-        _crops(config.long_side, 0.65, (0.6, 1.28)), cutout_probability=0.35, quarter_turn_probability=0.05
-    )
-    loss: Loss = SeedLoss()
-    if stage == 0:
-        if start is None or own is None or not begins_anew or own.width != config.width:
-            raise SegmenterError("stage 0 needs weights to start from, and another backbone than theirs.")
-        teacher = SeedNet(own, pretrained_backbone=False)
-        load_into(teacher, learnt, source="starting weights")
-        network.freeze_heads()
-        loss = ImitationLoss(fuse_batch_norms(teacher.eval()))
-    if stage == 2:
-        network = network.with_second_look(refiner=REFINER_CHANNELS, cut_scorer=CUT_SCORER_WIDTH)
-        network.freeze_masks()
-        crops = _crops(config.long_side, 0.83, (0.73, 1.17))
-        loss = SecondLookLoss(SECOND_LOOK)
-    if stage == 3:
-        if not network.config.cut_scorer:
-            raise SegmenterError("stage 3 needs weights to start from that stage 2 has finished.")
-        network = network.with_calibrator(CALIBRATOR_WIDTH)
-        network.freeze_scores()
-        plain = _crops(config.long_side, 1.0, (1.0, 1.0))
-        crops = replace(plain, whole=ASKED_FOR_SCORES, jitter=ColorJitter().times(0.0))
-        loss = CalibrationLoss()
-    info = WeightsInfo("seednet", "seednet-1", asdict(network.config), facts={"categories": list(categories)})
-    return TrainableModel(network, loss, info, crops)
-
-
-def _crops(long_side: int, size: float, scales: tuple[float, float]) -> CropSettings:
-    """Crops for a network that sees pictures at `long_side`; all other sizes as shares of it."""
-    low, high = (round(long_side * scale) for scale in scales)
-    return CropSettings(
-        size=32 * round(long_side * size / 32),
-        long_side=(low, high),
-        mask_stride=STRIDE,
-        jitter=ColorJitter().times(COLOR_CHANGES),
-    )
 
 
 def shipped_weights() -> Path:

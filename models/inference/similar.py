@@ -29,11 +29,11 @@ from models.inference.automatic import (
     MIN_CELLS,
     ClickableEncoding,
     predict_point,
-    seed_peaks,
     suppress_duplicates,
 )
 from models.inference.raster import GridFrame
 from models.inference.seed_answer import Grid
+from models.layers.peaks import seed_peaks
 from models.segmenter import MOSTLY, SAME_OBJECT_IOU, Appearance, Prediction
 
 BoolGrid = NDArray[np.bool_]

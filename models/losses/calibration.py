@@ -16,6 +16,7 @@ from models.architectures.level_scorer import THRESHOLDS
 from models.architectures.seed_features import SeedMasks
 from models.architectures.seednet import SeedNet
 from models.data.sample import Batch
+from models.losses.answer_memory import AnswerMemory
 from models.losses.region import threshold_ious
 from models.losses.seed_batch import SeedBatch
 from models.losses.seed_loss import SeedLoss, SeedLossSettings, choice_terms, on_device
@@ -27,34 +28,6 @@ REPLAYED = 256  # of them, that a step learns from
 CALIBRATION = SeedLossSettings(
     seeds=3, central=1 / 3, deepest=1 / 3, corrected=1 / 3, choice=0.15, choice_sharpness=40.0
 )
-
-
-class AnswerMemory:
-    """What the calibrator went by in many answers, and what was true; the latest `size` answers are kept."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._added = 0
-        self._kept: tuple[Tensor, ...] = ()
-
-    def __len__(self) -> int:
-        return min(self._added, self.size)
-
-    def add(self, facts: Tensor, truth: Tensor) -> None:
-        """Remember facts (S, K, T, F) and IoUs (S, K, T) of a picture, which weighs as much as any other."""
-        new = (facts, truth, facts.new_full((len(facts),), 1.0 / max(1, len(facts))))
-        if not self._kept:
-            self._kept = tuple(part.new_zeros((self.size, *part.shape[1:])) for part in new)
-        places = torch.arange(self._added, self._added + len(facts), device=facts.device) % self.size
-        for kept, part in zip(self._kept, new, strict=True):
-            kept[places] = part
-        self._added += len(facts)
-
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Facts and IoUs of so many answers, some perhaps several times; something must be remembered."""
-        facts, truth, weight = self._kept
-        index = torch.multinomial(weight[: len(self)], count, replacement=True, generator=generator)
-        return facts[index], truth[index]
 
 
 class CalibrationLoss(SeedLoss):

@@ -13,8 +13,9 @@ from models.data.crops import CropSettings, WholePictures, draw_crop
 from models.data.dataset import load_dataset
 from models.data.sample import collate
 from models.errors import SegmenterError
-from models.inference.seednet import trainable_seednet
-from models.losses.calibration import AnswerMemory, CalibrationLoss
+from models.inference.seednet_stages import trainable_seednet
+from models.losses.answer_memory import AnswerMemory
+from models.losses.calibration import CalibrationLoss
 from models.losses.region import threshold_ious
 from models.losses.seed_loss import SeedLossSettings, mirror_images
 from models.training.engine import TrainingRequest, run_training
@@ -154,7 +155,7 @@ def test_pictures_without_anything_to_click_on_teach_nothing(network, datasets):
 
 
 def test_it_learns_which_cuts_the_other_scorers_are_wrong_about(network, datasets):
-    network.freeze_scores()
+    network.freeze_all_but(network.level_scorer.calibrator)
     loss = CalibrationLoss()
     optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 3e-3)
     generator, scores = torch.Generator().manual_seed(0), []

@@ -8,7 +8,7 @@ import torch
 from models.architectures.seednet import SeedNet, SeedNetConfig
 from models.data.sample import Batch
 from models.errors import SegmenterError
-from models.inference.seednet import trainable_seednet
+from models.inference.seednet_stages import trainable_seednet
 from models.losses.imitation import ImitationLoss
 from models.weights import WeightsInfo
 

@@ -7,7 +7,8 @@ import torch
 from models.architectures.level_scorer import DEPTH_CENTER, DEPTH_SCALE
 from models.architectures.seednet import SeedNet, SeedNetConfig
 from models.inference.older_weights import up_to_date
-from models.inference.seednet import build_seednet, trainable_seednet
+from models.inference.seednet import build_seednet
+from models.inference.seednet_stages import trainable_seednet
 from models.weights import WeightsInfo
 
 SMALL = SeedNetConfig(

@@ -18,7 +18,7 @@ from models.architectures.seednet import (
     with_squares,
 )
 from models.errors import SegmenterError
-from models.inference.seednet import trainable_seednet
+from models.inference.seednet_stages import trainable_seednet
 from models.weights import WeightsInfo
 
 SMALL = SeedNetConfig(width=16, embedding=6, levels=3, query_hidden=24, scorer_channels=8, scorer_hidden=16)
