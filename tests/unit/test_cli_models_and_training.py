@@ -129,13 +129,17 @@ def test_the_second_stage_adds_a_refiner_and_leaves_the_masks(trained, tmp_path)
     assert {"refiner", "embedding", "level_scorer"} <= changed
 
 
-def test_the_third_stage_has_the_last_word_on_the_scores(trained, tmp_path, capsys, monkeypatch):
+def test_the_third_stage_has_the_last_word_on_the_scores_and_the_fourth_tells_objects(
+    trained, tmp_path, capsys, monkeypatch
+):
     from models.losses.calibration import CalibrationLoss
+    from models.losses.objectness import ObjectnessLoss
     from models.weights import read_weights
 
     monkeypatch.setattr(CalibrationLoss, "steps", 10)
+    monkeypatch.setattr(ObjectnessLoss, "steps", 10)
     data, weights = trained
-    second, third = tmp_path / "second", tmp_path / "third"
+    second, third, fourth = (tmp_path / name for name in ("second", "third", "fourth"))
     arguments = ["train", str(data), "--epochs", "0.5"]
     of_second = ["--stage", "2", "--batch", "1", "-o", str(second)]
     assert main([*arguments, "--start", str(weights), *of_second]) == 0
@@ -153,6 +157,16 @@ def test_the_third_stage_has_the_last_word_on_the_scores(trained, tmp_path, caps
     for given in (["--batch", "2"], ["--crop", "64"], ["--cutouts", str(data)], ["--cut-from", "x"]):
         assert main([*arguments, *start, *of_third, *given]) == 2
         assert "one whole picture a step" in capsys.readouterr().err
+    # And on this stands what tells objects from other masks.
+    of_fourth = ["--stage", "4", "-o", str(fourth)]
+    assert main([*arguments, *start, *of_fourth]) == 1
+    assert "stage 3" in capsys.readouterr().err
+    assert main([*arguments, "--start", str(third / "seednet.safetensors"), *of_fourth]) == 0
+    info, further = read_weights(fourth / "seednet.safetensors")
+    changed = {k for k in further if k not in after or not after[k].equal(further[k])}
+    assert changed
+    assert all(k.startswith("object_scorer.") for k in changed)
+    assert info.config["objectness"] > 0
     assert main([*arguments, "--start", str(weights), *of_third]) == 1
     assert "that stage 2 has finished" in capsys.readouterr().err
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from models.architectures.seednet import SeedNet, SeedNetConfig
 from models.data.sample import collate
 from models.losses.calibration import CalibrationLoss
+from models.losses.objectness import ObjectnessLoss
 from models.losses.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
 from models.registry import choose_device
 from tests.unit.models.small_networks import SMALL, shake, small_network
@@ -100,3 +101,15 @@ def test_seednet_s_calibrator_learns_there_too():
     assert network.level_scorer.calibrator.correction.weight.grad.any()
     facts, truth = loss.memory.draw(3, torch.Generator(DEVICE).manual_seed(0))
     assert facts.device.type == truth.device.type == DEVICE.type
+
+
+def test_seednet_s_object_scorer_learns_there_too():
+    torch.manual_seed(0)
+    config = replace(SMALL_SEEDNET, calibrator=8, objectness=8)
+    network = SeedNet(config, pretrained_backbone=False).eval().to(DEVICE)
+    loss = ObjectnessLoss()
+    loss.gather(network, collate(crops(4)), torch.Generator().manual_seed(0))
+    loss(network, None, torch.Generator().manual_seed(0))["loss"].backward()
+    assert network.object_scorer.correction.weight.grad.any()
+    facts, worth = loss.memory.draw(3, torch.Generator().manual_seed(0))
+    assert facts.device.type == worth.device.type == "cpu"  # there are many of them

@@ -75,10 +75,16 @@ def test_of_overlapping_masks_the_better_stays():
 
 
 class _Boxes:
-    """Answers every point with the same masks."""
+    """Answers every point with the same masks.
 
-    def __init__(self, answers):
+    Args:
+        answers: mask and predicted IoU of every level.
+        objectness: of every level; as predicted, if it is not given.
+    """
+
+    def __init__(self, answers, objectness=None):
         self.answers = answers
+        self.objectness = objectness or [score for _, score in answers]
 
     def answer_points(self, points):
         answer = SimpleNamespace(
@@ -86,6 +92,7 @@ class _Boxes:
                 SimpleNamespace(score=score, level=level) for level, (_, score) in enumerate(self.answers)
             ],
             mask=lambda guess: self.answers[guess.level][0],
+            objectness_of=lambda guess: self.objectness[guess.level],
         )
         return [answer] * len(points)
 
@@ -99,12 +106,13 @@ class _Boxes:
         return self.answers[level][0]
 
 
-def instances(min_score, max_count=10):
+def instances(min_score, max_count=10, objectness=None):
     frame = GridFrame.fit((0, 0, SIDE, SIDE), long_side=SIDE, stride=1)
     seediness = np.zeros((SIDE, SIDE), np.float32)
     for row, column in ((4, 4), (24, 24), (4, 24)):
         seediness[row - 2 : row + 3, column - 2 : column + 3] = 1.0
-    encoding = _Boxes([(box(2, 2, 8, 8), 0.6), (box(0, 0, 20, 20), 0.7), (box(30, 30, 33, 33), 0.3)])
+    levels = [(box(2, 2, 8, 8), 0.6), (box(0, 0, 20, 20), 0.7), (box(30, 30, 33, 33), 0.3)]
+    encoding = _Boxes(levels, objectness)
     return find_instances(encoding, frame, seediness, min_score=min_score, max_count=max_count)
 
 
@@ -115,6 +123,13 @@ def test_each_object_is_found_once_best_first():
     assert scores == sorted(scores, reverse=True)
     assert [p.mask_score for p in found] == [0.7, 0.6, 0.3]
     assert [p.level for p in instances(0.05, max_count=1)] == [1]
+
+
+def test_objects_are_ranked_by_how_far_they_are_believed_to_be_any_not_by_how_well_they_fit():
+    found = instances(0.05, objectness=[0.5, 0.2, 0.9])
+    assert [p.level for p in found] == [2, 0, 1]
+    assert [p.mask_score for p in found] == [0.3, 0.6, 0.7]
+    assert [p.level for p in instances(0.05, objectness=[0.5, 0.05, 0.9])] == [2, 0]  # nobody's object
 
 
 def test_a_higher_threshold_leaves_out_the_worst_and_changes_no_score():

@@ -88,6 +88,10 @@ class _BottomRow(GridEncoding):
                 return [SimpleNamespace(score=0.9, level=0)]
 
             @staticmethod
+            def objectness_of(_hypothesis):
+                return 0.9
+
+            @staticmethod
             def mask(_hypothesis):
                 return answer.similarity > 0.5
 

@@ -99,7 +99,15 @@ def test_sizes_and_variants_are_read_out_of_the_shapes(name, changes):
 
 
 @pytest.mark.parametrize("backbone", ["efficientnet-lite0", "efficientnet-lite2"])
-@pytest.mark.parametrize("parts", [{}, {"refiner": 8}, {"refiner": 8, "cut_scorer": 24, "calibrator": 12}])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"refiner": 8},
+        {"refiner": 8, "cut_scorer": 24, "calibrator": 12},
+        {"refiner": 8, "cut_scorer": 24, "calibrator": 12, "objectness": 20},
+    ],
+)
 def test_seednet_s_backbone_and_parts_are_read_out_of_the_shapes(backbone, parts):
     config = SeedNetConfig(backbone=backbone, width=16, **parts)
     with torch.device("meta"):
