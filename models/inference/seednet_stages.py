@@ -25,9 +25,11 @@ from models.weights import WeightsInfo, load_into, load_matching
 COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
 SMALLEST_SIDE, SMALLEST_MIRROR = 64, 32  # pixels; what a picture and its mirror image may be scaled to
 SECOND_LOOK = SeedLossSettings(central=0.3, deepest=0.35, choice=1.0, expected=0.5, seeds=2)
-# Of stages that look at whole pictures, and how many of their objects at most. Stage 3 leaves out tiny things
-# in plain pictures: there are many, and people mostly click on others. In stage 4 all objects must be known.
-WHOLE_PICTURES = {3: (WholePictures(sheets=0.2, least_share=0.001), 40), 4: (WholePictures(sheets=0.2), 400)}
+# Tiny things in plain pictures: there are many, and people mostly click on others.
+ASKED_FOR_SCORES = WholePictures(sheets=0.2, least_share=0.001)
+SEARCHED = WholePictures(sheets=0.1)
+SEARCHED_SIZES = (0.6, 1.1)  # times the usual one; few pictures teach what an object is, so they vary
+MOST_OBJECTS = 400  # of a sheet of four pictures; with fewer than there are not all would be known
 OF_BACKBONE = ("backbone.", "ranges.")  # how names of weights begin that mean nothing without it
 OF_OBJECT_SCORER = "object_scorer."
 REFINER_CHANNELS = 32
@@ -140,10 +142,12 @@ def _taught(network: SeedNet, stage: int) -> tuple[SeedNet, Loss]:
 def _crops_of(stage: int, long_side: int) -> CropSettings:
     if stage == 2:
         return _crops(long_side, 0.83, (0.73, 1.17))
-    if stage in WHOLE_PICTURES:
-        whole, most = WHOLE_PICTURES[stage]
+    if stage == 3:
         plain = _crops(long_side, 1.0, (1.0, 1.0))
-        return replace(plain, whole=whole, max_objects=most, jitter=ColorJitter().times(0.0))
+        return replace(plain, whole=ASKED_FOR_SCORES, jitter=ColorJitter().times(0.0))
+    if stage == 4:
+        varied = _crops(long_side, 1.0, SEARCHED_SIZES)
+        return replace(varied, whole=SEARCHED, max_objects=MOST_OBJECTS, jitter=ColorJitter())
     crops = _crops(long_side, 0.65, (0.6, 1.28))
     return replace(crops, cutout_probability=0.35, quarter_turn_probability=0.05)
 
