@@ -19,7 +19,7 @@ from converters.rle import encode_rle
 from models.data.dataset import AnnotatedPicture, Dataset
 from models.segmenter import Prediction, Segmenter
 
-MIN_SCORE = 0.005
+MIN_SCORE = 0.005  # average precision counts what is hardly believed in, too
 MAX_DETECTIONS = 100
 
 
