@@ -7,7 +7,7 @@ answers is remembered, and then every step learns from many of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from models.data.sample import Batch
 from models.layers.peaks import seed_peaks
 from models.losses.answer_memory import AnswerMemory
 from models.losses.seed_loss import mirror_images
+from models.losses.tensor_batch import TensorBatch
 from models.precision import full_precision
 
 REMEMBERED = 60_000  # seeds
@@ -29,7 +30,7 @@ CREDITS = tuple(0.5 + 0.05 * step for step in range(10))  # COCO's thresholds of
 
 
 @dataclass(frozen=True, slots=True)
-class KnownPictures:
+class KnownPictures(TensorBatch):
     """B pictures and their objects.
 
     Attributes:
@@ -43,14 +44,6 @@ class KnownPictures:
     objects: Tensor
     picture: Tensor
     exhaustive: Tensor
-
-    def to(self, device: torch.device) -> KnownPictures:
-        """The same on a device."""
-        return KnownPictures(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
-
-    def pin_memory(self) -> KnownPictures:
-        """The same where a graphics card can fetch it by itself."""
-        return KnownPictures(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
     @classmethod
     def of(cls, batch: Batch) -> KnownPictures:

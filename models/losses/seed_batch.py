@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,10 +11,11 @@ from torch import Tensor
 
 from models.data.sample import Batch, CropTarget
 from models.losses.seed_drawing import DrawnSeeds, draw_objects, draw_seeds
+from models.losses.tensor_batch import TensorBatch
 
 
 @dataclass(frozen=True, slots=True)
-class SeedBatch:
+class SeedBatch(TensorBatch):
     """B crops with S seeds each, picture by picture. Coverages are kept as uint8, 255 for 1.
 
     Attributes:
@@ -36,14 +37,6 @@ class SeedBatch:
     usable: Tensor
     seediness: Tensor
     known: Tensor
-
-    def to(self, device: torch.device) -> SeedBatch:
-        """The same on a device."""
-        return SeedBatch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
-
-    def pin_memory(self) -> SeedBatch:
-        """The same where a graphics card can fetch it by itself."""
-        return SeedBatch(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
     def mask_of(self, index: Tensor) -> Tensor:
         """(S, 1, h, w) float32 coverage of the objects `index` (S,)."""

@@ -8,7 +8,7 @@ import torch
 
 from models.architectures.cut_calibrator import CutCalibrator
 from models.architectures.level_scorer import THRESHOLDS
-from models.architectures.seednet import SeedNet, SeedNetConfig
+from models.architectures.seednet import SeedNet
 from models.data.crops import CropSettings, WholePictures, draw_crop
 from models.data.dataset import load_dataset
 from models.data.sample import collate
@@ -17,22 +17,13 @@ from models.inference.seednet_stages import trainable_seednet
 from models.losses.answer_memory import AnswerMemory
 from models.losses.calibration import CalibrationLoss
 from models.losses.region import threshold_ious
-from models.losses.seed_loss import SeedLossSettings, mirror_images
+from models.losses.seed_loss import SeedLossSettings
 from models.training.engine import TrainingRequest, run_training
 from models.weights import WeightsInfo, read_weights
 from tests.unit.models.coco_folders import write_coco_folder
+from tests.unit.models.seednet_cases import COMPLETE, ask, small_seednet
 
-SMALL = SeedNetConfig(
-    width=16,
-    embedding=6,
-    query_hidden=24,
-    scorer_channels=8,
-    scorer_hidden=16,
-    refiner=8,
-    cut_scorer=8,
-    click_depth=True,
-    calibrator=12,
-)
+SMALL = replace(COMPLETE, objectness=0)
 WHOLE = CropSettings(long_side=(90, 130), whole=WholePictures())
 
 
@@ -44,10 +35,7 @@ def calibrator():
 
 @pytest.fixture
 def network():
-    torch.manual_seed(0)
-    network = SeedNet(SMALL, pretrained_backbone=False).eval()
-    torch.nn.init.normal_(network.level_scorer.cuts.correction.weight)
-    return network
+    return small_seednet(SMALL)
 
 
 @pytest.fixture
@@ -65,11 +53,7 @@ def seeds_of(datasets, loss, seed=0):
 
 
 def answers(network, seeds):
-    with torch.no_grad():
-        features = network.features(seeds.images)
-        mirror = network.view(mirror_images(seeds.images, network.config.mirror))
-        query, logits = network.ask(features.view, seeds.points, mirror)
-        return network.judge(features, query, logits, seeds.clicks())
+    return ask(network, seeds.images, seeds.points)[0]
 
 
 def test_a_fresh_one_corrects_nothing(calibrator):

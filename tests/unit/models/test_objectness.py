@@ -9,7 +9,7 @@ import torch
 
 from models.architectures.objectness import ObjectScorer, believed_without_click, facts_count, facts_of
 from models.architectures.seed_features import SeedMasks
-from models.architectures.seednet import SeedNet, SeedNetConfig
+from models.architectures.seednet import SeedNet
 from models.data.crops import CropSettings, WholePictures, draw_crop
 from models.data.dataset import load_dataset
 from models.data.sample import collate
@@ -18,32 +18,17 @@ from models.inference.seednet import SeedNetSegmenter
 from models.inference.seednet_stages import trainable_seednet
 from models.layers.peaks import seed_peaks
 from models.losses.objectness import KnownPictures, ObjectnessLoss, credits_of
-from models.losses.seed_loss import mirror_images
 from models.training.engine import TrainingRequest, run_training
 from models.weights import WeightsInfo, read_weights
 from tests.unit.models.coco_folders import draw_discs, write_coco_folder
+from tests.unit.models.seednet_cases import COMPLETE, ask, small_seednet
 
-SMALL = SeedNetConfig(
-    width=16,
-    embedding=6,
-    query_hidden=24,
-    scorer_channels=8,
-    scorer_hidden=16,
-    refiner=8,
-    cut_scorer=8,
-    click_depth=True,
-    calibrator=12,
-    objectness=10,
-)
 WHOLE = CropSettings(long_side=(128, 128), whole=WholePictures())
 
 
 @pytest.fixture
 def network():
-    torch.manual_seed(0)
-    network = SeedNet(SMALL, pretrained_backbone=False).eval()
-    torch.nn.init.normal_(network.level_scorer.cuts.correction.weight)
-    return network
+    return small_seednet()
 
 
 @pytest.fixture
@@ -59,16 +44,10 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@torch.no_grad()
 def asked(network, images, seeds):
-    """Masks of (S, 2) seeds in cells, as many of each picture."""
-    features = network.features(images)
-    seediness = network.seediness_of(features.view)[:, 0].sigmoid()
-    shares = seeds / seeds.new_tensor(seediness.shape[:0:-1])
-    mirror = network.view(mirror_images(images, network.config.mirror))
-    query, logits = network.ask(features.view, shares, mirror)
-    clicks = torch.cat([seeds, torch.ones_like(seeds[:, :1])], dim=1)[:, None]
-    return network.judge(features, query, logits, clicks), seediness
+    """What (S, 2) seeds in cells are answered with; the seediness."""
+    height, width = images.shape[2] // 4, images.shape[3] // 4
+    return ask(network, images, seeds / torch.tensor([width, height]))
 
 
 def test_a_fresh_one_believes_in_what_fits_well_and_was_asked_in_the_middle_of_something(network, datasets):
@@ -77,7 +56,7 @@ def test_a_fresh_one_believes_in_what_fits_well_and_was_asked_in_the_middle_of_s
     expected = masks.scores.iou * torch.stack([seediness[0, 4, 3], seediness[0, 9, 20]]).sqrt()[:, None]
     torch.testing.assert_close(believed_without_click(masks.scores, seediness, seeds), expected)
     torch.testing.assert_close(network.objectness(masks, seediness, seeds), expected, atol=1e-3, rtol=1e-3)
-    without = SeedNet(replace(SMALL, objectness=0), pretrained_backbone=False).eval()
+    without = SeedNet(replace(COMPLETE, objectness=0), pretrained_backbone=False).eval()
     torch.testing.assert_close(without.objectness(masks, seediness, seeds), expected)
 
 
@@ -174,7 +153,7 @@ def test_pictures_without_a_seed_teach_nothing(network, datasets):
     loss.gather(network, drawn(datasets), generator())
     assert len(loss.memory) == 0
     with pytest.raises(ValueError, match="none to teach"):
-        loss(SeedNet(replace(SMALL, objectness=0), pretrained_backbone=False), None, generator())
+        loss(SeedNet(replace(COMPLETE, objectness=0), pretrained_backbone=False), None, generator())
 
 
 def test_it_learns_which_masks_are_objects():
@@ -197,7 +176,7 @@ def test_it_learns_which_masks_are_objects():
 
 def stage_four(network, datasets, folder, **sizes):
     state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("object_scorer")}
-    info = WeightsInfo("seednet", "seednet-test", asdict(replace(SMALL, objectness=0)))
+    info = WeightsInfo("seednet", "seednet-test", asdict(replace(COMPLETE, objectness=0)))
     model = trainable_seednet(
         ("disc",),
         pretrained_backbone=False,
@@ -243,7 +222,7 @@ def test_the_other_stages_leave_it_out(network, datasets, tmp_path):
 
 
 def test_the_fourth_stage_wants_what_the_third_has_finished(network):
-    plain = SeedNet(replace(SMALL, calibrator=0, objectness=0), pretrained_backbone=False)
+    plain = SeedNet(replace(COMPLETE, calibrator=0, objectness=0), pretrained_backbone=False)
     start = (WeightsInfo("seednet", "seednet-test", asdict(plain.config)), plain.state_dict())
     with pytest.raises(SegmenterError, match="stage 3"):
         trainable_seednet((), pretrained_backbone=False, start=start, stage=4)
