@@ -1,5 +1,5 @@
-"""Every network learns: from random weights to finding and naming unseen shapes, in as many steps as two cores
-of an AMD EPYC, in bfloat16, take in five minutes. The time is printed, not judged.
+"""Every network learns: from random weights to finding and naming unseen shapes, in as many steps as two
+cores of an AMD EPYC, in bfloat16, take in five minutes. The time is printed, not judged.
 
 `make test-slow`, or one of them: `python -m pytest tests/slow/test_learning_shapes.py -m slow -s -k yolact`.
 """
