@@ -134,6 +134,8 @@ def run(options: argparse.Namespace) -> int:
         )
     try:
         datasets = load_mixture(options)
+        if options.stage == 4 and not any(d.weight > 0 and _shows_everything(d) for d in datasets):
+            return fail("--stage 4 needs pictures of which all objects are annotated.")
         model = build_model(options, datasets)
         request = build_request(options, datasets, model)
         weights = train(model, request)
@@ -143,6 +145,11 @@ def run(options: argparse.Namespace) -> int:
         return fail(f"{options.output}: {error.strerror or error}.")
     print(f"wrote {weights}")
     return DONE
+
+
+def _shows_everything(dataset: Dataset) -> bool:
+    """Whether of some picture all objects are annotated, and none is part of a crowd."""
+    return any(picture.exhaustive and not picture.crowds for picture in dataset.pictures)
 
 
 def load_mixture(options: argparse.Namespace) -> tuple[Dataset, ...]:

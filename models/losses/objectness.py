@@ -97,7 +97,7 @@ class ObjectnessLoss:
     def gather(
         self, network: SeedNet, batch: Batch | KnownPictures, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Remember what is found in the batch; how many seeds there are now, and what they are worth."""
+        """Remember what is found in the batch's known pictures; "seeds", how many there are now."""
         if not isinstance(batch, KnownPictures):
             batch = self.prepare(batch, generator)
         for index in torch.nonzero(batch.exhaustive).flatten().tolist():

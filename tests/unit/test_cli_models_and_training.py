@@ -161,7 +161,10 @@ def test_the_third_stage_has_the_last_word_on_the_scores_and_the_fourth_tells_ob
     of_fourth = ["--stage", "4", "-o", str(fourth)]
     assert main([*arguments, *start, *of_fourth]) == 1
     assert "stage 3" in capsys.readouterr().err
-    assert main([*arguments, "--start", str(third / "seednet.safetensors"), *of_fourth]) == 0
+    start = ["--start", str(third / "seednet.safetensors")]
+    assert main([*arguments, *start, *of_fourth, "--partial", data.name]) == 1
+    assert "all objects are annotated" in capsys.readouterr().err
+    assert main([*arguments, *start, *of_fourth]) == 0
     info, further = read_weights(fourth / "seednet.safetensors")
     changed = {k for k in further if k not in after or not after[k].equal(further[k])}
     assert changed
