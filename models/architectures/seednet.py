@@ -39,6 +39,7 @@ from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuer
 from models.backbones.activation_ranges import ActivationRanges
 from models.backbones.efficientnet_lite import efficientnet_lite, normalize_pixels
 from models.layers.convolution import SeparableConv
+from models.layers.resizing import resize_maps
 from models.layers.top_down import TopDownPath
 from models.precision import full_precision
 
@@ -308,7 +309,7 @@ class SeedNet(nn.Module):
         logits, seen = seed_logits(both, view.pixels, mirror.pixels)
         seen = _by_rank(seen.flip(3), logits)
         if seen.shape != logits.shape:
-            seen = F.interpolate(seen, size=logits.shape[2:], mode="bilinear", align_corners=False)
+            seen = resize_maps(seen, (logits.shape[2], logits.shape[3]))
         return both.split(len(points))[0], 0.5 * (logits + seen)
 
     def judge(

@@ -2,7 +2,8 @@
 
 On a processor OpenCV measures, inside the box that each mask needs. Elsewhere the exact transform
 (Felzenszwalb & Huttenlocher, Theory of Computing 8, 2012, section 2) is written out: distances g along the
-columns, then along the rows the least of (x - k)^2 + g(k)^2, here by trying every k.
+columns, then along the rows the least of (x - k)^2 + g(k)^2, here by trying every k. That reads each cell as
+often as the map is wide, so it is done in windows of one size, also around what each mask needs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.layers.boxes import masks_to_boxes
+
 MEASURED = 4000  # cells of a box, or about so many of a larger one's, in even steps
+WINDOW = 80  # cells
 CHUNK_BYTES = 2**30  # of candidates that are compared at once
 
 
@@ -34,9 +38,7 @@ def seed_depths(cuts: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
     columns, rows = columns.clamp(0, width - 1), rows.clamp(0, height - 1)
     if cuts.device.type == "cpu":
         return _measured(cuts.numpy(), rows.tolist(), columns.tolist())
-    depth = distances_inside(cuts)
-    at_seed = depth[torch.arange(len(seeds), device=seeds.device), :, :, rows, columns]
-    return at_seed, depth.amax(dim=(3, 4))
+    return window_depths(cuts, rows, columns)
 
 
 def _measured(cuts: NDArray[np.bool_], rows: list[int], columns: list[int]) -> tuple[Tensor, Tensor]:
@@ -64,6 +66,34 @@ def _stacked_transform(masks: NDArray[np.uint8]) -> NDArray[np.float32]:
     stack[1:].reshape(count, height + 1, width + 2)[inside] = masks
     found = cv2.distanceTransform(stack, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(found[1:].reshape(count, height + 1, width + 2)[inside], np.float32)
+
+
+def window_depths(cuts: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """`seed_depths` of seeds in the cells of these rows and columns, (S,), without OpenCV.
+
+    Each seed's masks are brought to WINDOW x WINDOW cells, of a larger box every second, third, and so on.
+    """
+    height, width = cuts.shape[3:]
+    boxes = masks_to_boxes(cuts[:, :, 0].flatten(0, 1)).long().view(*cuts.shape[:2], 4, 1)
+    left, top, right, bottom = boxes.unbind(dim=2)
+    step = (
+        torch.maximum(bottom - top, right - left)
+        .add(WINDOW - 1)
+        .div(WINDOW, rounding_mode="floor")
+        .clamp(min=1)
+    )
+    steps = torch.arange(WINDOW, device=cuts.device) * step
+    down, across = top + steps, left + steps  # (S, K, WINDOW)
+    cells = down.clamp(max=height - 1)[..., None] * width + across.clamp(max=width - 1)[..., None, :]
+    cells = cells.flatten(2)[:, :, None].expand(-1, -1, cuts.shape[2], -1)
+    inside = (down < bottom)[..., None] & (across < right)[..., None, :]
+    window = cuts.flatten(3).gather(3, cells).view(*cuts.shape[:3], WINDOW, WINDOW) & inside[:, :, None]
+    depth = distances_inside(window) * step[..., None, None]
+    row, column = rows[:, None, None], columns[:, None, None]
+    in_box = (row >= top) & (row < bottom) & (column >= left) & (column < right)
+    at = ((row - top) // step * WINDOW + (column - left) // step).where(in_box, 0)
+    at_seed = depth.flatten(3).gather(3, at[..., None].expand(-1, -1, cuts.shape[2], -1))[..., 0]
+    return at_seed * in_box, depth.amax(dim=(3, 4))
 
 
 def distances_inside(masks: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from models.architectures.level_scorer import THRESHOLDS, LevelScores
 from models.architectures.seed_features import SeedFeatures, SeedMasks, SeedQuery
 from models.architectures.seednet import STRIDE, SeedNet
 from models.data.sample import Batch
+from models.layers.resizing import resize_maps
 from models.losses.region import area_bce, dice_loss, threshold_ious
 from models.losses.seed_batch import SeedBatch
 from models.losses.seed_drawing import draw_corrections
@@ -247,11 +248,11 @@ def choice_terms(predicted: Tensor, truth: Tensor, sharpness: float) -> tuple[Te
 
 def mirror_images(images: Tensor, scale: float) -> Tensor:
     """(B, 3, H, W) uint8 seen in a mirror, about so many times as large, in whole cells of stride 32."""
-    size = [max(32, 32 * round(side * scale / 32)) for side in images.shape[2:]]
+    rows, columns = (max(32, 32 * round(side * scale / 32)) for side in images.shape[2:])
     mirrored = images.flip(3)
-    if tuple(size) == tuple(images.shape[2:]):
+    if (rows, columns) == tuple(images.shape[2:]):
         return mirrored
-    return F.interpolate(mirrored.float(), size=size, mode="bilinear", antialias=True, align_corners=False)
+    return resize_maps(mirrored.float(), (rows, columns), antialias=True)
 
 
 def chosen_masks(answer: SeedMasks) -> Tensor:
