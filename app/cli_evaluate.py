@@ -47,12 +47,12 @@ def measure_clicks(
 
 
 def measure_coco(
-    segmenter: Segmenter, dataset: Dataset, _options: argparse.Namespace, on_progress: OnProgress
+    segmenter: Segmenter, dataset: Dataset, options: argparse.Namespace, on_progress: OnProgress
 ) -> dict[str, Any]:
     """Average precision and recall of the objects found without a click."""
     from models.evaluation.coco import evaluate_coco
 
-    return evaluate_coco(segmenter, dataset, on_progress=on_progress).as_dict()
+    return evaluate_coco(segmenter, dataset, closer=options.closer, on_progress=on_progress).as_dict()
 
 
 def measure_panoptic(
@@ -171,6 +171,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--from-masks", action="store_true", help="similar: begin with annotated masks instead of one click"
     )
+    parser.add_argument("--closer", action="store_true", help="coco: look at the pictures' parts, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result, '-' prints it")
     parser.set_defaults(handler=run)
 

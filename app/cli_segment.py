@@ -22,7 +22,7 @@ from converters.images import read_image, write_image
 from converters.labelme_json import read_labelme, write_labelme
 
 if TYPE_CHECKING:
-    from models import Encoding, Segmenter
+    from models import Encoding, Prediction, Segmenter
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_seed_arguments(parser)
     parser.add_argument("--auto", action="store_true", help="find the objects without seeds")
+    parser.add_argument(
+        "--closer",
+        action="store_true",
+        help="for --auto: look at parts of the picture, too, which finds small objects and takes longer",
+    )
     parser.add_argument("--min-score", type=float, default=0.5, help="for --auto (default: %(default)s)")
     parser.add_argument("--label", default="object", help="name for the objects (default: %(default)s)")
     parser.add_argument("--format", choices=("labelme", "coco", "png", "overlay"), default="labelme")
@@ -103,6 +108,8 @@ def run(options: argparse.Namespace) -> int:
     """Segment every picture; goes on after a bad one and answers 1 in the end."""
     if bool(options.seed) == options.auto:
         return wrong_usage("give --seed X,Y (once or more) or --auto, and not both.")
+    if options.closer and not options.auto:
+        return wrong_usage("--closer belongs to --auto.")
     if options.tau is not None and not 0.0 < options.tau < 1.0:
         return wrong_usage(f"--tau must lie strictly between 0 and 1, got {options.tau:g}.")
     from app.model_choice import load_chosen_segmenter
@@ -139,7 +146,12 @@ def segment_picture(segmenter: Segmenter, path: Path, options: argparse.Namespac
     image = read_image(path)
     encoding = segmenter.encode(image)
     if options.auto:
-        added = automatic_instances(encoding, segmenter, options)
+        found = encoding.instances(options.min_score)
+        if options.closer:
+            from models.closer_look import look_closer
+
+            found = look_closer(segmenter, image, found, min_score=options.min_score)
+        added = automatic_instances(found, segmenter, options)
     else:
         seeds = [Seed(x, y) for x, y in options.seed] + [Seed(x, y, False) for x, y in options.negative]
         added = [seeded_instance(encoding, segmenter, seeds, options)]
@@ -179,7 +191,7 @@ def seeded_instance(
 
 
 def automatic_instances(
-    encoding: Encoding, segmenter: Segmenter, options: argparse.Namespace
+    predictions: Sequence[Prediction], segmenter: Segmenter, options: argparse.Namespace
 ) -> list[Instance]:
     """Every object the network sees by itself."""
     return [
@@ -190,7 +202,7 @@ def automatic_instances(
             score=found.score,
             provenance=Provenance("automatic", (found.seed,), found.tau, found.level, segmenter.version),
         )
-        for found in encoding.instances(options.min_score)
+        for found in predictions
     ]
 
 

@@ -143,7 +143,7 @@ class MainWindow(QMainWindow):
         self.pictures = PicturesPanel(self.picture_model)
         self.labels = LabelsPanel(session, desk.known_labels)
         self.objects = ObjectsPanel(session)
-        self.candidates = CandidatesPanel(session, self.candidate_layer)
+        self.candidates = CandidatesPanel(session, self.candidate_layer, closer=desk.settings.look_closer)
         self.similar = SimilarPanel(session, desk.similar, self.similar_layer)
         self.properties = PropertiesPanel(session)
         contents: dict[str, tuple[QWidget, QWidget | None]] = {
@@ -199,6 +199,8 @@ class MainWindow(QMainWindow):
         self.objects.table.menu_wanted.connect(self.object_menu.popup)
         self.tool_box.select.menu_wanted.connect(self.object_menu.popup)
         self.candidates.closed.connect(self._end_acceptance)
+        self.candidates.closed.connect(desk.segmentation.forget_found)
+        self.candidates.closer_wanted.connect(desk.look_closer)
         self.similar.closed.connect(self._end_similar)
         self.similar.picture_wanted.connect(desk.pictures.open_picture)
         self.pick_tool.picked.connect(self.similar.toggle_at)
@@ -221,6 +223,7 @@ class MainWindow(QMainWindow):
         session.tool_changed.connect(self._show_hint)
         desk.pictures.list_changed.connect(self._show_list)
         desk.segmentation.objects_found.connect(self._show_candidates)
+        desk.segmentation.looked_closer.connect(self._show_closer)
         desk.similar.found.connect(self._show_similar)
         desk.segmentation.busy_changed.connect(self.canvas.set_busy)
         for service in (self.canvas.superpixels, self.snapping):
@@ -296,9 +299,16 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _show_candidates(self, predictions: Sequence[Any]) -> None:
         self.similar.dismiss()
-        model = self.desk.segmentation.model
-        self.candidates.show_candidates(predictions, model.version if model is not None else "")
+        self.candidates.show_candidates(predictions, self._model_version())
         self._ask_for_acceptance("candidates")
+
+    @Slot(object)
+    def _show_closer(self, predictions: Sequence[Any]) -> None:
+        self.candidates.show_closer(predictions, self._model_version())
+
+    def _model_version(self) -> str:
+        model = self.desk.segmentation.model
+        return model.version if model is not None else ""
 
     @Slot(object)
     def _show_similar(self, asked: SimilarObjects) -> None:

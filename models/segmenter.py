@@ -40,6 +40,7 @@ class Prediction:
         mask_score: predicted IoU of the mask in [0, 1].
         seed, tau: asking for `mask([seed], tau)` gives this region again.
         level: the level that answered, for networks with levels.
+        region: the part of the picture whose encoding is to be asked; None for the one that gave this.
     """
 
     mask: Mask
@@ -49,6 +50,7 @@ class Prediction:
     seed: Seed
     tau: float
     level: int | None = None
+    region: Region | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Settings:
         include_subfolders: whether opening a folder also takes the pictures in folders below it.
         autosave: whether labels are written to the annotation file without being asked.
         model: name of the segmenter to load.
+        look_closer: whether the automatic search looks at parts of the picture, too.
         brush_radius: in picture pixels.
         superpixel_size: how wide a superpixel is, in picture pixels.
         overlay_opacity: of the fill over objects, in [0, 1].
@@ -59,6 +60,7 @@ class Settings:
     include_subfolders: bool = False
     autosave: bool = True
     model: str = "seednet"
+    look_closer: bool = False
     brush_radius: float = 12.0
     superpixel_size: float = DEFAULT_SIZE
     overlay_opacity: float = 0.4
@@ -253,6 +255,7 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "include_subfolders": _switch,
     "autosave": _switch,
     "model": _text,
+    "look_closer": _switch,
     "brush_radius": _number(*BRUSH_RADII),
     "superpixel_size": _number(SMALLEST_SIZE, LARGEST_SIZE),
     "overlay_opacity": _number(0.0, 1.0),

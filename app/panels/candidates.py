@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.core.title import Title
 from app.i18n import phrase, tr
@@ -29,11 +29,13 @@ class CandidatesPanel(QWidget):
 
     Signals:
         closed: accepted or dismissed; the panel has nothing to show any more.
+        closer_wanted: whether to look at parts of the picture, too.
     """
 
     closed = Signal()
+    closer_wanted = Signal(bool)
 
-    def __init__(self, session: Session, layer: CandidateLayer) -> None:
+    def __init__(self, session: Session, layer: CandidateLayer, *, closer: bool = False) -> None:
         super().__init__()
         self._session = session
         self._layer = layer
@@ -45,6 +47,12 @@ class CandidatesPanel(QWidget):
         self.list.set_smallest(FIRST_SCORE)
         self.list.changed.connect(self._show_masks)
         self.slider.changed.connect(self.list.set_smallest)
+        self.closer_box = QCheckBox(tr("Look closer: small objects, too"))
+        self.closer_box.setToolTip(
+            tr("Looks at parts of the picture by themselves. Takes five times as long.")
+        )
+        self.closer_box.setChecked(closer)
+        self.closer_box.toggled.connect(self.closer_wanted)
         self.accept_button = QPushButton()
         self.accept_button.setProperty("role", "primary")
         self.accept_button.clicked.connect(self.accept)
@@ -60,11 +68,20 @@ class CandidatesPanel(QWidget):
         column.addWidget(self.slider)
         column.addWidget(self.summary)
         column.addWidget(self.list, 1)
+        column.addWidget(self.closer_box)
         column.addLayout(row)
         session.document_opened.connect(self._drop)
 
     def show_candidates(self, predictions: Sequence[Any], model: str) -> None:
         """Lists predictions (mask, label, score, seed, tau), best first."""
+        self._list(predictions, model, left_out=())
+
+    def show_closer(self, predictions: Sequence[Any], model: str) -> None:
+        """Lists more or better ones of the same picture; what looks like an unticked one stays unticked."""
+        left_out = [c.instance for c in self.list.candidates if not c.is_chosen]
+        self._list(predictions, model, left_out=left_out)
+
+    def _list(self, predictions: Sequence[Any], model: str, *, left_out: Sequence[Instance]) -> None:
         document = self._session.document
         if document is None:
             return
@@ -73,7 +90,8 @@ class CandidatesPanel(QWidget):
         for prediction in sorted(predictions, key=lambda p: -float(p.score)):
             known = is_annotated(prediction.mask, document.annotation.instances)
             instance = make_instance(prediction, prediction.label or label, model)
-            found.append(Candidate(instance, float(prediction.score), known, not known))
+            chosen = not known and not is_annotated(prediction.mask, left_out)
+            found.append(Candidate(instance, float(prediction.score), known, chosen))
         self.list.show_candidates(found)
 
     def chosen(self) -> list[Instance]:

@@ -175,6 +175,12 @@ class Desk(QObject):
     def auto(self) -> None:
         self.segmentation.find_objects()
 
+    @Slot(bool)
+    def look_closer(self, on: bool) -> None:
+        """Whether automatic searches look at parts of the picture, too."""
+        self.change_settings(look_closer=on)
+        self.segmentation.set_closer(on)
+
     @Slot()
     def select_similar(self) -> None:
         self.similar.start()
@@ -202,6 +208,7 @@ class Desk(QObject):
         self.session.set_recent_colors(settings.recent_colors[:RECENT_COLORS])
         self.saving.set_autosave(settings.autosave)
         self.pictures.set_subfolders(settings.include_subfolders)
+        self.segmentation.set_closer(settings.look_closer)
 
     @Slot(str)
     def _remember_option(self, name: str) -> None:

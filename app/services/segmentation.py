@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
@@ -14,6 +15,7 @@ from app.workers.inference import (
     InferenceEngine,
     ListModels,
     LoadModel,
+    LookCloser,
     ModelChoice,
     ModelReady,
     Phase,
@@ -22,6 +24,7 @@ from app.workers.inference import (
 from app.workers.task import TaskRunner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from app.canvas.base_image import OpenImage
@@ -35,6 +38,19 @@ DETAIL_GAIN: Final = 1.5
 SMALLEST_DETAIL: Final = 32
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundObjects:
+    """What was found in the open picture and is being decided on.
+
+    Attributes:
+        closer: parts of the picture have been looked at, too.
+    """
+
+    encoding: Any
+    predictions: Sequence[Any]
+    closer: bool = False
+
+
 class Segmentation(QObject):
     """Owns the inference worker.
 
@@ -43,6 +59,7 @@ class Segmentation(QObject):
         model_ready: a ModelReady.
         model_failed: no model could be loaded.
         objects_found: the predictions of `find_objects`, best first.
+        looked_closer: the same with what parts of the picture show besides or better.
         models_listed: a tuple of ModelChoice.
     """
 
@@ -50,6 +67,7 @@ class Segmentation(QObject):
     model_ready = Signal(object)
     model_failed = Signal()
     objects_found = Signal(object)
+    looked_closer = Signal(object)
     models_listed = Signal(object)
 
     def __init__(
@@ -70,6 +88,8 @@ class Segmentation(QObject):
         self._ready: ModelReady | None = None
         self._started = False
         self._visible: Region | None = None
+        self._closer = False
+        self._found: FoundObjects | None = None
         self.runner = TaskRunner(engine or InferenceEngine(), name="inference", parent=self)
         self.runner.finished.connect(self._take)
         self.runner.failed.connect(self._fail)
@@ -120,9 +140,31 @@ class Segmentation(QObject):
         self._encode_picture(self._session.image)
 
     def find_objects(self) -> None:
-        """Asks the encoding for every object; `objects_found` answers."""
+        """Asks the encoding for every object; `objects_found` answers, `looked_closer` perhaps later."""
+        self.forget_found()
         if self._session.encoding is not None:
             self.runner.submit(FindObjects(self._session.encoding), key="objects")
+
+    @Slot(bool)
+    def set_closer(self, on: bool) -> None:
+        """Whether searches look closer, too; what is being decided on follows at once."""
+        self._closer = on
+        if on:
+            self._look_closer()
+        else:
+            self.runner.cancel("closer")
+
+    @Slot()
+    def forget_found(self) -> None:
+        """Nobody decides on what was found any more."""
+        self._found = None
+        self.runner.cancel("closer")
+
+    def _look_closer(self) -> None:
+        image, found = self._session.image, self._found
+        if image is not None and found is not None and not found.closer:
+            request = LookCloser(found.encoding, image.array, found.predictions, self._model)
+            self.runner.submit(request, key="closer")
 
     def shutdown(self) -> bool:
         """Cancels and joins the worker."""
@@ -133,6 +175,7 @@ class Segmentation(QObject):
     def _encode_picture(self, image: OpenImage | None) -> None:
         for key in ("encode", "detail", "objects"):
             self.runner.cancel(key)
+        self.forget_found()
         self._visible = None
         if image is not None and self._started:
             self.runner.submit(EncodeImage(image.array, _cache_key(image), self._model), key="encode")
@@ -180,7 +223,14 @@ class Segmentation(QObject):
                 self._load(active)
         elif isinstance(request, FindObjects):
             if request.encoding is self._session.encoding:
+                self._found = FoundObjects(request.encoding, result)
                 self.objects_found.emit(result)
+                if self._closer:
+                    self._look_closer()
+        elif isinstance(request, LookCloser):
+            if self._found is not None and request.encoding is self._found.encoding:
+                self._found = FoundObjects(request.encoding, result, closer=True)
+                self.looked_closer.emit(result)
         elif isinstance(request, EncodeImage) and image is not None and request.image is image.array:
             if request.model != self._model:
                 return

@@ -6,14 +6,14 @@ torch is imported here, by the first request, and nowhere earlier in the window'
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from app.i18n import phrase
 from app.workers.cores import in_passing_thread
 from app.workers.similar import FindSimilar, SearchPicture, find_similar, search_picture
-from app.workers.task import OnEvent, ShouldStop, Stopped
+from app.workers.task import OnEvent, ShouldStop, Stopped, stopping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Region: TypeAlias = tuple[int, int, int, int]
 CACHE_BYTES: Final = 256 * 2**20
+LEAST_SCORE: Final = 0.1  # of objects that are found; the slider hides more
+MOST_OBJECTS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,20 @@ class FindObjects:
     """Ask an encoding for every object it sees."""
 
     encoding: Any
-    min_score: float = 0.1
-    max_count: int = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LookCloser:
+    """Look for small objects in parts of the picture, too.
+
+    Attributes:
+        found: what FindObjects found in all of it.
+    """
+
+    encoding: Any
+    image: NDArray[np.uint8]
+    found: Sequence[Any]
+    model: LoadModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +99,9 @@ class ModelChoice:
     active: bool
 
 
-InferenceRequest: TypeAlias = LoadModel | EncodeImage | FindObjects | FindSimilar | SearchPicture | ListModels
+InferenceRequest: TypeAlias = (
+    LoadModel | EncodeImage | FindObjects | LookCloser | FindSimilar | SearchPicture | ListModels
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +192,9 @@ class InferenceEngine:
             return self._choices(request)
         if isinstance(request, FindObjects):
             on_event(Phase(phrase("Finding objects…")))
-            return request.encoding.instances(min_score=request.min_score, max_count=request.max_count)
+            return request.encoding.instances(min_score=LEAST_SCORE, max_count=MOST_OBJECTS)
+        if isinstance(request, LookCloser):
+            return self._look_closer(request, should_stop, on_event)
         if isinstance(request, FindSimilar):
             on_event(Phase(phrase("Looking for similar objects…")))
             return find_similar(request)
@@ -196,14 +214,26 @@ class InferenceEngine:
         if known is not None:
             return known
         on_event(Phase(phrase("Reading the picture…")))
-        try:
+        with stopping(should_stop):
             encoding = self._segmenter.encode(request.image, region=request.region, should_stop=should_stop)
-        except Exception:
-            if should_stop():  # the segmenter says Cancelled, a class of the floor that brings torch
-                raise Stopped from None
-            raise
         self._cache.put(key, encoding)
         return encoding
+
+    def _look_closer(self, request: LookCloser, should_stop: ShouldStop, on_event: OnEvent) -> Any:
+        from models.closer_look import look_closer
+
+        if request.model != self._loaded:  # what another model found cannot be compared
+            raise Stopped
+        on_event(Phase(phrase("Looking closer…")))
+        with stopping(should_stop):
+            return look_closer(
+                self._segmenter,
+                request.image,
+                request.found,
+                min_score=LEAST_SCORE,
+                max_count=MOST_OBJECTS,
+                should_stop=should_stop,
+            )
 
     def _model_ready(self, wanted: LoadModel, on_event: OnEvent) -> ModelReady:
         if self._segmenter is None or wanted != self._loaded:

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.tools.grow import Grown, Growth, grow_whole
 from app.workers.failure import describe_failure
-from app.workers.task import ShouldStop, Stopped
+from app.workers.task import ShouldStop, Stopped, stopping
 from converters.annotation import Mask
 from converters.errors import ConverterError
 from converters.geometry import rasterize
@@ -145,11 +145,7 @@ def search_picture(request: SearchPicture, segmenter: Any, should_stop: ShouldSt
         return PictureSearched(request.path, problem=describe_failure(error).title)
     if should_stop():
         raise Stopped
-    try:
+    with stopping(should_stop):
         encoding = segmenter.encode(image, should_stop=should_stop)
-    except Exception:
-        if should_stop():  # the segmenter says Cancelled, a class of the floor that brings torch
-            raise Stopped from None
-        raise
     found = encoding.find_similar(request.reference, min_similarity=LEAST_SIMILARITY, max_count=MAX_COUNT)
     return PictureSearched(request.path, tuple(map(SimilarFind.of, found)))

@@ -12,7 +12,8 @@ The engines are plain functions; this module owns the threading, once and for al
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -28,6 +29,18 @@ Work: TypeAlias = Callable[[Any, ShouldStop, OnEvent], Any]
 
 class Stopped(Exception):  # noqa: N818 - not an error: the work noticed that nobody wants it
     """Raised by work that has been cancelled; nothing is delivered for it."""
+
+
+@contextmanager
+def stopping(should_stop: ShouldStop) -> Iterator[None]:
+    """Around what says in words of its own that it was cancelled: the segmenter's belong to the floor that
+    brings torch."""
+    try:
+        yield
+    except Exception:
+        if should_stop():
+            raise Stopped from None
+        raise
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from converters.rle import encode_rle
+from models.closer_look import look_closer
 from models.data.dataset import AnnotatedPicture, Dataset
 from models.segmenter import Prediction, Segmenter
 
@@ -60,6 +61,7 @@ def evaluate_coco(
     *,
     class_agnostic: bool | None = None,
     min_score: float = MIN_SCORE,
+    closer: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> CocoReport:
@@ -67,6 +69,7 @@ def evaluate_coco(
 
     Args:
         class_agnostic: count all objects as one category; None does so for a segmenter without categories.
+        closer: look at the pictures' parts, too (closer_look.py).
         on_progress: receives pictures done and in all.
 
     Crowds, and objects annotated with a box only, are ignored regions: neither to be found nor held against
@@ -77,8 +80,11 @@ def evaluate_coco(
     for picture in dataset.pictures:
         if should_stop():
             break
-        encoding = segmenter.encode(picture.pixels())
-        found.append(encoding.instances(min_score=min_score, max_count=MAX_DETECTIONS))
+        pixels = picture.pixels()
+        here = segmenter.encode(pixels).instances(min_score=min_score, max_count=MAX_DETECTIONS)
+        if closer:
+            here = look_closer(segmenter, pixels, here, min_score=min_score, max_count=MAX_DETECTIONS)
+        found.append(here)
         on_progress(len(found), len(dataset.pictures))
     seen = dataset.pictures[: len(found)]
     return judge_predictions(seen, found, dataset.categories, class_agnostic=agnostic)

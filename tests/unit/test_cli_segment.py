@@ -95,6 +95,16 @@ def test_automatic_objects_carry_a_score(picture, capsys):
     assert all(0.05 <= o["score"] <= 1 and o["area"] > 0 for o in objects)
 
 
+def test_a_closer_look_finds_at_least_as_much(picture, capsys):
+    areas = []
+    for options in ([], ["--closer"]):
+        assert main(["segment", str(picture), "--auto", "--min-score", "0.05", "--json", *options]) == 0
+        picture.with_suffix(".json").unlink()
+        areas.append([o["area"] for o in json.loads(capsys.readouterr().out)["pictures"][0]["objects"]])
+    assert len(areas[1]) >= len(areas[0])
+    assert max(areas[1]) == max(areas[0]), "parts add no large objects"
+
+
 def test_one_bad_picture_does_not_stop_the_others(picture, tmp_path, capsys):
     fake = tmp_path / "text.png"
     fake.write_text("I am no picture")
@@ -113,7 +123,13 @@ def test_a_seed_outside_the_picture_is_named(picture, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--seed", "1,1", "--auto"], ["--seed", "1,1", "--tau", "1"], ["--seed", "1,1", "--tau", "-2"]],
+    [
+        [],
+        ["--seed", "1,1", "--auto"],
+        ["--seed", "1,1", "--closer"],
+        ["--seed", "1,1", "--tau", "1"],
+        ["--seed", "1,1", "--tau", "-2"],
+    ],
 )
 def test_wrong_usage_is_told_apart_from_failure(picture, arguments):
     assert main(["segment", str(picture), *arguments]) == 2

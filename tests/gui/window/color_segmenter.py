@@ -22,6 +22,7 @@ class Found:
     seed: Seed
     tau: float
     level: int | None = None
+    region: tuple[int, int, int, int] | None = None
 
 
 class ColorEncoding:

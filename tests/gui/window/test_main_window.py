@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, QSize, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QMenu
@@ -272,6 +272,42 @@ def test_auto_lists_candidates_and_accepts_them(driver, folder):
     assert driver.window.docks["candidates"].isHidden()
     driver.trigger("undo")
     assert driver.document.annotation.instances == ()
+
+
+def test_a_closer_look_keeps_what_was_unticked_and_is_remembered(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.wait_for_encoding()
+    driver.trigger("auto")
+    panel = driver.window.candidates
+    driver.wait(lambda: panel.list.count() == 3)
+    before = driver.engine.segmenter.encoded
+    panel.list.item(1).setCheckState(Qt.CheckState.Unchecked)
+    left_out = panel.list.candidates[1].instance.geometry
+    first = panel.list.candidates
+    box = panel.closer_box
+    QTest.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
+    driver.wait(lambda: panel.list.candidates is not first)
+    assert driver.engine.segmenter.encoded == before + 4
+    assert driver.desk.settings.look_closer
+    assert left_out in [c.instance.geometry for c in panel.list.candidates if not c.is_chosen]
+    panel.dismiss()
+    driver.trigger("auto")
+    driver.wait(lambda: driver.engine.segmenter.encoded == before + 8)
+    driver.wait(lambda: not driver.desk.segmentation.runner.is_busy)
+    assert panel.list.count() >= 3
+
+
+def test_a_closer_look_nobody_waits_for_is_given_up(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.wait_for_encoding()
+    driver.trigger("auto")
+    panel = driver.window.candidates
+    driver.wait(lambda: panel.list.count() == 3)
+    panel.closer_box.setChecked(True)
+    panel.dismiss()
+    driver.wait(lambda: not driver.desk.segmentation.runner.is_busy)
+    assert panel.list.count() == 0
+    assert driver.window.docks["candidates"].isHidden()
 
 
 def test_copy_and_paste_between_pictures(driver, folder):

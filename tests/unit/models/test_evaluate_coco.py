@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from converters.annotation import Mask, Seed
+from converters.images import write_image
 from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 from models.evaluation.coco import evaluate_coco, judge_predictions
 from models.segmenter import Prediction
@@ -86,7 +88,7 @@ class _Oracle:
     def __init__(self, answers):
         self.answers = iter(answers)
 
-    def encode(self, _image):
+    def encode(self, _image, region=None, should_stop=None):
         answer = next(self.answers)
 
         class Encoded:
@@ -113,6 +115,17 @@ def test_evaluate_asks_the_segmenter_and_can_be_stopped(tmp_path):
         _Oracle(answers), shapes, should_stop=lambda: len(steps) >= 4, on_progress=lambda *s: steps.append(s)
     )
     assert stopped.pictures == 1
+
+
+def test_a_closer_look_is_judged_with_what_the_parts_show(tmp_path):
+    small = square(5, 5, 8)
+    write_image(tmp_path / "black.png", np.zeros((100, 100, 3), np.uint8))
+    shown = replace(picture(AnnotatedObject(small, 0)), path=tmp_path / "black.png")
+    dataset = Dataset("one", (shown,), ("a",))
+    nothing, seen = [], [found(small, None)]
+    assert evaluate_coco(_Oracle([nothing]), dataset).ap == 0.0
+    closer = evaluate_coco(_Oracle([nothing, seen, *[nothing] * 3]), dataset, closer=True)
+    assert closer.ap == pytest.approx(1.0)
 
 
 def test_an_empty_data_set_is_no_error():

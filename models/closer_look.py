@@ -1,0 +1,82 @@
+"""A closer look: what is too small for the network when it sees the whole picture is found in parts of it.
+
+Each part is encoded by itself, at the network's full input resolution, through the face that every network
+shows. Of what a part shows only small things count that it does not cut off; the rest the whole picture shows
+better. Of several answers about one object the one with the best score stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from converters.annotation import Mask
+from converters.geometry import mask_iou
+from models.errors import Cancelled
+from models.segmenter import Prediction, Region, RgbImage, Segmenter
+
+SHARE = 0.6  # of each side of the picture that a part shows; what two parts share lies whole in one of them
+SMALL = 0.03  # of the picture; larger things are seen well enough in all of it
+CUT_WITHIN = 2  # pixels of the border between a part and the rest
+SAME_IOU = 0.6
+
+
+def look_closer(
+    segmenter: Segmenter,
+    image: RgbImage,
+    found: Sequence[Prediction],
+    *,
+    min_score: float = 0.5,
+    max_count: int = 100,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Prediction]:
+    """What was found in the whole picture, and what its parts show besides or better, best first.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, upright, the whole picture.
+        found: `Encoding.instances` of it.
+
+    Raises:
+        SegmenterError: not such an array.
+        Cancelled: `should_stop` answered True.
+    """
+    height, width = image.shape[:2]
+    candidates = list(found)
+    for part in parts_of(height, width):
+        encoding = segmenter.encode(image, region=part, should_stop=should_stop)
+        for seen in encoding.instances(min_score, max_count):
+            if seen.mask.area < SMALL * height * width and not is_cut(seen.mask, part, height, width):
+                candidates.append(replace(seen, region=part))
+        if should_stop():
+            raise Cancelled
+    return _one_of_each(sorted(candidates, key=lambda p: -p.score))[:max_count]
+
+
+def parts_of(height: int, width: int) -> tuple[Region, ...]:
+    """The four corners of a picture, which overlap."""
+    rows, columns = max(1, round(SHARE * height)), max(1, round(SHARE * width))
+    return tuple(
+        (left, top, left + columns, top + rows) for top in (0, height - rows) for left in (0, width - columns)
+    )
+
+
+def is_cut(mask: Mask, part: Region, height: int, width: int) -> bool:
+    """Whether a mask reaches the border between a part and the rest of the picture."""
+    x0, y0, x1, y1 = mask.box
+    return (
+        (part[0] > 0 and x0 < part[0] + CUT_WITHIN)
+        or (part[1] > 0 and y0 < part[1] + CUT_WITHIN)
+        or (part[2] < width and x1 > part[2] - CUT_WITHIN)
+        or (part[3] < height and y1 > part[3] - CUT_WITHIN)
+    )
+
+
+def _one_of_each(predictions: Iterable[Prediction]) -> list[Prediction]:
+    """Those that are not about the same as an earlier one; two that were found in the whole picture have been
+    compared there already."""
+    kept: list[Prediction] = []
+    for prediction in predictions:
+        others = (known for known in kept if known.region is not None or prediction.region is not None)
+        if all(mask_iou(prediction.mask, other.mask) <= SAME_IOU for other in others):
+            kept.append(prediction)
+    return kept
