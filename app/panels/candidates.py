@@ -49,7 +49,7 @@ class CandidatesPanel(QWidget):
         self.slider.changed.connect(self.list.set_smallest)
         self.closer_box = QCheckBox(tr("Look closer: small objects, too"))
         self.closer_box.setToolTip(
-            tr("Looks at parts of the picture by themselves. Takes five times as long.")
+            tr("Looks at parts of the picture by themselves. Takes several times as long.")
         )
         self.closer_box.setChecked(closer)
         self.closer_box.toggled.connect(self.closer_wanted)

@@ -32,6 +32,16 @@ def grow(driver, point=DISC):
     return driver.document.annotation.instances[-1]
 
 
+def find_objects(driver, folder):
+    """Opens a picture with three objects that can be found; returns the panel that lists them."""
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.wait_for_encoding()
+    driver.trigger("auto")
+    panel = driver.window.candidates
+    driver.wait(lambda: panel.list.count() == 3)
+    return panel
+
+
 def test_starts_empty_and_friendly(driver):
     driver.show()
     assert driver.window.centre.currentWidget() is driver.window.start_page
@@ -255,11 +265,7 @@ def test_objects_list_selects_relabels_hides_locks(driver, folder):
 
 
 def test_auto_lists_candidates_and_accepts_them(driver, folder):
-    driver.show().open(folder, current=folder / "photo0.png")
-    driver.wait_for_encoding()
-    driver.trigger("auto")
-    panel = driver.window.candidates
-    driver.wait(lambda: panel.list.count() == 3)
+    panel = find_objects(driver, folder)
     assert driver.window.docks["candidates"].isVisible()
     panel.slider.slider.setValue(60)
     assert len(panel.chosen()) == 2
@@ -275,11 +281,7 @@ def test_auto_lists_candidates_and_accepts_them(driver, folder):
 
 
 def test_a_closer_look_keeps_what_was_unticked_and_is_remembered(driver, folder):
-    driver.show().open(folder, current=folder / "photo0.png")
-    driver.wait_for_encoding()
-    driver.trigger("auto")
-    panel = driver.window.candidates
-    driver.wait(lambda: panel.list.count() == 3)
+    panel = find_objects(driver, folder)
     before = driver.engine.segmenter.encoded
     panel.list.item(1).setCheckState(Qt.CheckState.Unchecked)
     left_out = panel.list.candidates[1].instance.geometry
@@ -298,11 +300,7 @@ def test_a_closer_look_keeps_what_was_unticked_and_is_remembered(driver, folder)
 
 
 def test_a_closer_look_nobody_waits_for_is_given_up(driver, folder):
-    driver.show().open(folder, current=folder / "photo0.png")
-    driver.wait_for_encoding()
-    driver.trigger("auto")
-    panel = driver.window.candidates
-    driver.wait(lambda: panel.list.count() == 3)
+    panel = find_objects(driver, folder)
     panel.closer_box.setChecked(True)
     panel.dismiss()
     driver.wait(lambda: not driver.desk.segmentation.runner.is_busy)
