@@ -40,16 +40,39 @@ def look_closer(
         SegmenterError: not such an array.
         Cancelled: `should_stop` answered True.
     """
+    seen: list[Prediction] = []
+    for part in parts_of(*image.shape[:2]):
+        seen += small_things(
+            segmenter, image, part, min_score=min_score, max_count=max_count, should_stop=should_stop
+        )
+    return joined(found, seen, max_count=max_count)
+
+
+def small_things(
+    segmenter: Segmenter,
+    image: RgbImage,
+    part: Region,
+    *,
+    min_score: float,
+    max_count: int,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Prediction]:
+    """What counts of what one part shows; arguments as in `look_closer`, which takes all parts."""
     height, width = image.shape[:2]
-    candidates = list(found)
-    for part in parts_of(height, width):
-        encoding = segmenter.encode(image, region=part, should_stop=should_stop)
-        for seen in encoding.instances(min_score, max_count):
-            if seen.mask.area < SMALL * height * width and not is_cut(seen.mask, part, height, width):
-                candidates.append(replace(seen, region=part))
-        if should_stop():
-            raise Cancelled
-    return _one_of_each(sorted(candidates, key=lambda p: -p.score))[:max_count]
+    encoding = segmenter.encode(image, region=part, should_stop=should_stop)
+    found = encoding.instances(min_score, max_count)
+    if should_stop():
+        raise Cancelled
+    return [
+        replace(seen, region=part)
+        for seen in found
+        if seen.mask.area < SMALL * height * width and not is_cut(seen.mask, part, height, width)
+    ]
+
+
+def joined(found: Sequence[Prediction], seen: Sequence[Prediction], *, max_count: int) -> list[Prediction]:
+    """What was found in the whole picture and seen in its parts, each object once, best first."""
+    return _one_of_each(sorted((*found, *seen), key=lambda p: -p.score))[:max_count]
 
 
 def parts_of(height: int, width: int) -> tuple[Region, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
@@ -16,6 +16,7 @@ from app.workers.inference import (
     ListModels,
     LoadModel,
     LookCloser,
+    LookedCloser,
     ModelChoice,
     ModelReady,
     Phase,
@@ -166,6 +167,14 @@ class Segmentation(QObject):
             request = LookCloser(found.encoding, image.array, found.predictions, self._model)
             self.runner.submit(request, key="closer")
 
+    def _follow_closer(self, request: LookCloser, result: LookedCloser) -> None:
+        if result.objects is None:
+            following = replace(request, parts=request.parts + 1, seen=result.seen)
+            self.runner.submit(following, key="closer")
+            return
+        self._found = FoundObjects(request.encoding, result.objects, closer=True)
+        self.looked_closer.emit(result.objects)
+
     def shutdown(self) -> bool:
         """Cancels and joins the worker."""
         self._detail_timer.stop()
@@ -229,8 +238,7 @@ class Segmentation(QObject):
                     self._look_closer()
         elif isinstance(request, LookCloser):
             if self._found is not None and request.encoding is self._found.encoding:
-                self._found = FoundObjects(request.encoding, result, closer=True)
-                self.looked_closer.emit(result)
+                self._follow_closer(request, result)
         elif isinstance(request, EncodeImage) and image is not None and request.image is image.array:
             if request.model != self._model:
                 return

@@ -64,16 +64,33 @@ class FindObjects:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LookCloser:
-    """Look for small objects in parts of the picture, too.
+    """Look for small objects in the next part of the picture; one at a time, so that nobody waits long.
 
     Attributes:
         found: what FindObjects found in all of it.
+        parts: so many parts have been looked at.
+        seen: what they showed.
     """
 
     encoding: Any
     image: NDArray[np.uint8]
     found: Sequence[Any]
     model: LoadModel
+    parts: int = 0
+    seen: Sequence[Any] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LookedCloser:
+    """Answer to LookCloser.
+
+    Attributes:
+        seen: what this part and those before it showed.
+        objects: everything that was found, once the last part has been looked at; None before.
+    """
+
+    seen: Sequence[Any]
+    objects: Sequence[Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,21 +236,25 @@ class InferenceEngine:
         self._cache.put(key, encoding)
         return encoding
 
-    def _look_closer(self, request: LookCloser, should_stop: ShouldStop, on_event: OnEvent) -> Any:
-        from models.closer_look import look_closer
+    def _look_closer(self, request: LookCloser, should_stop: ShouldStop, on_event: OnEvent) -> LookedCloser:
+        from models.closer_look import joined, parts_of, small_things
 
         if request.model != self._loaded:  # what another model found cannot be compared
             raise Stopped
         on_event(Phase(phrase("Looking closer…")))
+        parts = parts_of(*request.image.shape[:2])
         with stopping(should_stop):
-            return look_closer(
+            here = small_things(
                 self._segmenter,
                 request.image,
-                request.found,
+                parts[request.parts],
                 min_score=LEAST_SCORE,
                 max_count=MOST_OBJECTS,
                 should_stop=should_stop,
             )
+        seen = (*request.seen, *here)
+        is_last = request.parts + 1 == len(parts)
+        return LookedCloser(seen, joined(request.found, seen, max_count=MOST_OBJECTS) if is_last else None)
 
     def _model_ready(self, wanted: LoadModel, on_event: OnEvent) -> ModelReady:
         if self._segmenter is None or wanted != self._loaded:
