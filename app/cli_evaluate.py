@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli_output import DONE, fail, print_json, progress_bar, warn
+from app.cli_output import DONE, fail, print_json, progress_bar, warn, wrong_usage
 from converters.errors import ConverterError
 from converters.files import json_text, write_atomic
 
@@ -85,6 +85,7 @@ def measure_similar(
     return report.as_dict()
 
 
+PROTOCOL_OF = {"no_noc": "clicks", "from_masks": "similar", "closer": "coco"}  # options of one protocol alone
 PROTOCOLS = {
     "clicks": Protocol(
         "mean IoU of one click on the deepest point of each object, and clicks until IoU 0.85 and 0.90",
@@ -182,6 +183,9 @@ def run(options: argparse.Namespace) -> int:
     from models import SegmenterError
     from models.data.dataset import load_dataset
 
+    for name, protocol in PROTOCOL_OF.items():
+        if getattr(options, name) and options.protocol != protocol:
+            return wrong_usage(f"--{name.replace('_', '-')} belongs to --protocol {protocol}.")
     try:
         segmenter = load_chosen_segmenter(options.model, options.weights)
         warn(segmenter.notice)

@@ -35,9 +35,13 @@ def look_closer(
     Args:
         image: (H, W, 3) uint8 RGB, upright, the whole picture.
         found: `Encoding.instances` of it.
+        min_score, max_count: as for `Encoding.instances`, of each part and of the whole answer.
+
+    Returns:
+        Predictions of which those that a part showed tell that part, in pixels of the whole picture.
 
     Raises:
-        SegmenterError: not such an array.
+        SegmenterError: `image` is no such array.
         Cancelled: `should_stop` answered True.
     """
     seen: list[Prediction] = []

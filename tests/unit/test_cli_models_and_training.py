@@ -286,6 +286,14 @@ def test_average_precision_of_what_is_found_without_a_click(trained, tmp_path, c
     assert "AR@100" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("option", "protocol"), [("--no-noc", "coco"), ("--from-masks", "clicks"), ("--closer", "similar")]
+)
+def test_an_option_of_another_protocol_is_wrong_usage(option, protocol, tmp_path, capsys):
+    assert main(["evaluate", str(tmp_path), "--protocol", protocol, option]) == 2
+    assert f"{option} belongs to" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("more", [(), ("--from-masks",)])
 def test_similar_objects_are_measured(trained, tmp_path, capsys, more):
     data, weights = trained
