@@ -40,6 +40,10 @@ class SeedView:
         pixels = self.pixels[:, :, :rows, :columns].contiguous()
         return replace(self, pixels=pixels, extent=(columns / width, rows / height))
 
+    def copied(self) -> SeedView:
+        """The same in memory of its own."""
+        return replace(self, pyramid=_copies(self.pyramid), pixels=self.pixels.clone())
+
 
 @dataclass(frozen=True, slots=True)
 class SeedFeatures:
@@ -79,6 +83,11 @@ class SeedFeatures:
             appearance=cut(self.appearance, 2),
             detail=tuple(cut(maps, 2**i) for i, maps in enumerate(self.detail)),
         )
+
+    def copied(self) -> SeedFeatures:
+        """The same in memory of its own."""
+        appearance, whole, backbone, *detail = _copies(self.tensors[len(self.view.tensors) :])
+        return SeedFeatures(self.view.copied(), appearance, whole, backbone, tuple(detail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,10 @@ class SeedMasks:
 
     logits: Tensor
     scores: LevelScores
+
+
+def _copies(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(tensor.clone() for tensor in tensors)
 
 
 def read_views(views: Sequence[SeedView], points: Sequence[Tensor]) -> Tensor:

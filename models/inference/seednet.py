@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from models.inference.fusion import fuse_batch_norms
 from models.inference.mending import kernel, mend
 from models.inference.older_weights import up_to_date
 from models.inference.raster import GridFrame, mark_seeds
+from models.inference.recording import Recorder
 from models.inference.seed_answer import Grid, Hypothesis, SeedAnswer, most_believed
 from models.inference.similar import AppearanceMap, SimilarityFinder
 from models.inference.speckles import remove_specks
@@ -232,6 +234,7 @@ class SeedNetSegmenter(Segmenter):
         ranges = network.ranges
         if device.type == "cpu" and ranges is not None and ranges.measured and can_compute_eight_bits():
             network.backbone = EightBitBackbone(network.backbone, ranges)  # type: ignore[assignment]
+        self._see = Recorder(partial(_seen, network), lambda seen: (seen[0].copied(), seen[1].copied()))
 
     def encode(
         self,
@@ -247,21 +250,17 @@ class SeedNetSegmenter(Segmenter):
         prepared = frame.prepare(image)
         mirrored = there.prepare_mirror_image(prepared, frame)
         _stop_if(should_stop)
-        features, mirror = self._read(prepared, mirrored, should_stop)
+        features, mirror = self._read(prepared, mirrored)
         _stop_if(should_stop)
         guide = EdgeGuide(image, frame, prepared)
         features, mirror = features.cropped(*frame.grid_size), mirror.cropped(*there.grid_size)
         return SeedNetEncoding(self._network, features, mirror, frame, guide, self.version)
 
-    def _read(
-        self, prepared: RgbImage, mirrored: RgbImage, should_stop: ShouldStop
-    ) -> tuple[SeedFeatures, SeedView]:
+    def _read(self, prepared: RgbImage, mirrored: RgbImage) -> tuple[SeedFeatures, SeedView]:
         """What the network sees in the picture and in its mirror image, (H, W, 3) each."""
         try:
             with torch.inference_mode(), inference_precision(self._device):
-                features = self._network.features(self._batch(prepared))
-                _stop_if(should_stop)
-                return features, self._network.view(self._batch(mirrored))
+                return self._see(self._batch(prepared), self._batch(mirrored))
         except torch.OutOfMemoryError:
             if self._device.type == "cpu":
                 raise
@@ -269,11 +268,15 @@ class SeedNetSegmenter(Segmenter):
             logger.warning(self.notice)
             self._device, self.device = torch.device("cpu"), "cpu"
             self._network.to(self._device)
-            return self._read(prepared, mirrored, should_stop)
+            return self._read(prepared, mirrored)
 
     def _batch(self, pixels: RgbImage) -> Tensor:
         """(1, 3, H, W) on the network's device."""
         return torch.from_numpy(pixels).to(self._device).permute(2, 0, 1)[None]
+
+
+def _seen(network: SeedNet, picture: Tensor, mirrored: Tensor) -> tuple[SeedFeatures, SeedView]:
+    return network.features(picture), network.view(mirrored)
 
 
 def _stop_if(should_stop: ShouldStop) -> None:
