@@ -51,9 +51,9 @@ def trainable_seednet(
     Stage 1 teaches the whole network. Stage 2 teaches what judges finished masks, the refiner and the level
     scorer, on crops as large as the pictures are encoded; stage 3, on whole pictures, what has the last word
     on the scores; stage 4 what tells objects from other masks where nobody has clicked. Each adds the parts
-    that it teaches. What stage 4 taught holds for the network as it was then, so the other stages leave it
-    out. Stage 0 gives the network of `start` another backbone: that learns to imitate the old one, everything
-    behind it stays.
+    that it teaches. What stage 4 taught stays as it is in the other stages, as long as the sizes stay. Stage
+    0 gives the network of `start` another backbone: that learns to imitate the old one, everything behind it
+    stays.
 
     Args:
         sizes: fields of SeedNetConfig, by name and as text. What `start` has in another size begins fresh;
@@ -64,15 +64,18 @@ def trainable_seednet(
         SegmenterError: there is no such size, or not that small or large; stage 0 without another backbone;
             what the stage builds upon is missing.
     """
-    own, learnt = _beginning(start, stage)
+    own, learnt = _beginning(start)
     config: SeedNetConfig = change_sizes(own or SeedNetConfig(), sizes or {}, categories)
-    _check(config, stage)
+    if stage != 4 and config != own:
+        config = replace(config, objectness=0)
+    _check(config, stage, sizes or {})
     begins_anew = own is None or own.backbone != config.backbone
     network = SeedNet(config, pretrained_backbone=pretrained_backbone and begins_anew)
     if own is not None and own == config:
         load_into(network, learnt, source="starting weights")
     elif own is not None:
-        kept = {k: v for k, v in learnt.items() if not (begins_anew and k.startswith(OF_BACKBONE))}
+        left = (OF_BACKBONE if begins_anew else ()) + (() if config.objectness else (OF_OBJECT_SCORER,))
+        kept = {k: v for k, v in learnt.items() if not k.startswith(left)}
         load_matching(network, kept)
     if stage == 0:
         if own is None or not begins_anew or own.width != config.width:
@@ -88,7 +91,7 @@ def trainable_seednet(
 
 
 def _beginning(
-    start: tuple[WeightsInfo, dict[str, Tensor]] | None, stage: int
+    start: tuple[WeightsInfo, dict[str, Tensor]] | None,
 ) -> tuple[SeedNetConfig | None, dict[str, Tensor]]:
     """Sizes and weights to begin with."""
     if start is None:
@@ -96,14 +99,10 @@ def _beginning(
     info, tensors = start
     if info.architecture != "seednet":
         raise WeightsError(f"these are weights of {info.architecture}, no start for seednet.")
-    config, learnt = SeedNetConfig.stored(info.config), up_to_date(tensors)
-    if stage == 4:
-        return config, learnt
-    kept = {k: v for k, v in learnt.items() if not k.startswith(OF_OBJECT_SCORER)}
-    return replace(config, objectness=0), kept
+    return SeedNetConfig.stored(info.config), up_to_date(tensors)
 
 
-def _check(config: SeedNetConfig, stage: int) -> None:
+def _check(config: SeedNetConfig, stage: int, sizes: Mapping[str, str]) -> None:
     """Whether there are networks of these sizes, with the parts that a stage builds upon."""
     if config.backbone not in STAGES:
         raise SegmenterError(f'"backbone" cannot be {config.backbone}; there are: {", ".join(STAGES)}.')
@@ -114,7 +113,7 @@ def _check(config: SeedNetConfig, stage: int) -> None:
         raise SegmenterError(f'"mirror" must lie between {least:.2f} and 1, not be {config.mirror}.')
     if config.calibrator and not config.cut_scorer:
         raise SegmenterError('"calibrator" needs a "cut_scorer", which stage 2 adds.')
-    if config.objectness and stage != 4:
+    if "objectness" in sizes and stage != 4:
         raise SegmenterError('"objectness" is what stage 4 adds.')
     if stage == 3 and not config.cut_scorer:
         raise SegmenterError("stage 3 needs weights to start from that stage 2 has finished.")

@@ -206,12 +206,38 @@ def test_the_fourth_stage_teaches_nothing_else(network, datasets, tmp_path):
     assert tensors["object_scorer.correction.weight"].any()
 
 
-def test_the_other_stages_leave_it_out(network, datasets, tmp_path):
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_the_other_stages_leave_it_as_it_is(network, datasets, tmp_path, stage):
     _, _, start = stage_four(network, datasets, tmp_path / "run")
-    for stage in (1, 2, 3):
-        model = trainable_seednet(("disc",), pretrained_backbone=False, start=start, stage=stage)
-        assert model.network.config.objectness == 0
-        assert model.network.object_scorer is None
+    model = trainable_seednet(("disc",), pretrained_backbone=False, start=start, stage=stage)
+    assert model.network.config.objectness == start[0].config["objectness"]
+    if stage == 3:
+        model.loss.steps = 3
+    request = TrainingRequest(
+        datasets=datasets,
+        output=tmp_path / "more",
+        info=model.info,
+        batch_size=1,
+        crops=replace(model.crops, size=96, long_side=WHOLE.long_side),
+        steps=3,
+    )
+    _, tensors = read_weights(run_training(model.network, model.loss, request))
+    own = [k for k in start[1] if k.startswith("object_scorer.")]
+    assert own
+    for name in own:
+        torch.testing.assert_close(tensors[name], start[1][name], atol=0.0, rtol=0.0)
+
+
+def test_in_another_size_it_is_left_out(network, datasets, tmp_path):
+    _, _, start = stage_four(network, datasets, tmp_path / "run")
+    wider = {"scorer_hidden": "20"}
+    model = trainable_seednet(("disc",), pretrained_backbone=False, start=start, sizes=wider)
+    assert model.network.object_scorer is None
+    assert model.network.config.objectness == 0
+
+
+def test_what_was_learnt_is_a_start_for_learning_more(network, datasets, tmp_path):
+    _, _, start = stage_four(network, datasets, tmp_path / "run")
     missing = {k: v for k, v in start[1].items() if k != "embedding.weight"}
     with pytest.raises(SegmenterError, match=r"embedding\.weight"):
         trainable_seednet(("disc",), pretrained_backbone=False, start=(start[0], missing))
