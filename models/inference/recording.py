@@ -1,7 +1,8 @@
 """A network's work on a graphics card, recorded once for each size of its input and played back.
 
-A small network is some hundred commands that the card carries out in a few microseconds each; a processor
-takes longer to give them, one after the other. A CUDA graph is all of them, given at once.
+A small network is about a thousand commands that the card carries out in a few microseconds each; a processor
+takes longer to give them, one after the other. A CUDA graph is all of them, given at once
+(docs/adr/0017-recorded-commands.md).
 """
 
 from __future__ import annotations
