@@ -48,6 +48,11 @@ class Recorder(Generic[Result]):
             recording = self._recording_for(given)
             return self._run(*given) if recording is None else self._copied(recording.play(given))
 
+    def forget(self) -> None:
+        """Give back the card's memory that recordings hold."""
+        with self._lock:
+            self._known.clear()
+
     def _recording_for(self, given: tuple[Tensor, ...]) -> _Recording[Result] | None:
         """None for sizes that are new: many never come again, and recording takes as long as two calls."""
         sizes = tuple(tensor.shape for tensor in given)

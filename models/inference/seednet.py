@@ -234,7 +234,9 @@ class SeedNetSegmenter(Segmenter):
         ranges = network.ranges
         if device.type == "cpu" and ranges is not None and ranges.measured and can_compute_eight_bits():
             network.backbone = EightBitBackbone(network.backbone, ranges)  # type: ignore[assignment]
-        self._see = Recorder(partial(_seen, network), lambda seen: (seen[0].copied(), seen[1].copied()))
+        self._features_of_both = Recorder(
+            partial(_features_of_both, network), lambda both: (both[0].copied(), both[1].copied())
+        )
 
     def encode(
         self,
@@ -260,7 +262,7 @@ class SeedNetSegmenter(Segmenter):
         """What the network sees in the picture and in its mirror image, (H, W, 3) each."""
         try:
             with torch.inference_mode(), inference_precision(self._device):
-                return self._see(self._batch(prepared), self._batch(mirrored))
+                return self._features_of_both(self._batch(prepared), self._batch(mirrored))
         except torch.OutOfMemoryError:
             if self._device.type == "cpu":
                 raise
@@ -268,6 +270,7 @@ class SeedNetSegmenter(Segmenter):
             logger.warning(self.notice)
             self._device, self.device = torch.device("cpu"), "cpu"
             self._network.to(self._device)
+            self._features_of_both.forget()
             return self._read(prepared, mirrored)
 
     def _batch(self, pixels: RgbImage) -> Tensor:
@@ -275,7 +278,8 @@ class SeedNetSegmenter(Segmenter):
         return torch.from_numpy(pixels).to(self._device).permute(2, 0, 1)[None]
 
 
-def _seen(network: SeedNet, picture: Tensor, mirrored: Tensor) -> tuple[SeedFeatures, SeedView]:
+def _features_of_both(network: SeedNet, picture: Tensor, mirrored: Tensor) -> tuple[SeedFeatures, SeedView]:
+    """Of a picture and its mirror image, (1, 3, H, W) uint8 RGB each, H and W multiples of 32."""
     return network.features(picture), network.view(mirrored)
 
 

@@ -74,8 +74,8 @@ def trainable_seednet(
     if own is not None and own == config:
         load_into(network, learnt, source="starting weights")
     elif own is not None:
-        left = (OF_BACKBONE if begins_anew else ()) + (() if config.objectness else (OF_OBJECT_SCORER,))
-        kept = {k: v for k, v in learnt.items() if not k.startswith(left)}
+        dropped = (OF_BACKBONE if begins_anew else ()) + (() if config.objectness else (OF_OBJECT_SCORER,))
+        kept = {k: v for k, v in learnt.items() if not k.startswith(dropped)}
         load_matching(network, kept)
     if stage == 0:
         if own is None or not begins_anew or own.width != config.width:

@@ -174,6 +174,19 @@ def test_it_learns_which_masks_are_objects():
     assert right.float().mean() > 0.9
 
 
+def three_steps(model, datasets, folder):
+    """The header and the weights that a training of three steps leaves."""
+    request = TrainingRequest(
+        datasets=datasets,
+        output=folder,
+        info=model.info,
+        batch_size=1,
+        crops=replace(model.crops, size=96, long_side=WHOLE.long_side),
+        steps=3,
+    )
+    return read_weights(run_training(model.network, model.loss, request))
+
+
 def stage_four(network, datasets, folder, **sizes):
     state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("object_scorer")}
     info = WeightsInfo("seednet", "seednet-test", asdict(replace(COMPLETE, objectness=0)))
@@ -185,15 +198,7 @@ def stage_four(network, datasets, folder, **sizes):
         sizes={"ranges": "false", **sizes},
     )
     model.loss.steps = 10
-    request = TrainingRequest(
-        datasets=datasets,
-        output=folder,
-        info=model.info,
-        batch_size=1,
-        crops=replace(model.crops, long_side=WHOLE.long_side),
-        steps=3,
-    )
-    return state, model, read_weights(run_training(model.network, model.loss, request))
+    return state, model, three_steps(model, datasets, folder)
 
 
 def test_the_fourth_stage_teaches_nothing_else(network, datasets, tmp_path):
@@ -213,15 +218,7 @@ def test_the_other_stages_leave_it_as_it_is(network, datasets, tmp_path, stage):
     assert model.network.config.objectness == start[0].config["objectness"]
     if stage == 3:
         model.loss.steps = 3
-    request = TrainingRequest(
-        datasets=datasets,
-        output=tmp_path / "more",
-        info=model.info,
-        batch_size=1,
-        crops=replace(model.crops, size=96, long_side=WHOLE.long_side),
-        steps=3,
-    )
-    _, tensors = read_weights(run_training(model.network, model.loss, request))
+    _, tensors = three_steps(model, datasets, tmp_path / "more")
     own = [k for k in start[1] if k.startswith("object_scorer.")]
     assert own
     for name in own:

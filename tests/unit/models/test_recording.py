@@ -58,6 +58,28 @@ def test_only_the_last_sizes_are_kept():
 
 
 @CARD
+def test_a_full_card_is_left_for_the_processor(monkeypatch):
+    segmenter = SeedNetSegmenter(small_seednet(), version="test", device=DEVICE)
+    image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    for _ in range(3):
+        segmenter.encode(image)
+    before = torch.cuda.memory_allocated()
+    batch = segmenter._batch
+
+    def full(pixels):
+        if segmenter.device != "cpu":
+            raise torch.OutOfMemoryError
+        return batch(pixels)
+
+    monkeypatch.setattr(segmenter, "_batch", full)
+    encoding = segmenter.encode(image)
+    assert segmenter.device == "cpu"
+    assert segmenter.notice
+    assert encoding.mask([Seed(64.0, 48.0)]).any()
+    assert torch.cuda.memory_allocated() < before
+
+
+@CARD
 def test_what_cannot_be_recorded_is_called_as_it_is(caplog):
     calls = []
 
