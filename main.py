@@ -12,7 +12,7 @@ def guard_environment() -> None:
     for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
         if f"{os.sep}cv2{os.sep}" in os.environ.get(name, ""):
             del os.environ[name]
-    from app.allocator import keep_freed_memory
+    from app.process.allocator import keep_freed_memory
 
     keep_freed_memory()
 
@@ -23,7 +23,7 @@ def main() -> int:
 
         freeze_support()  # the converter's workers are this program with other arguments
     guard_environment()
-    from app.cli import main as run_command
+    from app.commands.main import main as run_command
 
     return run_command(sys.argv[1:])
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 
-from app.i18n import phrase, tr
-from app.theme import icon
+from app.appearance.i18n import phrase, tr
+from app.appearance.theme import icon
 from app.tools.registry import TOOLS
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import qtawesome
 from PySide6.QtWidgets import QApplication
 
-from app.core.settings import SettingsStore
-from app.garbage import GarbageCollection
-from app.i18n import set_language
-from app.main_window import MainWindow
-from app.qt_translation import translate_qt
-from app.services.desk import Desk
-from app.theme import ThemeManager
+from app.appearance.i18n import set_language
+from app.appearance.qt_translation import translate_qt
+from app.appearance.theme import ThemeManager
+from app.process.garbage import GarbageCollection
+from app.project.settings import SettingsStore
+from app.services.window_services import WindowServices
+from app.window.main_window import MainWindow
 
 SWITCH_SECONDS: Final = 0.0005
 ICON_COLOR: Final = "#2e9e5b"  # reads on the title bars of light and dark desktops
@@ -63,15 +63,15 @@ def run_window(paths: Sequence[Path | str] = ()) -> int:
     theme = ThemeManager(application)
     theme.apply(store.settings.theme)
     application.setWindowIcon(qtawesome.icon("mdi6.sprout", color=ICON_COLOR))
-    desk = Desk(store)
-    desk.notices.catch_exceptions()
-    window = MainWindow(desk, theme)
+    services = WindowServices(store)
+    services.notices.catch_exceptions()
+    window = MainWindow(services, theme)
     window.show()
     garbage = GarbageCollection()
     if paths:
-        desk.pictures.open_paths([Path(path).absolute() for path in paths])
+        services.pictures.open_paths([Path(path).absolute() for path in paths])
     try:
         return application.exec()
     finally:
         garbage.stop()
-        desk.notices.release_exceptions()
+        services.notices.release_exceptions()

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
-from app.core.superpixels import DEFAULT_SIZE
+from app.editing.superpixels import DEFAULT_SIZE
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from app.canvas.base_image import OpenImage
-    from app.canvas.label_image import LabelImage
-    from app.core.document import Change, Document
+    from app.document.document import Change, Document
+    from app.pixels.base_image import OpenImage
+    from app.pixels.label_image import LabelImage
     from converters.annotation import ImageAnnotation, Instance, Seed
 
 # Hues far apart, light and strong enough to read on a photograph; independent of the theme.
@@ -171,7 +171,7 @@ class Session(QObject):
 
         Args:
             labels: the document's label image if the loader has drawn it already
-                (`app.canvas.label_image.draw_labels`); without it the canvas draws it now.
+                (`app.pixels.label_image.draw_labels`); without it the canvas draws it now.
         """
         if self._unsubscribe is not None:
             self._unsubscribe()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from converters.annotation import ImageAnnotation, Instance
-from converters.files import json_text, write_atomic
+from converters.files.files import json_text, write_atomic
 
 Action: TypeAlias = Literal["changed", "simplified", "dropped"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from converters.annotation import Mask
-from converters.geometry import mask_iou
+from converters.shapes.geometry import mask_iou
 from models.errors import Cancelled
 from models.segmenter import Prediction, Region, RgbImage, Segmenter
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.annotation import Mask, Seed
-from converters.geometry import mask_iou
+from converters.shapes.geometry import mask_iou
 from models.errors import SeedOutsideError, SegmenterError, ThresholdError
 
 Region: TypeAlias = tuple[int, int, int, int]

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from models.backbones.choice import BACKBONES
+from models.device.choice import choose_device
 from models.errors import WeightsError
-from models.recognition import recognize
-from models.registry import ARCHITECTURES, choose_device
+from models.networks.recognition import recognize
+from models.networks.registry import ARCHITECTURES
 from models.weights import WeightsInfo, read_header, read_weights, save_tensors
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from converters.images import write_image
+from converters.files.images import write_image
 
 HEIGHT, WIDTH = 40, 60
 

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from app.canvas.label_image import LabelImage, draw_labels
 from app.canvas.markers import WHITE
 from app.canvas.overlay import OUTLINE_OPACITY, Overlay, premultiplied
-from app.canvas.shapes_layer import points_of
 from app.canvas.soft_mask import DeviceMask, draw_outline, sample_mask
+from app.pixels.label_image import LabelImage, draw_labels
 from converters.annotation import Box, Circle, Mask, OrientedBox, Polygon
+from converters.shapes.geometry import points_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from PySide6.QtGui import QPainter
 
-    from app.canvas.view import CanvasView
-    from app.canvas.viewport import Region, Viewport
-    from app.core.document import Change, Document
+    from app.canvas.surface import Surface
+    from app.document.document import Change, Document
+    from app.pixels.viewport import Region, Viewport
     from converters.annotation import Geometry, Instance
 
 SELECTED_EXTRA_OPACITY = 0.12
@@ -48,8 +48,8 @@ class AnnotationLayer(QObject):
             none when there are so many that lines would cost more than a frame may.
     """
 
-    def __init__(self, view: CanvasView) -> None:
-        super().__init__(view)
+    def __init__(self, view: Surface) -> None:
+        super().__init__(view.widget)
         self._view = view
         self._session = view.session
         self._selected: frozenset[str] = frozenset()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QColor
 
-    from app.canvas.view import CanvasView
-    from app.canvas.viewport import Viewport
+    from app.canvas.surface import Surface
+    from app.pixels.viewport import Viewport
     from converters.annotation import Mask
 
 CHOSEN_OPACITY: Final = 0.35
@@ -43,7 +43,7 @@ class ShownCandidate:
 class CandidateLayer:
     """Composed once per view, not per repaint."""
 
-    def __init__(self, view: CanvasView) -> None:
+    def __init__(self, view: Surface) -> None:
         self._view = view
         self._shown: tuple[ShownCandidate, ...] = ()
         self._cache: tuple[Viewport, QImage] | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from PySide6.QtGui import QPainter
 
-    from app.canvas.viewport import Viewport
+    from app.pixels.viewport import Viewport
 
 
 class Layer(Protocol):

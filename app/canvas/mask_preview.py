@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QPainter
 
-    from app.canvas.view import CanvasView
-    from app.canvas.viewport import Region, Viewport
+    from app.canvas.surface import Surface
+    from app.pixels.viewport import Region, Viewport
 
 MARGIN = 6
 
@@ -24,7 +24,7 @@ Box = tuple[float, float, float, float]
 class MaskPreview:
     """Shows one (h, w) bool array over a box of the picture; the array may be coarser than it."""
 
-    def __init__(self, view: CanvasView) -> None:
+    def __init__(self, view: Surface) -> None:
         self._view = view
         self._array: NDArray[np.bool_] | None = None
         self._region: Box = (0, 0, 0, 0)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QColor, QPainter
 
-    from app.canvas.label_image import LabelImage
-    from app.canvas.viewport import Region, Viewport
+    from app.pixels.label_image import LabelImage
+    from app.pixels.viewport import Region, Viewport
 
 _Label = TypeVar("_Label", np.int32, np.uint16)
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QLine
 from PySide6.QtGui import QColor, QPainter, QPen
 
-from app.canvas.base_image import draw_mips
+from app.pixels.base_image import draw_mips
 
 if TYPE_CHECKING:
-    from app.canvas.view import CanvasView
-    from app.canvas.viewport import Viewport
+    from app.canvas.recolor_layer import RecolorLayer
+    from app.canvas.surface import Surface
+    from app.pixels.viewport import Viewport
 
 GRID_FROM = 16.0
 GRID_COLOR = QColor(128, 128, 128, 70)
@@ -20,14 +21,15 @@ GRID_COLOR = QColor(128, 128, 128, 70)
 class PictureLayer:
     """Draws the picture's pixels."""
 
-    def __init__(self, view: CanvasView) -> None:
+    def __init__(self, view: Surface, recolored: RecolorLayer) -> None:
         self._view = view
+        self._recolored = recolored
 
     def paint(self, painter: QPainter, viewport: Viewport) -> None:
         image = self._view.session.image
         if image is None:
             return
-        recolored = None if self._view.show_original else self._view.recolored.mips
+        recolored = None if self._view.show_original else self._recolored.mips
         draw_mips(painter, recolored or image.mips, viewport)
         if viewport.scale >= GRID_FROM:
             _draw_grid(painter, viewport)

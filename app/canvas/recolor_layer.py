@@ -15,16 +15,17 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.canvas.background import Background
-from app.canvas.base_image import refresh_mips
+from app.pixels.base_image import refresh_mips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from app.canvas.annotation_layer import AnnotationLayer
     from app.canvas.background import Job, ShouldStop
-    from app.canvas.base_image import OpenImage
-    from app.canvas.view import CanvasView
-    from app.canvas.viewport import Region
-    from app.core.document import Change
+    from app.canvas.surface import Surface
+    from app.document.document import Change
+    from app.pixels.base_image import OpenImage
+    from app.pixels.viewport import Region
     from app.recolor.engine import PreparedObject
     from converters.annotation import Instance, Mask, RecolorOperation
 
@@ -109,9 +110,10 @@ class RecolorLayer(QObject):
 
     settled = Signal()
 
-    def __init__(self, view: CanvasView) -> None:
-        super().__init__(view)
+    def __init__(self, view: Surface, annotations: AnnotationLayer) -> None:
+        super().__init__(view.widget)
         self._view = view
+        self._annotations = annotations
         self._session = view.session
         self._background = Background(self)
         self._background.finished.connect(self._on_finished)
@@ -185,7 +187,7 @@ class RecolorLayer(QObject):
     @Slot(object)
     def _sync(self, _: object = None) -> None:
         """Ask for the patches that are missing and take away those no longer wanted."""
-        image, labels = self._session.image, self._view.annotations.labels
+        image, labels = self._session.image, self._annotations.labels
         if image is None or labels is None:
             return
         wanted: dict[str, Key] = {}

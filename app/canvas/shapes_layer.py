@@ -15,31 +15,17 @@ from PySide6.QtGui import QPainter, QPainterPath, QPen
 
 from app.canvas.markers import WHITE, draw_path, draw_point
 from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
+from converters.shapes.geometry import points_of
 
 if TYPE_CHECKING:
-    from app.canvas.view import CanvasView
-    from app.canvas.viewport import Viewport
-    from app.core.document import Change
-    from converters.annotation import Geometry, Instance, Vertex
+    from app.canvas.annotation_layer import AnnotationLayer
+    from app.canvas.surface import Surface
+    from app.document.document import Change
+    from app.pixels.viewport import Viewport
+    from converters.annotation import Geometry, Instance
 
 THIN = (Line, LineStrip, Point, PointSet)
 """Geometries without an area."""
-
-
-def points_of(geometry: Geometry) -> tuple[Vertex, ...]:
-    """The points that make a vector geometry, in the order its handles show; none for a mask."""
-    match geometry:
-        case Polygon(points) | OrientedBox(points) | LineStrip(points) | PointSet(points):
-            return tuple(points)
-        case Box(x0, y0, x1, y1):
-            return (x0, y0), (x1, y0), (x1, y1), (x0, y1)
-        case Circle(center, edge):
-            return center, edge
-        case Line(start, end):
-            return start, end
-        case Point(x, y):
-            return ((x, y),)
-    return ()
 
 
 def path_of(geometry: Geometry, viewport: Viewport) -> QPainterPath:
@@ -63,9 +49,10 @@ def path_of(geometry: Geometry, viewport: Viewport) -> QPainterPath:
 class ShapesLayer(QObject):
     """Draws what the label image cannot hold."""
 
-    def __init__(self, view: CanvasView) -> None:
-        super().__init__(view)
+    def __init__(self, view: Surface, annotations: AnnotationLayer) -> None:
+        super().__init__(view.widget)
         self._view = view
+        self._annotations = annotations
         self._thin: tuple[Instance, ...] = ()
         self._outlined: tuple[Instance, ...] = ()
         self._smooth: frozenset[str] = frozenset()
@@ -80,7 +67,7 @@ class ShapesLayer(QObject):
         """Nearly every edit concerns masks, which are none of this layer's business."""
         touched = self._view.session.instances((*change.added, *change.changed))
         if (
-            self._smooth is not self._view.annotations.vector_outlined
+            self._smooth is not self._annotations.vector_outlined
             or not self._own.isdisjoint((*change.added, *change.changed, *change.removed))
             or any(isinstance(instance.geometry, THIN) for instance in touched)
         ):
@@ -91,7 +78,7 @@ class ShapesLayer(QObject):
         before = self._thin
         self._thin, self._outlined = (), ()
         if document is not None:
-            self._smooth = self._view.annotations.vector_outlined
+            self._smooth = self._annotations.vector_outlined
             self._outlined = tuple(i for i in document.annotation.instances if i.id in self._smooth)
             self._thin = tuple(i for i in document.annotation.instances if isinstance(i.geometry, THIN))
         self._own = frozenset(instance.id for instance in (*self._outlined, *self._thin))

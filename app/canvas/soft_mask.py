@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QColor, QPainter
 
-    from app.canvas.viewport import Viewport
+    from app.pixels.viewport import Viewport
 
 CRISP_FROM = 4.0
 HALO_OPACITY = 0.5

@@ -10,25 +10,25 @@ import numpy as np
 from PySide6.QtCore import QObject, QPoint, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QImage
 
+from app.appearance.i18n import tr
 from app.canvas.background import Background
 from app.canvas.overlay import premultiplied, take_grid
-from app.core.superpixels import (
+from app.editing.superpixels import (
     Superpixels,
     SuperpixelsStopped,
     compute_superpixels,
     region_to_divide,
     serves,
 )
-from app.i18n import tr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QPainter
 
     from app.canvas.background import Job, ShouldStop
-    from app.canvas.base_image import OpenImage
-    from app.canvas.view import CanvasView
-    from app.canvas.viewport import Region, Viewport
+    from app.canvas.surface import Surface
+    from app.pixels.base_image import OpenImage
+    from app.pixels.viewport import Region, Viewport
 
 REST_MS: Final = 150
 """The view and the size must rest so long before superpixels are computed for them."""
@@ -62,8 +62,8 @@ class SuperpixelLayer(QObject):
     changed = Signal()
     busy_changed = Signal(object)
 
-    def __init__(self, view: CanvasView) -> None:
-        super().__init__(view)
+    def __init__(self, view: Surface) -> None:
+        super().__init__(view.widget)
         self._view = view
         self._session = view.session
         self._is_on = False

@@ -15,8 +15,8 @@ from app.canvas.picture_layer import PictureLayer
 from app.canvas.recolor_layer import RecolorLayer
 from app.canvas.shapes_layer import ShapesLayer
 from app.canvas.superpixel_layer import SuperpixelLayer
-from app.canvas.viewport import Viewport
-from app.tools.tool import PointerEvent, Tool
+from app.canvas.tool import PointerEvent, Tool
+from app.pixels.viewport import Viewport
 
 if TYPE_CHECKING:
     from PySide6.QtGui import (
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
         QWheelEvent,
     )
 
-    from app.canvas.base_image import OpenImage
     from app.canvas.layers import Layer
-    from app.canvas.viewport import Region
+    from app.pixels.base_image import OpenImage
+    from app.pixels.viewport import Region
     from app.session import Session
 
 ZOOM_PER_NOTCH = 1.25
@@ -74,18 +74,23 @@ class CanvasView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(160, 120)
         self.annotations = AnnotationLayer(self)
-        self.recolored = RecolorLayer(self)  # after the annotations: it reads their label image
+        self.recolored = RecolorLayer(self, self.annotations)
         self.superpixels = SuperpixelLayer(self)
         self.preview = MaskPreview(self)
         self.layers: list[Layer] = [
-            PictureLayer(self),
+            PictureLayer(self, self.recolored),
             self.annotations,
-            ShapesLayer(self),
+            ShapesLayer(self, self.annotations),
             self.superpixels,
             self.preview,
         ]
         session.image_changed.connect(self._on_image_changed)
         self._on_image_changed(session.image)
+
+    @property
+    def widget(self) -> QWidget:
+        """Itself, for those who know only its surface."""
+        return self
 
     def sizeHint(self) -> QSize:
         return QSize(960, 640)

@@ -11,9 +11,9 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
-from app.i18n import tr
+from app.appearance.i18n import tr
+from app.appearance.theme import icon
 from app.panels.controls import make_label
-from app.theme import icon
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget

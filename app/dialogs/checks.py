@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout
 
-from app.core.checks import CheckLimits, Finding, check_annotation
-from app.i18n import tr
+from app.appearance.i18n import tr
+from app.appearance.theme import icon
 from app.panels.controls import make_label
-from app.theme import icon
+from app.project.checks import CheckLimits, Finding, check_annotation
 from app.workers.task import OnEvent, ShouldStop, TaskRunner
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.i18n import tr
+from app.appearance.i18n import tr
+from app.appearance.theme import icon
 from app.panels.controls import make_label
-from app.theme import icon
 
 if TYPE_CHECKING:
     from app.services.notifications import Notice, NotificationCentre

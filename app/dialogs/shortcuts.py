@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.actions import MENUS, all_commands, default_keys, find_conflicts, native_text, portable
-from app.i18n import phrase, tr
+from app.appearance.i18n import phrase, tr
 from app.panels.controls import make_label
 
 if TYPE_CHECKING:

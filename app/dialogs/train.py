@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.i18n import phrase, tr
+from app.appearance.i18n import phrase, tr
 from app.panels.controls import make_label
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pyqtgraph
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.i18n import tr
-from app.theme import color
+from app.appearance.i18n import tr
+from app.appearance.theme import color
 
 SMOOTHING: Final = 0.9
 """Weight of the past in the running mean that is drawn over the raw losses."""

@@ -22,11 +22,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.i18n import tr
+from app.appearance.i18n import tr
+from app.appearance.theme import icon
 from app.panels.controls import make_label
-from app.theme import icon
 from app.workers.exporting import ConvertFolder, TransferProgress
-from converters.registry import readable_formats, writable_formats
+from converters.formats.registry import readable_formats, writable_formats
 
 if TYPE_CHECKING:
     from app.services.exporting import Exporting, TransferDone

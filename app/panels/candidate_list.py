@@ -9,8 +9,8 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QIcon
 from PySide6.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 
+from app.appearance.i18n import tr
 from app.canvas.candidate_layer import ShownCandidate
-from app.i18n import tr
 from app.panels.object_thumbnails import object_thumbnail
 from converters.annotation import Mask
 

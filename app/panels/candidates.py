@@ -8,8 +8,8 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from app.core.title import Title
-from app.i18n import phrase, tr
+from app.appearance.i18n import phrase, tr
+from app.appearance.title import Title
 from app.panels.candidate_list import Candidate, CandidateList
 from app.panels.controls import ValueSlider, make_label
 from app.services.similar import is_annotated

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.i18n import tr
-from app.theme import color
+from app.appearance.i18n import tr
+from app.appearance.theme import color
 
 
 def make_label(text: str, role: str = "") -> QLabel:

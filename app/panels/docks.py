@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QWidget
 
-from app.i18n import phrase, tr
+from app.appearance.i18n import phrase, tr
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow

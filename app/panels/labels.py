@@ -19,13 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.i18n import tr
+from app.appearance.i18n import tr
 from app.panels.controls import swatch_icon
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
 
-    from app.core.document import Change
+    from app.document.document import Change
     from app.session import Session
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Slot
 
-from app.core.shared_ends import shared_ends
-from app.i18n import tr
+from app.appearance.i18n import tr
+from app.document.shared_ends import shared_ends
 from app.panels.object_thumbnails import object_thumbnail
 from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
 

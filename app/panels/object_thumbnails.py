@@ -10,12 +10,12 @@ from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
 from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Polygon
-from converters.geometry import bounding_box, circle_radius, outline, vertices
+from converters.shapes.geometry import bounding_box, circle_radius, outline, vertices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app.canvas.base_image import OpenImage
+    from app.pixels.base_image import OpenImage
     from converters.annotation import Geometry
 
 _MARGIN = 0.12

@@ -31,10 +31,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.i18n import tr
+from app.appearance.i18n import tr
+from app.appearance.theme import color, icon
 from app.panels.controls import make_label
 from app.panels.object_model import DETAIL_ROLE, ID_ROLE, LOCKED, OBJECT, VISIBLE, ObjectModel
-from app.theme import color, icon
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QContextMenuEvent, QMouseEvent

@@ -17,12 +17,11 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QImage, QPixmap
 
-from app.i18n import phrase, tr
+from app.appearance.i18n import phrase, tr
 from app.workers.task import TaskRunner
 from app.workers.thumbnails import ThumbnailRequest, make_thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 PATH_ROLE = int(Qt.ItemDataRole.UserRole)
@@ -67,22 +66,25 @@ class PictureModel(QAbstractListModel):
         """Device pixels per logical pixel of the screen."""
         self._ratio = ratio
 
-    def show(self, paths: Sequence[Path], states: dict[Path, str]) -> None:
-        """Lists other pictures."""
+    @Slot(object)
+    def show(self, states: dict[Path, str]) -> None:
+        """Lists other pictures, in the order of `states`."""
         self.beginResetModel()
-        self._paths = list(paths)
+        self._paths = list(states)
         self._rows = {path: row for row, path in enumerate(self._paths)}
         self._states = dict(states)
         self._waiting.clear()
         self._pixmaps.clear()
         self.endResetModel()
 
+    @Slot(object, str)
     def set_state(self, path: Path, state: str) -> None:
         """A picture is annotated, modified, ... now."""
         if path in self._rows and self._states.get(path) != state:
             self._states[path] = state
             self._touch(path, STATE_ROLE)
 
+    @Slot(object)
     def set_current(self, path: Path | None) -> None:
         """Marks the picture that is open."""
         before, self._current = self._current, path

@@ -26,7 +26,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.i18n import tr
+from app.appearance.i18n import tr
+from app.appearance.theme import color, icon
 from app.panels.controls import make_label
 from app.panels.picture_model import (
     CURRENT_ROLE,
@@ -36,7 +37,6 @@ from app.panels.picture_model import (
     THUMBNAIL,
     PictureModel,
 )
-from app.theme import color, icon
 
 if TYPE_CHECKING:
     from pathlib import Path

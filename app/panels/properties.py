@@ -17,20 +17,20 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.core.superpixels import LARGEST_SIZE, SMALLEST_SIZE
-from app.i18n import phrase, tr
+from app.appearance.i18n import phrase, tr
+from app.appearance.theme import icon
+from app.editing.superpixels import LARGEST_SIZE, SMALLEST_SIZE
 from app.panels.controls import ColorButton, MarkedSlider, Section, ValueSlider, make_label
 from app.panels.swatches import Swatches
 from app.recolor.palette import PRESETS
 from app.recolor.settings import SETTINGS
-from app.theme import icon
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.session import SeedState, Session
-    from app.workers.inference import ModelChoice
+    from app.workers.requests import ModelChoice
 
 TAU_LOW, TAU_HIGH, TAU_STEP = 0.01, 0.99, 0.01
 _LEVEL_NAMES: Final[dict[int, tuple[str, ...]]] = {

@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.i18n import tr
+from app.appearance.i18n import tr
+from app.editing.region_answers import RegionResult
 from app.panels.candidate_list import Candidate, CandidateList
 from app.panels.candidates import make_instance
 from app.panels.controls import ValueSlider, make_label
 from app.services.similar import is_annotated
-from app.tools.grow import Grown
 from converters.annotation import Instance, Provenance, new_instance_id
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ PATH_ROLE: Final = int(Qt.ItemDataRole.UserRole)
 class _Find:
     """Something found, and whether accepting takes it."""
 
-    found: SimilarFind | Grown
+    found: SimilarFind | RegionResult
     score: float
     is_chosen: bool = True
 
@@ -148,8 +148,8 @@ class SimilarPanel(QWidget):
         self._forget()
         self._asked = asked
         finds = [_Find(find, find.score) for find in asked.found.finds]
-        if asked.found.grown is not None:
-            finds.insert(0, _Find(asked.found.grown, 1.0))
+        if asked.found.region_result is not None:
+            finds.insert(0, _Find(asked.found.region_result, 1.0))
         self._finds[asked.path] = finds
         self.folder_box.setEnabled(len(self._search.paths) > 1)
         self._follow_picture()
@@ -158,7 +158,7 @@ class SimilarPanel(QWidget):
         """A new object; the region in question itself is not in the document yet either."""
         asked, found = self._asked, find.found
         assert asked is not None
-        if not isinstance(found, Grown):
+        if not isinstance(found, RegionResult):
             return make_instance(found, asked.label, asked.model)
         origin = Provenance("seeds", found.request.seeds, found.tau, found.level, found.encoding.version)
         return Instance(new_instance_id(), asked.label, found.mask(), provenance=origin)

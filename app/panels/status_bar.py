@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
 
-from app.i18n import phrase, tr
+from app.appearance.i18n import phrase, tr
+from app.appearance.theme import icon
 from app.panels.controls import ElidedLabel
-from app.theme import icon
 
 if TYPE_CHECKING:
     from app.services.notifications import NotificationCentre

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QWidget
 
-from app.i18n import tr
+from app.appearance.i18n import tr
 from app.panels.controls import swatch_icon
 
 if TYPE_CHECKING:

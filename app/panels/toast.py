@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from app.i18n import tr
+from app.appearance.i18n import tr
+from app.appearance.theme import icon
 from app.panels.controls import make_label
-from app.theme import icon
 
 if TYPE_CHECKING:
     from app.services.notifications import Notice

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QToolBar
 
-from app.i18n import tr
+from app.appearance.i18n import tr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.i18n import phrase
+from app.appearance.i18n import phrase
 from app.recolor.body import BodyModel, analyse_body
 from app.recolor.color_space import ByteArray, format_color, parse_color, to_codes, to_linear
 from converters.annotation import Mask

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.i18n import tr
+from app.appearance.i18n import tr
 from app.workers.exporting import ConvertFolder, ExportPicture, TransferProgress, export_job
 from app.workers.task import TaskRunner
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app.services.notifications import NotificationCentre
     from app.session import Session
     from app.workers.failure import Failure
-    from converters.convert import Conversion
+    from converters.conversion.convert import Conversion
 
 
 @dataclass(frozen=True, slots=True)

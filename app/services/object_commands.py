@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from PySide6.QtCore import QMimeData, QObject, Slot
 from PySide6.QtGui import QGuiApplication
 
-from app.core import clipboard
-from app.core.document import LockedError
-from app.core.review import Review, ReviewStatus, review_of, with_review
-from app.core.title import Title
-from app.i18n import phrase, tr
-from app.tools import convert_selection
-from app.tools.convert_selection import NotRegionsError
+from app.appearance.i18n import phrase, tr
+from app.appearance.title import Title
+from app.document.document import LockedError
+from app.editing import clipboard
+from app.editing import combine as convert_selection
+from app.editing.combine import NotRegionsError
+from app.project.review import Review, ReviewStatus, review_of, with_review
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from app.core.document import Document
+    from app.document.document import Document
     from app.session import Session
     from converters.annotation import Instance
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.i18n import tr
+from app.appearance.i18n import tr
 from app.workers.pictures import (
     LoadedPicture,
     LoadPicture,
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from app.core.document import Document
-    from app.core.workspace import Workspace
-    from app.panels.picture_model import PictureModel
+    from app.document.document import Document
+    from app.project.workspace import Workspace
     from app.services.notifications import NotificationCentre
     from app.session import Session
     from app.workers.failure import Failure
@@ -40,6 +39,9 @@ class Pictures(QObject):
     """Owns the loader threads, the open list and the documents of its pictures.
 
     Signals:
+        listed: the pictures of another folder or of other files, {Path: state}, in order.
+        state_changed: (Path, state) of one of them.
+        shown_changed: the Path that is open or about to be; None for none.
         list_changed: another folder or other files are open.
         opened: the Path of a folder or picture that was opened; for the recent list.
         about_to_leave: the open picture is about to make way for another.
@@ -49,6 +51,9 @@ class Pictures(QObject):
         busy_changed: what is being read, None when nothing is.
     """
 
+    listed = Signal(object)
+    state_changed = Signal(object, str)
+    shown_changed = Signal(object)
     list_changed = Signal()
     opened = Signal(object)
     about_to_leave = Signal()
@@ -70,7 +75,6 @@ class Pictures(QObject):
         self._notices = notices
         self._journal_dir = journal_dir
         self._workspace: Workspace | None = None
-        self._model: PictureModel | None = None
         self._subfolders = False
         self._source: Path | None = None
         self._wanted: Path | None = None
@@ -107,10 +111,6 @@ class Pictures(QObject):
         """The open picture."""
         document = self._session.document
         return document.path if document is not None else None
-
-    def show_in(self, model: PictureModel) -> None:
-        """The list model to keep in step."""
-        self._model = model
 
     def wait_for(self, saver: TaskRunner) -> None:
         """The runner whose saves must be done before another list takes over."""
@@ -151,8 +151,7 @@ class Pictures(QObject):
         if self._workspace is None or path == self._wanted:
             return
         self._wanted = self._here = path
-        if self._model is not None:
-            self._model.set_current(path)
+        self.shown_changed.emit(path)
         if path not in self._opening:  # else its pixels follow when its document is there
             self._load(self._workspace, path)
 
@@ -247,9 +246,7 @@ class Pictures(QObject):
         self._close_documents()
         self._opening.clear()
         self._wanted = self._here = None
-        if self._model is not None:
-            states = {path: workspace.state(path).value for path in workspace.pictures}
-            self._model.show(workspace.pictures, states)
+        self.listed.emit({path: workspace.state(path).value for path in workspace.pictures})
         for skipped in workspace.skipped[:3]:
             self._notices.post("warning", str(skipped))
         self.list_changed.emit()
@@ -313,9 +310,8 @@ class Pictures(QObject):
         if isinstance(request, LoadPicture):
             # `_here` stays on it: "next" goes on from there, so one bad file does not block the way.
             self._wanted = self.current
-            if self._model is not None:
-                self._model.set_state(request.path, "broken")
-                self._model.set_current(self.current)
+            self.state_changed.emit(request.path, "broken")
+            self.shown_changed.emit(self.current)
         self._notices.report(failure)
 
     @Slot(object, object)
@@ -330,8 +326,8 @@ class Pictures(QObject):
 
     @Slot(object, object)
     def _take_state(self, _request: object, event: object) -> None:
-        if isinstance(event, StateRead) and self._model is not None:
-            self._model.set_state(event.path, event.state.value)
+        if isinstance(event, StateRead):
+            self.state_changed.emit(event.path, event.state.value)
 
     @Slot()
     def _follow_edit(self) -> None:
@@ -340,8 +336,8 @@ class Pictures(QObject):
 
     def refresh_state(self, path: Path) -> None:
         """Shows what the workspace knows about a picture."""
-        if self._model is not None and self._workspace is not None:
-            self._model.set_state(path, self._workspace.state(path).value)
+        if self._workspace is not None:
+            self.state_changed.emit(path, self._workspace.state(path).value)
 
     @Slot(bool)
     def _follow_busy(self, busy: bool) -> None:

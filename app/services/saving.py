@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from app.i18n import tr
+from app.appearance.i18n import tr
 from app.workers.saving import SaveAnnotation, SaveSettings, save_job
 from app.workers.task import TaskRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.core.document import Document
-    from app.core.workspace import Workspace
+    from app.document.document import Document
+    from app.project.workspace import Workspace
     from app.services.notifications import NotificationCentre
     from app.services.pictures import Pictures
     from app.session import Session

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from app.i18n import tr
-from app.workers.inference import (
+from app.appearance.i18n import tr
+from app.workers.inference import InferenceEngine
+from app.workers.requests import (
     EncodeImage,
     FindObjects,
-    InferenceEngine,
     ListModels,
     LoadModel,
     LookCloser,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from app.canvas.base_image import OpenImage
+    from app.pixels.base_image import OpenImage
     from app.services.notifications import NotificationCentre
     from app.session import Session
     from app.workers.failure import Failure

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.core.title import Title
-from app.i18n import phrase, tr
-from app.tools.grow import Growth
+from app.appearance.i18n import phrase, tr
+from app.appearance.title import Title
+from app.editing.region_answers import RegionRequest
 from app.workers.similar import FindSimilar, PictureSearched, SearchPicture, SimilarFound
 from converters.annotation import Box, Circle, Mask, OrientedBox, Polygon
-from converters.geometry import mask_iou
+from converters.shapes.geometry import mask_iou
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from app.core.document import Document
+    from app.document.document import Document
     from app.services.notifications import NotificationCentre
     from app.services.pictures import Pictures
     from app.services.saving import Saving
@@ -140,9 +140,11 @@ class SimilarSearch(QObject):
             state = self._session.seed_state
             source = self._session.encoding_for(state.seeds)
             x0, y0, x1, y1 = source.region
-            growth = Growth(state.seeds, state.tau, state.level, (x0, y0, x1, y1), (y1 - y0, x1 - x0))
+            wanted_region = RegionRequest(
+                state.seeds, state.tau, state.level, (x0, y0, x1, y1), (y1 - y0, x1 - x0)
+            )
             self._label = self._session.options.label
-            request = FindSimilar(encoding, growth=(source, growth))
+            request = FindSimilar(encoding, wanted_region=(source, wanted_region))
         else:
             chosen = self._regions()
             self._label = chosen[-1].label

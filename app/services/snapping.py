@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
+from app.appearance.i18n import phrase, tr
+from app.appearance.title import Title
 from app.canvas.background import Background
-from app.core.superpixels import (
+from app.editing.combine import Snapped, snapped
+from app.editing.superpixels import (
     Superpixels,
     SuperpixelsStopped,
     compute_superpixels,
     region_to_divide,
 )
-from app.core.title import Title
-from app.i18n import phrase, tr
-from app.tools.convert_selection import Snapped, snapped
 
 if TYPE_CHECKING:
     from app.canvas.background import Job, ShouldStop
-    from app.canvas.base_image import OpenImage
     from app.canvas.view import CanvasView
-    from app.canvas.viewport import Region
+    from app.pixels.base_image import OpenImage
+    from app.pixels.viewport import Region
     from app.services.object_commands import ObjectCommands
     from app.session import Session
     from converters.annotation import Instance, Mask

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.i18n import tr
+from app.appearance.i18n import tr
 from app.workers.task import TaskRunner
 from app.workers.training import (
     CountObjects,

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import QPointF
 
+from app.appearance.i18n import phrase
 from app.canvas.markers import WHITE, draw_line
-from app.i18n import phrase
-from app.tools.tool import Tool
+from app.canvas.tool import Tool
 from converters.annotation import Box, Instance, new_instance_id
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPainter
 
-    from app.canvas.view import CanvasView
+    from app.canvas.tool import PointerEvent, ToolSurface
     from app.session import Session
-    from app.tools.tool import PointerEvent
     from converters.annotation import Vertex
 
 SMALLEST_SIDE = 3.0
@@ -32,7 +31,7 @@ class BoxTool(Tool):
     icon: ClassVar[str] = "mdi6.vector-rectangle"
     shortcut: ClassVar[str] = "R"
 
-    def __init__(self, session: Session, view: CanvasView) -> None:
+    def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(session, view)
         self._start: Vertex | None = None
         self._end: Vertex | None = None

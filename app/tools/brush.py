@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import QPointF
 
+from app.appearance.i18n import phrase
 from app.canvas.markers import NEGATIVE, WHITE, draw_circle
-from app.core.mask_edits import paint_stroke
-from app.i18n import phrase
+from app.editing.mask_edits import paint_stroke
 from app.tools.stroke import EMPTY, Stroke, StrokeTool
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPainter
 
-    from app.canvas.view import CanvasView
+    from app.canvas.tool import PointerEvent, ToolSurface
     from app.session import Session
-    from app.tools.tool import PointerEvent
     from converters.annotation import Instance, Mask, Vertex
 
 SMALLEST_RADIUS, LARGEST_RADIUS = 0.5, 600.0
@@ -54,7 +53,7 @@ class BrushTool(StrokeTool):
     shortcut: ClassVar[str] = "B"
     erases: ClassVar[bool] = False
 
-    def __init__(self, session: Session, view: CanvasView) -> None:
+    def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(session, view)
         self._cursor: Vertex | None = None
         self._sizing: tuple[float, float] | None = None

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, Signal
 
-from app.i18n import phrase
-from app.tools.tool import Tool
+from app.appearance.i18n import phrase
+from app.canvas.tool import Tool
 
 if TYPE_CHECKING:
-    from app.tools.tool import PointerEvent
+    from app.canvas.tool import PointerEvent
 
 FINE_STEPS = 0.2
 

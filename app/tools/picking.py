@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from app.canvas.shapes_layer import points_of
-from app.tools.edit_geometry import nearest_edge
+from app.editing.edit_points import nearest_edge
 from converters.annotation import Line, LineStrip, Point, PointSet
-from converters.geometry import bounding_box
+from converters.shapes.geometry import bounding_box, points_of
 
 if TYPE_CHECKING:
-    from app.canvas.view import CanvasView
-    from app.canvas.viewport import Region
+    from app.canvas.tool import ToolSurface
+    from app.pixels.viewport import Region
     from converters.annotation import Instance
 
 REACH = 7.0
 """How near to a line or a point counts as on it, in logical pixels."""
 
 
-def reach_in_picture(view: CanvasView) -> float:
+def reach_in_picture(view: ToolSurface) -> float:
     """`REACH` in picture pixels at the present zoom."""
     return REACH * view.devicePixelRatioF() / view.zoom
 
@@ -34,14 +33,14 @@ def distance_to(instance: Instance, x: float, y: float) -> float:
     return math.inf
 
 
-def _visible(view: CanvasView) -> list[Instance]:
+def _visible(view: ToolSurface) -> list[Instance]:
     document, hidden = view.session.document, view.session.hidden
     if document is None:
         return []
     return [instance for instance in document.annotation.instances if instance.id not in hidden]
 
 
-def instance_at(view: CanvasView, x: float, y: float) -> Instance | None:
+def instance_at(view: ToolSurface, x: float, y: float) -> Instance | None:
     """The object under a picture point: a line or point within reach, else the topmost region."""
     document = view.session.document
     if document is None:
@@ -54,7 +53,7 @@ def instance_at(view: CanvasView, x: float, y: float) -> Instance | None:
     return document.annotation.instance(picked) if picked is not None else None
 
 
-def stack_at(view: CanvasView, x: float, y: float) -> list[Instance]:
+def stack_at(view: ToolSurface, x: float, y: float) -> list[Instance]:
     """Every visible object at a picture point, the topmost first."""
     labels = view.annotations.labels
     if labels is None:
@@ -68,7 +67,7 @@ def stack_at(view: CanvasView, x: float, y: float) -> list[Instance]:
     return found
 
 
-def instances_in(view: CanvasView, region: Region) -> list[Instance]:
+def instances_in(view: ToolSurface, region: Region) -> list[Instance]:
     """Every visible object with a pixel or a point inside the half-open picture box."""
     labels = view.annotations.labels
     x0, y0, x1, y1 = region

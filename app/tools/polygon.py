@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import QPointF, Qt
 
+from app.appearance.i18n import phrase, tr
 from app.canvas.markers import WHITE, draw_handle, draw_line
-from app.i18n import phrase, tr
-from app.tools.tool import Tool
+from app.canvas.tool import Tool
 from converters.annotation import Instance, Polygon, new_instance_id
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QKeyEvent, QPainter
 
-    from app.canvas.view import CanvasView
+    from app.canvas.tool import PointerEvent, ToolSurface
     from app.session import Session
-    from app.tools.tool import PointerEvent
     from converters.annotation import Vertex
 
 CLOSES_WITHIN = 10.0
@@ -37,7 +36,7 @@ class PolygonTool(Tool):
     icon: ClassVar[str] = "mdi6.vector-polygon"
     shortcut: ClassVar[str] = "P"
 
-    def __init__(self, session: Session, view: CanvasView) -> None:
+    def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(session, view)
         self._points: list[Vertex] = []
         self._cursor: Vertex | None = None

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import Qt, QTimer, Slot
 
+from app.appearance.i18n import phrase, tr
+from app.appearance.title import Title
 from app.canvas.background import Background
-from app.core.title import Title
-from app.i18n import phrase, tr
+from app.canvas.tool import Tool
 from app.tools.picking import instance_at
-from app.tools.tool import Tool
 from converters.annotation import RecolorOperation
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCursor
 
-    from app.canvas.view import CanvasView
+    from app.canvas.tool import PointerEvent, ToolSurface
     from app.session import Session
-    from app.tools.tool import PointerEvent
     from converters.annotation import Instance
 
 DWELL_MS = 140
@@ -39,7 +38,7 @@ class RecolorTool(Tool):
     icon: ClassVar[str] = "mdi6.palette-outline"
     shortcut: ClassVar[str] = "C"
 
-    def __init__(self, session: Session, view: CanvasView) -> None:
+    def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(session, view)
         self._over: str | None = None
         self._tried: str | None = None

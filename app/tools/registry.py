@@ -15,9 +15,8 @@ from app.tools.select import SelectTool
 from app.tools.superpixel import SuperpixelTool
 
 if TYPE_CHECKING:
-    from app.canvas.view import CanvasView
+    from app.canvas.tool import Tool, ToolSurface
     from app.session import Session
-    from app.tools.tool import Tool
 
 TOOLS: tuple[type[Tool], ...] = (
     SelectTool,
@@ -39,8 +38,8 @@ class ToolBox(QObject):
         select: the one that asks for the objects' menu.
     """
 
-    def __init__(self, session: Session, view: CanvasView) -> None:
-        super().__init__(view)
+    def __init__(self, session: Session, view: ToolSurface) -> None:
+        super().__init__(view.widget)
         self._session = session
         self._view = view
         self.tools: dict[str, Tool] = {kind.name: kind(session, view) for kind in TOOLS}

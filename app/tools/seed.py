@@ -9,29 +9,28 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PySide6.QtCore import QPointF, Qt, Slot
 from PySide6.QtGui import QKeySequence
 
+from app.appearance.i18n import phrase, tr
+from app.appearance.title import Title
 from app.canvas.markers import SEED_REACH, draw_seed
-from app.core.document import LockedError
-from app.core.title import Title
-from app.i18n import phrase, tr
+from app.document.document import LockedError
+from app.editing.region_answers import TAU_MAX, TAU_MIN, RegionResult, answer_whole
 from app.session import SeedState
-from app.tools.grow import TAU_MAX, TAU_MIN, Grown, grow_whole
-from app.tools.growing import EXPECTED, GrowingTool
 from app.tools.picking import instance_at
+from app.tools.region_tool import EXPECTED, RegionTool
 from converters.annotation import Instance, Mask, Provenance, Seed, new_instance_id
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QKeyEvent, QPainter
 
-    from app.canvas.view import CanvasView
-    from app.core.document import Change
+    from app.canvas.tool import PointerEvent, ToolSurface
+    from app.document.document import Change
     from app.session import Session
-    from app.tools.tool import PointerEvent
 
 TAU_STEP = 0.02
 FINE_STEP = 0.004
 
 
-class SeedTool(GrowingTool):
+class SeedTool(RegionTool):
     """Grows a new object from seeds, or tunes one that was grown before."""
 
     name: ClassVar[str] = "seed"
@@ -43,7 +42,7 @@ class SeedTool(GrowingTool):
     icon: ClassVar[str] = "mdi6.sprout-outline"
     shortcut: ClassVar[str] = "S"
 
-    def __init__(self, session: Session, view: CanvasView) -> None:
+    def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(session, view)
         self._committing: dict[int, str] = {}
         self._own_edit = False
@@ -119,21 +118,21 @@ class SeedTool(GrowingTool):
         self._hover = None
         self._rest.stop()
         if not self._seeds:
-            self._forget_grown()
+            self._forget_result()
 
     def wheel(self, steps: float, modifiers: Qt.KeyboardModifier) -> bool:
         if not self._seeds:
             return False
-        if self._grown is None:
+        if self._result is None:
             return self._encoding() is not None  # on its way; without an encoding there is no τ to turn
         if modifiers & Qt.KeyboardModifier.AltModifier:
-            self._go_to_level(self._grown.level + (1 if steps > 0 else -1))
+            self._go_to_level(self._result.level + (1 if steps > 0 else -1))
             return True
         fine = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
         chosen = self.session.options.tau
-        tau = self._grown.tau if chosen is None else chosen
+        tau = self._result.tau if chosen is None else chosen
         wanted = tau - steps * (FINE_STEP if fine else TAU_STEP)  # scrolling up spreads the region
-        level, last = self._grown.level, len(self._grown.level_scores) - 1
+        level, last = self._result.level, len(self._result.level_scores) - 1
         if wanted < TAU_MIN and level < last:
             self._go_to_level(level + 1)
         elif wanted > TAU_MAX and level > 0:
@@ -164,19 +163,19 @@ class SeedTool(GrowingTool):
         encoding = self._encoding()
         if not self._seeds or encoding is None:
             return
-        grown, request = self._grown, self._whole_request(encoding)
+        result, request = self._result, self._whole_request(encoding)
         number = next(self._numbers)
         self._committing[number] = self.session.options.label
-        ready = grown is not None and grown.is_whole and grown.request == request and not grown.is_cut
+        ready = result is not None and result.is_whole and result.request == request and not result.is_cut
         self._start_anew(keep_preview=not ready)
-        if grown is not None and ready:
-            self._add(number, grown)
+        if result is not None and ready:
+            self._add(number, result)
         else:
             around = self.session.encoding
             self._background.submit(
                 ("commit", number),
                 ("commit", number),
-                lambda should_stop: grow_whole(encoding, around, request),
+                lambda should_stop: answer_whole(encoding, around, request),
             )
 
     def cancel(self) -> None:
@@ -195,7 +194,7 @@ class SeedTool(GrowingTool):
         """Ready for the next object, with the model's own τ and level."""
         self._forget_requests()
         self._replace_seeds(())
-        self._grown = self._hover = None
+        self._result = self._hover = None
         self._set_options(None, None)
         if not keep_preview:
             self.view.preview.clear()
@@ -219,8 +218,8 @@ class SeedTool(GrowingTool):
         if lane in EXPECTED:
             self._keep_expected(result)
         elif lane == "level":
-            grown, tau = result
-            if grown is self._grown:
+            result, tau = result
+            if result is self._result:
                 self.session.set_option("level", number)
                 self.session.set_option("tau", tau)
         elif lane == "commit":
@@ -240,37 +239,37 @@ class SeedTool(GrowingTool):
             self.view.preview.clear()
         self.session.failed.emit(str(problem), details)
 
-    def _add(self, number: int, grown: Grown) -> None:
+    def _add(self, number: int, result: RegionResult) -> None:
         label = self._committing.pop(number, None)
         document = self.session.document
         if label is None or document is None:
             return
         if not self._seeds:
             self.view.preview.clear()
-        mask = grown.mask()
+        mask = result.mask()
         if mask.is_empty:
             self.session.message.emit(tr("The region is empty: lower τ or click elsewhere."))
             return
-        instance = Instance(new_instance_id(), label, mask, provenance=_provenance(grown))
+        instance = Instance(new_instance_id(), label, mask, provenance=_provenance(result))
         document.add(instance)
         self._own_edit = True
         if not self._seeds:
             self.session.select((instance.id,))
         self._own_edit = False
 
-    def _tune(self, number: int, grown: Grown) -> None:
+    def _tune(self, number: int, result: RegionResult) -> None:
         """Give the object being tuned its new mask; all of one tuning is one step."""
         document = self.session.document
         instance = document.annotation.instance(self._editing) if document and self._editing else None
-        if document is None or instance is None or grown.request.seeds != self._seeds:
+        if document is None or instance is None or result.request.seeds != self._seeds:
             return
-        mask = grown.mask()
+        mask = result.mask()
         if mask.is_empty:
             return
         self._own_edit = True
         try:
             document.replace(
-                replace(instance, geometry=mask, provenance=_provenance(grown)),
+                replace(instance, geometry=mask, provenance=_provenance(result)),
                 title=Title(phrase("Tune {label}"), label=instance.label),
                 merge_key=f"tune:{instance.id}",
             )
@@ -285,7 +284,7 @@ class SeedTool(GrowingTool):
     def _begin_tuning(self, instance: Instance) -> None:
         origin = instance.provenance
         self._replace_seeds(origin.seeds)
-        self._editing, self._changed, self._grown = instance.id, False, None
+        self._editing, self._changed, self._result = instance.id, False, None
         self.view.preview.clear()
         self._set_options(origin.tau, origin.level)
         self.session.set_seed_state(SeedState(origin.seeds, instance.id, origin.tau, None, origin.level))
@@ -296,7 +295,7 @@ class SeedTool(GrowingTool):
             return
         self._forget_requests()
         self._replace_seeds(())
-        self._editing, self._grown, self._changed = None, None, False
+        self._editing, self._result, self._changed = None, None, False
         self.view.annotations.mute(None)
         self.view.preview.clear()
         if self.session.document is not None:
@@ -372,11 +371,11 @@ def _takes_back(event: QKeyEvent) -> bool:
     return event.key() == Qt.Key.Key_Backspace or event.matches(QKeySequence.StandardKey.Undo)
 
 
-def _provenance(grown: Grown) -> Provenance:
+def _provenance(result: RegionResult) -> Provenance:
     return Provenance(
         "seeds",
-        seeds=grown.request.seeds,
-        tau=grown.tau,
-        level=grown.level,
-        model=grown.encoding.version,
+        seeds=result.request.seeds,
+        tau=result.tau,
+        level=result.level,
+        model=result.encoding.version,
     )

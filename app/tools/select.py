@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, Signal
 
+from app.appearance.i18n import phrase, tr
+from app.appearance.title import Title
 from app.canvas.markers import WHITE, draw_handle, draw_path, draw_rubber_band
-from app.canvas.shapes_layer import path_of, points_of
-from app.core.document import LockedError
-from app.core.title import Title
-from app.i18n import phrase, tr
-from app.tools.edit_geometry import (
+from app.canvas.shapes_layer import path_of
+from app.canvas.tool import Tool
+from app.document.document import LockedError
+from app.editing.edit_points import (
     can_lose_point,
     limited_shift,
     moved,
@@ -23,13 +24,13 @@ from app.tools.edit_geometry import (
     without_point,
 )
 from app.tools.picking import instance_at, instances_in, reach_in_picture, stack_at
-from app.tools.tool import Tool
 from converters.annotation import Box, LineStrip, Mask, OrientedBox, Polygon
+from converters.shapes.geometry import points_of
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCursor, QKeyEvent, QPainter
 
-    from app.tools.tool import PointerEvent
+    from app.canvas.tool import PointerEvent
     from converters.annotation import Geometry, Instance, Vertex
 
 HANDLE_REACH = 9.0
@@ -137,7 +138,7 @@ class SelectTool(Tool):
                 self.session.select((found.id,))
             ratio = self.view.devicePixelRatioF()
             place = QPoint(round(event.device_x / ratio), round(event.device_y / ratio))
-            self.menu_wanted.emit(self.view.mapToGlobal(place))
+            self.menu_wanted.emit(self.view.widget.mapToGlobal(place))
 
     def pointer_press(self, event: PointerEvent) -> None:
         if event.right:

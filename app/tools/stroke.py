@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PySide6.QtCore import Qt, Slot
 
-from app.core.document import LockedError
-from app.core.title import Title
-from app.i18n import phrase, tr
+from app.appearance.i18n import phrase, tr
+from app.appearance.title import Title
+from app.canvas.tool import Tool
+from app.document.document import LockedError
 from app.tools.picking import instance_at
-from app.tools.tool import Tool
 from converters.annotation import Instance, Mask, new_instance_id
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QKeyEvent
 
-    from app.canvas.view import CanvasView
-    from app.canvas.viewport import Region
+    from app.canvas.tool import PointerEvent, ToolSurface
+    from app.pixels.viewport import Region
     from app.session import Session
-    from app.tools.tool import PointerEvent
     from converters.annotation import Vertex
 
 EMPTY: Final = Mask(0, 0, np.zeros((0, 0), np.bool_))
@@ -69,7 +68,7 @@ class Stroke(ABC):
 class StrokeTool(Tool):
     """Follows the pointer and shows every piece of the stroke at once; the stroke says what it covers."""
 
-    def __init__(self, session: Session, view: CanvasView) -> None:
+    def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(session, view)
         self._stroke: Stroke | None = None
         self._last: Vertex | None = None

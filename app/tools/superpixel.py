@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, Slot
 
-from app.core.mask_edits import MIN_RADIUS, stroke_mask
-from app.core.superpixels import LARGEST_SIZE, SMALLEST_SIZE, Superpixels
-from app.i18n import phrase, tr
+from app.appearance.i18n import phrase, tr
+from app.editing.mask_edits import MIN_RADIUS, stroke_mask
+from app.editing.superpixels import LARGEST_SIZE, SMALLEST_SIZE, Superpixels
 from app.tools.stroke import Stroke, StrokeTool
-from converters import geometry
+from converters.shapes import geometry
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCursor
 
-    from app.canvas.view import CanvasView
+    from app.canvas.tool import PointerEvent, ToolSurface
     from app.session import Session
-    from app.tools.tool import PointerEvent
     from converters.annotation import Instance, Mask, Vertex
 
 SIZE_STEP = 1.15
@@ -61,7 +60,7 @@ class SuperpixelTool(StrokeTool):
     icon: ClassVar[str] = "mdi6.hexagon-multiple-outline"
     shortcut: ClassVar[str] = "X"
 
-    def __init__(self, session: Session, view: CanvasView) -> None:
+    def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(session, view)
         self._pointer: Vertex | None = None
         self._shown: tuple[Superpixels, int, str] | None = None

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from app.i18n import tr
+from app.appearance.i18n import tr
 from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
-from converters.geometry import rasterize
-from converters.images import read_metadata, write_image
+from converters.files.images import read_metadata, write_image
+from converters.shapes.geometry import rasterize
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ class ConvertFolder:
     """Convert a file or folder.
 
     Attributes:
-        source_format: name as in converters/registry.py; "" finds it out.
+        source_format: name as in converters/formats/registry.py; "" finds it out.
         target: a folder, or a file where the format allows one.
     """
 
@@ -63,7 +63,7 @@ def export_job(request: ExportRequest, should_stop: ShouldStop, on_event: OnEven
     """Answers an ExportPicture with its path, a ConvertFolder with a `Conversion`."""
     if isinstance(request, ExportPicture):
         return export_picture(request, should_stop)
-    from converters.convert import convert  # brings every format; the window starts without them
+    from converters.conversion.convert import convert  # brings every format; the window starts without them
 
     def tell(done: int, total: int, _name: str) -> None:
         on_event(TransferProgress(done, total))

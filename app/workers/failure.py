@@ -8,7 +8,7 @@ import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.i18n import tr
+from app.appearance.i18n import tr
 from converters.errors import ConverterError
 
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from app.canvas.base_image import OpenImage, prepare_image
-from app.canvas.label_image import LabelImage, draw_labels
-from app.core.document import Document
-from app.core.recovery import open_document
-from app.core.workspace import PictureState, Workspace
+from app.document.document import Document
+from app.document.recovery import open_document
+from app.pixels.base_image import OpenImage, prepare_image
+from app.pixels.label_image import LabelImage, draw_labels
+from app.project.workspace import PictureState, Workspace
 from app.workers.failure import Failure, describe_failure
 from app.workers.samples import outside_samples
 from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
-from converters.images import read_image
+from converters.files.images import read_image
 
 
 @dataclass(frozen=True, slots=True)

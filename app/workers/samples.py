@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from app.core.folders import data_dir
+from app.project.folders import data_dir
 
 FIRST_SAMPLE: Final = "coffee.jpg"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.document import Document
-from app.core.settings import SettingsStore
-from app.core.workspace import Workspace
+from app.document.document import Document
+from app.project.settings import SettingsStore
+from app.project.workspace import Workspace
 from app.workers.task import OnEvent, ShouldStop
 from converters.annotation import ImageAnnotation
 

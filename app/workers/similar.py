@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from app.tools.grow import Grown, Growth, grow_whole
+from app.editing.region_answers import RegionRequest, RegionResult, answer_whole
 from app.workers.failure import describe_failure
 from app.workers.task import ShouldStop, Stopped, stopping
 from converters.annotation import Mask
 from converters.errors import ConverterError
-from converters.geometry import rasterize
-from converters.images import read_image
+from converters.files.images import read_image
+from converters.shapes.geometry import rasterize
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.workers.inference import LoadModel
+    from app.workers.requests import LoadModel
     from converters.annotation import Geometry, Seed
 
 LEAST_SIMILARITY: Final = 0.1
@@ -32,13 +32,13 @@ class FindSimilar:
 
     Attributes:
         encoding: of the whole picture.
-        objects: annotated regions; empty if `growth` says what to look for.
-        growth: a region being grown, with the encoding it is grown on.
+        objects: annotated regions; empty if `wanted_region` says what to look for.
+        wanted_region: a region being grown, with the encoding it is grown on.
     """
 
     encoding: Any
     objects: tuple[Geometry, ...] = ()
-    growth: tuple[Any, Growth] | None = None
+    wanted_region: tuple[Any, RegionRequest] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,12 +90,12 @@ class SimilarFound:
     Attributes:
         reference: the model's description of the objects, for other pictures.
         finds: the most alike first.
-        grown: the region that was being grown, now in every pixel.
+        region_result: the region that was being grown, now in every pixel.
     """
 
     reference: Any
     finds: tuple[SimilarFind, ...]
-    grown: Grown | None = None
+    region_result: RegionResult | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,18 +123,18 @@ def find_similar(request: FindSimilar) -> SimilarFound:
         SegmenterError: a seed lies outside what was encoded.
     """
     encoding = request.encoding
-    grown: Grown | None = None
+    region_result: RegionResult | None = None
     masks = [rasterize(geometry, encoding.height, encoding.width) for geometry in request.objects]
-    if request.growth is not None:
-        source, growth = request.growth
-        grown = grow_whole(source, encoding, growth)
-        masks = [grown.mask()]
+    if request.wanted_region is not None:
+        source, wanted_region = request.wanted_region
+        region_result = answer_whole(source, encoding, wanted_region)
+        masks = [region_result.mask()]
     masks = [mask for mask in masks if not mask.is_empty]
     reference = encoding.appearance(masks)
     found = encoding.find_similar(
         reference, known=masks, min_similarity=LEAST_SIMILARITY, max_count=MAX_COUNT
     )
-    return SimilarFound(reference, tuple(map(SimilarFind.of, found)), grown)
+    return SimilarFound(reference, tuple(map(SimilarFind.of, found)), region_result)
 
 
 def search_picture(request: SearchPicture, segmenter: Any, should_stop: ShouldStop) -> PictureSearched:

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from PySide6.QtGui import QImage
 
 from app.workers.task import OnEvent, ShouldStop, Stopped
-from converters.images import MAX_PIXELS, read_image, read_size
+from converters.files.images import MAX_PIXELS, read_image, read_size
 
 if TYPE_CHECKING:
     from pathlib import Path

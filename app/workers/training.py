@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from app.core.review import ReviewStatus, review_of
-from app.workers.cores import cores_for_training
+from app.process.cores import cores_for_training
+from app.project.review import ReviewStatus, review_of
 from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.errors import ConverterError
-from converters.labelme_json import find_image, read_labelme
+from converters.formats.labelme.document import find_image, read_labelme
 
 if TYPE_CHECKING:
     from converters.annotation import ImageAnnotation
@@ -151,9 +151,9 @@ def collect_objects(folder: Path, *, reviewed_only: bool = False) -> Dataset:
 
 def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) -> TrainingOutcome | None:
     from models.errors import Cancelled
+    from models.fine_tuning import FineTuneRequest, fine_tune
     from models.store import ModelStore
     from models.training.checkpoint import CHECKPOINT_NAME
-    from models.training.fine_tune import FineTuneRequest, fine_tune
 
     def ends() -> bool:
         return should_stop() or request.stop_early.is_set()
@@ -204,7 +204,7 @@ def find_base(architecture: str, folder: Path) -> Path:
         WeightsError: there are none.
     """
     from models.errors import WeightsError
-    from models.registry import find_architecture
+    from models.networks.registry import find_architecture
     from models.store import ModelStore
 
     shipped = find_architecture(architecture).default_weights

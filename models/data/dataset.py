@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.annotation import Box, Circle, ImageAnnotation, Mask, OrientedBox, Polygon
-from converters.coco import read_coco
 from converters.errors import ConverterError
-from converters.geometry import rasterize
-from converters.images import read_image
-from converters.labelme_json import find_image, read_labelme
+from converters.files.images import read_image
+from converters.formats.coco.instances import read_coco
+from converters.formats.labelme.document import find_image, read_labelme
+from converters.shapes.geometry import rasterize
 
 REGION_GEOMETRY = (Mask, Polygon, Circle, OrientedBox, Box)
 

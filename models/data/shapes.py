@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.annotation import Mask
-from converters.images import write_image
+from converters.files.images import write_image
 from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 
 Points = NDArray[np.float64]

@@ -15,7 +15,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from converters.rle import encode_rle
+from converters.shapes.rle import encode_rle
 from models.closer_look import look_closer
 from models.data.dataset import AnnotatedPicture, Dataset
 from models.segmenter import Prediction, Segmenter

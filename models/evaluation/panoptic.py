@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 from models.errors import SegmenterError
-from models.inference.panoptic_fusion import UNKNOWN, VOID, PanopticMap, fuse_panoptic
+from models.networks.panoptic.fusion import UNKNOWN, VOID, PanopticMap, fuse_panoptic
 from models.segmenter import Encoding, Segmenter
 
 MATCH_IOU = 0.5

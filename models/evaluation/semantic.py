@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.data.dataset import AnnotatedPicture, Dataset
 from models.errors import SegmenterError
-from models.inference.fcn import FCNEncoding
+from models.networks.fcn.encoding import FCNEncoding
 from models.segmenter import Segmenter
 
 UNKNOWN = -1

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.annotation import Mask, Seed
-from converters.geometry import mask_iou
+from converters.shapes.geometry import mask_iou
 from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 from models.evaluation.clicks import MIN_AREA_SHARE, deepest_point
 from models.segmenter import SIMILAR_FROM, Encoding, Prediction, Segmenter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.precision import full_precision
+from models.device.precision import full_precision
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.precision import full_precision
+from models.device.precision import full_precision
 
 
 def resize_maps(maps: Tensor, size: tuple[int, int], *, antialias: bool = False) -> Tensor:

@@ -17,7 +17,7 @@ from models.data.copy_paste import CutoutLibrary
 from models.data.crops import CropSettings, draw_crop
 from models.data.dataset import Dataset
 from models.data.sample import collate
-from models.precision import mixed_precision
+from models.device.precision import mixed_precision
 from models.training.averaging import WeightAverage
 from models.training.checkpoint import load_checkpoint, save_checkpoint
 from models.training.events import Finished, PhaseStarted, StepDone, TrainingEvent

@@ -15,10 +15,10 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QImage, QMouseEvent, QPainter
 from PySide6.QtWidgets import QApplication
 
-from app.canvas.base_image import prepare_image
-from app.canvas.label_image import draw_labels
 from app.canvas.view import CanvasView
-from app.core.document import Document
+from app.document.document import Document
+from app.pixels.base_image import prepare_image
+from app.pixels.label_image import draw_labels
 from app.session import Session
 from app.tools.registry import ToolBox
 from converters.annotation import ImageAnnotation, Instance, Mask, RecolorOperation

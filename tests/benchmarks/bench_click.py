@@ -23,15 +23,15 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from app.appearance.i18n import set_language
+from app.appearance.theme import ThemeManager
 from app.application import favour_the_window
-from app.core.settings import SettingsStore
-from app.i18n import set_language
-from app.main_window import MainWindow
-from app.services.desk import Desk
-from app.theme import ThemeManager
-from app.workers.cores import in_passing_thread
+from app.process.cores import in_passing_thread
+from app.project.settings import SettingsStore
+from app.services.window_services import WindowServices
+from app.window.main_window import MainWindow
 from converters.annotation import Seed
-from models.registry import load_segmenter
+from models.networks.registry import load_segmenter
 from tests.benchmarks.event_loop import wait_for, wait_until
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
@@ -88,16 +88,16 @@ class Window:
         set_language("en")
         favour_the_window()
         cv2.imwrite(str(folder / "photo.jpg"), photograph()[..., ::-1])
-        self.desk = Desk(SettingsStore())
+        self.services = WindowServices(SettingsStore())
         self.theme = ThemeManager(application)
         self.pointer = QPoint(0, 0)
         self.theme.apply("light")
-        self.window = MainWindow(self.desk, self.theme)
+        self.window = MainWindow(self.services, self.theme)
         self.window.resize(1440, 900)
         self.window.show()
-        self.desk.pictures.open_path(folder)
-        wait_until(lambda: self.desk.session.encoding is not None)
-        self.desk.session.set_tool("seed")
+        self.services.pictures.open_path(folder)
+        wait_until(lambda: self.services.session.encoding is not None)
+        self.services.session.set_tool("seed")
         wait_for(1.0)
 
     def bring_pointer(self, at, arrival):
@@ -116,7 +116,7 @@ class Window:
 
     def click(self, seed, count, arrival):
         """Seconds from the press until the region of so many seeds is painted."""
-        view, state = self.window.canvas, self.desk.session
+        view, state = self.window.canvas, self.services.session
         at = QPoint(*(round(v) for v in view.viewport.to_device(seed.x, seed.y)))
         button = Qt.MouseButton.LeftButton if seed.positive else Qt.MouseButton.RightButton
         self.bring_pointer(at, arrival)
@@ -131,7 +131,7 @@ class Window:
 
     def turn(self, steps):
         """Seconds from a turn of the wheel over the last click until the region of the new τ is painted."""
-        view, state = self.window.canvas, self.desk.session
+        view, state = self.window.canvas, self.services.session
         at = QPointF(*view.viewport.to_device(state.seed_state.seeds[-1].x, state.seed_state.seeds[-1].y))
         before = state.seed_state.tau
         wheel = QWheelEvent(

@@ -26,11 +26,11 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
 from converters.annotation import Geometry, ImageAnnotation, Instance, Mask, Polygon
-from converters.convert import convert
-from converters.geometry import difference, rasterize
-from converters.images import write_image
-from converters.labelme_json import write_labelme
-from converters.palette import VOC_PALETTE
+from converters.conversion.convert import convert
+from converters.files.images import write_image
+from converters.files.palette import VOC_PALETTE
+from converters.formats.labelme.document import write_labelme
+from converters.shapes.geometry import difference, rasterize
 
 pytestmark = [
     pytest.mark.benchmark,

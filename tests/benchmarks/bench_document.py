@@ -16,10 +16,10 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from app.core.checks import check_annotation
-from app.core.document import Document
-from app.core.mask_edits import paint_stroke
-from app.core.recovery import open_document
+from app.document.document import Document
+from app.document.recovery import open_document
+from app.editing.mask_edits import paint_stroke
+from app.project.checks import check_annotation
 from converters.annotation import ImageAnnotation, Instance, Mask
 
 pytestmark = pytest.mark.benchmark

@@ -20,12 +20,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.architectures.seednet import SeedNet, SeedNetConfig
-from models.inference.eight_bits import EightBitBackbone, can_compute_eight_bits
-from models.inference.fusion import fuse_batch_norms
-from models.inference.seednet import shipped_weights
-from models.precision import has_fast_bfloat16, reads_faster_in_bfloat16
-from models.registry import load_segmenter
+from models.backbones.batch_norm_folding import fuse_batch_norms
+from models.backbones.int8 import Int8Backbone, can_compute_int8
+from models.device.precision import has_fast_bfloat16, reads_faster_in_bfloat16
+from models.networks.registry import load_segmenter
+from models.seednet.network import SeedNet, SeedNetConfig
+from models.seednet.segmenter import shipped_weights
 from models.weights import load_into, read_weights
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
@@ -98,14 +98,14 @@ def test_ways_to_encode(tmp_path):
         ways["channels-last bfloat16"] = (last, bfloat)
         ways["compiled bfloat16"] = (torch.compile(last), bfloat)
     ways["compiled float32"] = (torch.compile(last), nullcontext())
-    if can_compute_eight_bits():
+    if can_compute_int8():
         integers = Features(network()).eval().to(memory_format=torch.channels_last)
-        integers.network.backbone = EightBitBackbone(integers.network.backbone, integers.network.ranges)
+        integers.network.backbone = Int8Backbone(integers.network.backbone, integers.network.ranges)
         ways["backbone in 8 bits"] = (integers, nullcontext())
         if has_fast_bfloat16(torch.device("cpu")):
             ways["backbone in 8 bits, rest bfloat16"] = (integers, bfloat)
     shipped = "bfloat16" if reads_faster_in_bfloat16(torch.device("cpu")) else "float32"
-    shipped += ", backbone in 8 bits" if can_compute_eight_bits() else ""
+    shipped += ", backbone in 8 bits" if can_compute_int8() else ""
     sizes = " and ".join(f"{one.shape[3]} x {one.shape[2]}" for one in images)
     print(f"\n{torch.get_num_threads()} threads, {sizes}")
     print(f"shipped: channels-last {shipped}")

@@ -21,7 +21,7 @@ from models.backbones.choice import build_backbone
 from models.layers.boxes import box_iou
 from models.layers.nms import fast_nms, nms
 from models.layers.roi_align import roi_align
-from models.registry import ARCHITECTURES, load_segmenter
+from models.networks.registry import ARCHITECTURES, load_segmenter
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 

@@ -17,14 +17,14 @@ import pytest
 from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtWidgets import QApplication
 
+from app.appearance.i18n import set_language
+from app.appearance.theme import ThemeManager
 from app.application import favour_the_window
-from app.core.settings import SettingsStore
-from app.i18n import set_language
-from app.main_window import MainWindow
-from app.services.desk import Desk
-from app.theme import ThemeManager
+from app.project.settings import SettingsStore
+from app.services.window_services import WindowServices
+from app.window.main_window import MainWindow
 from converters.annotation import ImageAnnotation, Instance, Mask, Provenance, Seed
-from converters.labelme_json import write_labelme
+from converters.formats.labelme.document import write_labelme
 from tests.benchmarks.event_loop import wait_for, wait_until
 from tests.gui.window.color_segmenter import color_engine
 
@@ -96,34 +96,34 @@ class Bench:
         set_language("en")
         favour_the_window()
         self.random = np.random.default_rng(7)
-        self.desk = Desk(SettingsStore(), engine=color_engine())
+        self.services = WindowServices(SettingsStore(), engine=color_engine())
         self.theme = ThemeManager(application)
         self.theme.apply("light")
-        self.window = MainWindow(self.desk, self.theme)
+        self.window = MainWindow(self.services, self.theme)
         self.window.resize(*SIZE)
         self.window.show()
         self.folder = folder
-        self.desk.pictures.open_path(folder)
-        wait_until(lambda: self.desk.session.encoding is not None)
+        self.services.pictures.open_path(folder)
+        wait_until(lambda: self.services.session.encoding is not None)
         self.rest()
 
     @property
     def session(self):
-        return self.desk.session
+        return self.services.session
 
     @property
     def document(self):
-        return self.desk.session.document
+        return self.services.session.document
 
     def rest(self):
         """Until nothing is modified and nothing runs."""
-        saving, pictures = self.desk.saving, self.desk.pictures
+        saving, pictures = self.services.saving, self.services.pictures
         wait_until(
             lambda: (
                 saving.state == "saved"
                 and not saving.runner.is_busy
                 and not pictures.runner.is_busy
-                and not self.desk.segmentation.runner.is_busy
+                and not self.services.segmentation.runner.is_busy
             )
         )
         wait_for(0.2)
@@ -165,7 +165,7 @@ def test_window(qapp, tmp_path):
 
 def measure_edits(bench):
     bench.session.set_tool("select")
-    bench.desk.saving.set_autosave(False)
+    bench.services.saving.set_autosave(False)
     report("add an object", timed(lambda k: bench.document.add(disc(bench.random, f"new {k}"))))
     report("undo it", timed(lambda _: bench.window.actions_by_id["undo"].trigger()))
     report("redo it", timed(lambda _: bench.window.actions_by_id["redo"].trigger()))
@@ -188,8 +188,8 @@ def measure_edits(bench):
             between=lambda: (bench.session.select(ids), QApplication.processEvents()),
         ),
     )
-    bench.desk.saving.set_autosave(True)
-    bench.desk.saving.save_now(always=True)
+    bench.services.saving.set_autosave(True)
+    bench.services.saving.save_now(always=True)
     bench.rest()
 
 
@@ -199,7 +199,7 @@ def measure_autosave(bench):
         bench.document.relabel([bench.document.annotation.instances[number].id], f"saved {number}")
         QApplication.processEvents()
         with Heart() as heart:
-            wait_until(lambda: bench.desk.saving.state == "saved")
+            wait_until(lambda: bench.services.saving.state == "saved")
         gaps.append(heart.longest)
         wait_for(0.1)
     report("longest gap of the event loop at autosave", gaps)

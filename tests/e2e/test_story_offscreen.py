@@ -16,15 +16,15 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.core.settings import SettingsStore
-from app.i18n import set_language
-from app.main_window import MainWindow
-from app.services.desk import Desk
-from app.theme import ThemeManager
+from app.appearance.i18n import set_language
+from app.appearance.theme import ThemeManager
+from app.project.settings import SettingsStore
+from app.services.window_services import WindowServices
+from app.window.main_window import MainWindow
 from converters.annotation import Mask
-from converters.coco import read_coco, write_coco
-from converters.images import read_image
-from converters.labelme_json import read_labelme
+from converters.files.images import read_image
+from converters.formats.coco.instances import read_coco, write_coco
+from converters.formats.labelme.document import read_labelme
 from tests.labelme_rules import check_labelme
 
 SAMPLE = Path(__file__).resolve().parents[2] / "resources" / "samples" / "coffee.jpg"
@@ -39,10 +39,10 @@ class Person:
     def __init__(self, qtbot, qapp) -> None:
         set_language("en")
         self.bot = qtbot
-        self.desk = Desk(SettingsStore())
+        self.services = WindowServices(SettingsStore())
         self.theme = ThemeManager(qapp)
         self.theme.apply("light")
-        self.window = MainWindow(self.desk, self.theme)
+        self.window = MainWindow(self.services, self.theme)
         self.window.resize(1280, 800)
         self.window.show()
         qtbot.waitExposed(self.window)
@@ -53,7 +53,7 @@ class Person:
 
     @property
     def session(self):
-        return self.desk.session
+        return self.services.session
 
     @property
     def objects(self):
@@ -119,7 +119,7 @@ def picture(tmp_path) -> Path:
 @pytest.mark.timeout(600)
 def test_from_a_photo_to_a_recoloured_saucer(person, picture, tmp_path):
     untouched = picture.read_bytes()
-    person.desk.pictures.open_paths([picture])
+    person.services.pictures.open_paths([picture])
     person.until(lambda: person.session.encoding is not None)
 
     # Moving the mouse shows what a click would select; the document stays empty.
@@ -185,7 +185,7 @@ def test_from_a_photo_to_a_recoloured_saucer(person, picture, tmp_path):
     write_coco(tmp_path / "coco.json", [read_labelme(document)])
     assert read_coco(tmp_path / "coco.json")[0].instances[0].geometry == saved.geometry
     assert json.loads((tmp_path / "coco.json").read_text())["categories"][0]["name"] == "saucer"
-    assert person.desk.notices.notices == ()
+    assert person.services.notices.notices == ()
 
 
 def blue_at(person: Person, point) -> bool:
@@ -200,6 +200,6 @@ def blue_at(person: Person, point) -> bool:
 
 def test_the_photograph_itself_is_never_changed(person, picture):
     before = read_image(picture)
-    person.desk.pictures.open_paths([picture])
+    person.services.pictures.open_paths([picture])
     person.until(lambda: person.session.image is not None)
     assert np.array_equal(read_image(picture), before)

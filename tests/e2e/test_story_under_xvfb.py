@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from converters.images import read_image
-from converters.labelme_json import read_labelme
+from converters.files.images import read_image
+from converters.formats.labelme.document import read_labelme
 from tests.labelme_rules import check_labelme
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,8 +23,8 @@ from PySide6.QtCore import QObject, QPoint, QPointF, QTimer, Slot
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.application import make_application, run_window
-from app.main_window import MainWindow
 from app.panels.swatches import SwatchButton
+from app.window.main_window import MainWindow
 
 
 class Probe(QObject):
@@ -62,7 +62,7 @@ def centre_of(widget: QWidget) -> list[int]:
 
 def describe(window: MainWindow) -> dict[str, object]:
     """Where things are on the screen, and what the session holds."""
-    session, canvas = window.desk.session, window.canvas
+    session, canvas = window.services.session, window.canvas
     origin = canvas.mapToGlobal(QPoint(0, 0))
     corner, unit = canvas.image_to_view(QPointF(0, 0)), canvas.image_to_view(QPointF(100, 0))
     state = session.seed_state
@@ -90,7 +90,7 @@ def describe(window: MainWindow) -> dict[str, object]:
             for button in window.properties.recolor.findChildren(SwatchButton)
             if button.isVisible()
         },
-        "notices": [n.title for n in window.desk.notices.notices],
+        "notices": [n.title for n in window.services.notices.notices],
     }
 
 

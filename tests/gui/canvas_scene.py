@@ -9,9 +9,9 @@ from PySide6.QtGui import QImage, QMouseEvent, QPainter, QRegion, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.canvas.base_image import prepare_image
 from app.canvas.view import CanvasView
-from app.core.document import Document
+from app.document.document import Document
+from app.pixels.base_image import prepare_image
 from app.session import Session
 from app.tools.registry import ToolBox
 from converters.annotation import ImageAnnotation, Instance, Mask, Polygon

@@ -31,10 +31,10 @@ from converters.annotation import (
     Point,
     Polygon,
 )
-from converters.convert import convert
-from converters.images import write_image
-from converters.json_to_dataset import json_to_dataset
-from converters.labelme_json import write_labelme
+from converters.conversion.convert import convert
+from converters.files.images import write_image
+from converters.formats.labelme.document import write_labelme
+from converters.formats.labelme.to_dataset import json_to_dataset
 from tests.annotation_strategies import annotations, masks, polygons, vertices
 from tests.foreign_files import SAMPLES
 

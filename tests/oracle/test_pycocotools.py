@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from converters.annotation import ImageAnnotation, Instance, Mask, Polygon
-from converters.coco import write_coco
+from converters.formats.coco.instances import write_coco
 from tests.annotation_strategies import annotations, boxes, masks, polygons
 
 # pycocotools' own decoder has not yet learned numpy 2's copy keyword.

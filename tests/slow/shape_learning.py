@@ -12,7 +12,7 @@ from models.data.crops import CropSettings
 from models.data.dataset import Dataset
 from models.data.shapes import make_shapes
 from models.evaluation.coco import CocoReport, evaluate_coco
-from models.registry import load_segmenter
+from models.networks.registry import load_segmenter
 from models.segmenter import Segmenter
 from models.training.engine import TrainingRequest, run_training
 from models.training.events import StepDone

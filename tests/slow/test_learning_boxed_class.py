@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from models.architectures.mask_x_rcnn import MaskXRCNNConfig
 from models.data.augment import ColorJitter
 from models.data.crops import CropSettings
 from models.data.dataset import load_dataset
 from models.data.shapes import SHAPE_CATEGORIES, make_shapes
-from models.inference.instance_networks import MASK_X_RCNN
-from models.losses.two_stage import MaskRCNNLoss, TwoStageSettings
-from models.registry import load_segmenter
+from models.networks.mask_rcnn.loss import MaskRCNNLoss, TwoStageSettings
+from models.networks.mask_rcnn.transfer import MaskXRCNNConfig
+from models.networks.proposals.families import MASK_X_RCNN
+from models.networks.registry import load_segmenter
 from models.training.engine import TrainingRequest, run_training
-from tests.unit.models.shape_folders import write_shape_folder
+from tests.unit.models.data.shape_folders import write_shape_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

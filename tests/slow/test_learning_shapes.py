@@ -18,18 +18,18 @@ from models.evaluation.clicks import evaluate_clicks
 from models.evaluation.coco import evaluate_coco
 from models.evaluation.panoptic import evaluate_panoptic
 from models.evaluation.semantic import evaluate_semantic
-from models.inference.deep_metric_learning import DEEP_METRIC_LEARNING
-from models.inference.embedmask import EMBEDMASK
-from models.inference.family import NetworkFamily
-from models.inference.fcn import FCN_FAMILY
-from models.inference.instance_networks import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
-from models.inference.panoptic import PANOPTIC
-from models.inference.spatial_embeddings import SPATIAL_EMBEDDINGS
-from models.losses.deep_metric_learning import DeepMetricLoss, DeepMetricSettings
-from models.losses.mask_iou import MaskScoringLoss
-from models.losses.panoptic import PanopticLoss
-from models.losses.spatial_embeddings import SpatialEmbeddingsLoss, SpatialLossSettings
-from models.losses.two_stage import MaskRCNNLoss, TwoStageSettings
+from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
+from models.networks.deep_metric_learning.loss import DeepMetricLoss, DeepMetricSettings
+from models.networks.embedmask.encoding import EMBEDMASK
+from models.networks.family import NetworkFamily
+from models.networks.fcn.encoding import FCN_FAMILY
+from models.networks.mask_rcnn.loss import MaskRCNNLoss, TwoStageSettings
+from models.networks.mask_rcnn.scoring_loss import MaskScoringLoss
+from models.networks.panoptic.encoding import PANOPTIC
+from models.networks.panoptic.loss import PanopticLoss
+from models.networks.proposals.families import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
+from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
+from models.networks.spatial_embeddings.loss import SpatialEmbeddingsLoss, SpatialLossSettings
 from models.training.trainable import Loss
 from tests.slow.shape_learning import learn_shapes
 

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from app.canvas.base_image import halve, prepare_image, refresh_mips
+from app.pixels.base_image import halve, prepare_image, refresh_mips
 
 
 def noise(height, width):

@@ -10,9 +10,9 @@ SCRIPT = """
 import numpy as np
 from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QApplication
-from app.canvas.base_image import prepare_image
+from app.pixels.base_image import prepare_image
 from app.canvas.view import CanvasView
-from app.core.document import Document
+from app.document.document import Document
 from app.session import Session
 from converters.annotation import ImageAnnotation, Instance, Mask
 from tests.gui.canvas_scene import to_array

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from app.canvas.label_image import LabelImage, draw_labels
+from app.pixels.label_image import LabelImage, draw_labels
 from converters.annotation import (
     Box,
     Circle,

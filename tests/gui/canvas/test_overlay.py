@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PySide6.QtGui import QColor, QImage, QPainter
 
-from app.canvas.label_image import draw_labels
 from app.canvas.overlay import OUTLINE_OPACITY, Overlay, border_of, premultiplied
-from app.canvas.viewport import Viewport
+from app.pixels.label_image import draw_labels
+from app.pixels.viewport import Viewport
 from converters.annotation import ImageAnnotation, Mask
 from tests.gui.canvas_scene import box_mask, instance, to_array
 

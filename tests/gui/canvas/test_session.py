@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.canvas.base_image import prepare_image
-from app.core.document import Document
+from app.document.document import Document
+from app.pixels.base_image import prepare_image
 from app.session import LABEL_COLORS, Session
 from converters.annotation import ImageAnnotation, Seed
 from tests.gui.canvas_scene import box_mask, instance, picture

@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QApplication
 
-from app.canvas.viewport import Viewport
+from app.pixels.viewport import Viewport
 from converters.annotation import Line, LineStrip, Point, PointSet
 from tests.gui.canvas_scene import (
     BLUE,
@@ -292,9 +292,9 @@ def test_opening_another_picture_forgets_the_first(scene):
 
 
 def test_labels_drawn_by_the_loader_are_used(scene):
-    from app.canvas.base_image import prepare_image
-    from app.canvas.label_image import draw_labels
-    from app.core.document import Document
+    from app.document.document import Document
+    from app.pixels.base_image import prepare_image
+    from app.pixels.label_image import draw_labels
     from converters.annotation import ImageAnnotation
 
     image = np.full((64, 80, 3), 77, np.uint8)

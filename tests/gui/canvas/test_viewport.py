@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.canvas.viewport import Viewport
+from app.pixels.viewport import Viewport
 
 VIEW = Viewport(400, 300, 800, 500)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from app.core.mask_edits import paint_stroke
+from app.editing.mask_edits import paint_stroke
 from converters.annotation import Mask, Provenance, Seed
 from tests.gui.canvas_scene import (
     GREEN,

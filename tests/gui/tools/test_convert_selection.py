@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.core.document import Document, LockedError
-from app.tools.convert_selection import (
+from app.document.document import Document, LockedError
+from app.editing.combine import (
     NotRegionsError,
     exclude,
     fill_holes,

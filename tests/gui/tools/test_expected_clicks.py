@@ -9,7 +9,7 @@ import pytest
 import torch
 from PySide6.QtCore import Qt
 
-from app.workers import cores
+from app.process import cores
 from tests.gui.canvas_scene import RED, close_to
 
 RIGHT = Qt.MouseButton.RightButton

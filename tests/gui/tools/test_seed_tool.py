@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from app.tools.grow import TAU_MAX, TAU_MIN, Growth, enter_level, grow, grow_whole
+from app.editing.region_answers import TAU_MAX, TAU_MIN, RegionRequest, answer, answer_whole, enter_level
 from converters.annotation import Mask, Seed
 from tests.gui.canvas_scene import (
     BLUE_SQUARE,
@@ -370,8 +370,8 @@ def test_every_pixel_of_the_sharp_part_stays_as_it_was_found():
     blurred[60:70, 50:60] = GREEN  # what the whole picture's encoding does not see is not taken away
     sharp, whole = ColorEncoding(image, (45, 30, 130, 130)), ColorEncoding(blurred)
     x0, y0, x1, y1 = sharp.region
-    request = Growth((Seed(90.5, 90.5),), 0.5, 1, sharp.region, (y1 - y0, x1 - x0))
-    cut, complete = grow(sharp, request), grow_whole(sharp, whole, request)
+    request = RegionRequest((Seed(90.5, 90.5),), 0.5, 1, sharp.region, (y1 - y0, x1 - x0))
+    cut, complete = answer(sharp, request), answer_whole(sharp, whole, request)
     assert cut.is_cut
     assert not complete.is_cut
     assert np.array_equal(complete.mask().window(sharp.region), cut.array)
@@ -380,27 +380,27 @@ def test_every_pixel_of_the_sharp_part_stays_as_it_was_found():
 
 def test_an_object_inside_the_sharp_part_asks_nobody_else():
     sharp, whole = ColorEncoding(picture(), (30, 30, 130, 120)), ColorEncoding(picture())
-    request = Growth((Seed(70.5, 70.5),), 0.5, 1, sharp.region, (90, 100))
-    assert grow_whole(sharp, whole, request).mask() == box_mask(*RED_SQUARE)
+    request = RegionRequest((Seed(70.5, 70.5),), 0.5, 1, sharp.region, (90, 100))
+    assert answer_whole(sharp, whole, request).mask() == box_mask(*RED_SQUARE)
     assert whole.asked == []
 
 
 def test_growing_answers_with_the_numbers_that_made_it():
     encoding = ColorEncoding(picture())
-    whole = Growth((Seed(60, 60),), None, None, (0, 0, WIDTH, HEIGHT), (HEIGHT, WIDTH))
-    grown = grow(encoding, whole)
-    assert (grown.tau, grown.suggested_tau, grown.level) == (0.5, 0.5, 1)
-    assert grown.is_whole
-    assert grown.mask() == both_red()
-    assert grow(encoding, replace(whole, level=9)).level == 1
-    coarse = grow(encoding, replace(whole, size=(HEIGHT // 4, WIDTH // 4)))
+    whole = RegionRequest((Seed(60, 60),), None, None, (0, 0, WIDTH, HEIGHT), (HEIGHT, WIDTH))
+    result = answer(encoding, whole)
+    assert (result.tau, result.suggested_tau, result.level) == (0.5, 0.5, 1)
+    assert result.is_whole
+    assert result.mask() == both_red()
+    assert answer(encoding, replace(whole, level=9)).level == 1
+    coarse = answer(encoding, replace(whole, size=(HEIGHT // 4, WIDTH // 4)))
     assert coarse.array.shape == (HEIGHT // 4, WIDTH // 4)
     assert not coarse.is_whole
 
 
 def test_entering_a_level_keeps_the_area():
     encoding = ColorEncoding(ramp())
-    grown = grow(encoding, Growth((Seed(10, 10),), 0.3, 0, (0, 0, WIDTH, HEIGHT), (HEIGHT, WIDTH)))
-    tau = enter_level(grown, 1)
-    entered = grow(encoding, replace(grown.request, tau=tau, level=1))
-    assert entered.array.sum() == pytest.approx(grown.array.sum(), rel=0.05)
+    result = answer(encoding, RegionRequest((Seed(10, 10),), 0.3, 0, (0, 0, WIDTH, HEIGHT), (HEIGHT, WIDTH)))
+    tau = enter_level(result, 1)
+    entered = answer(encoding, replace(result.request, tau=tau, level=1))
+    assert entered.array.sum() == pytest.approx(result.array.sum(), rel=0.05)

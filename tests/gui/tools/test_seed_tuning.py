@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from app.tools.grow import Growth, grow
+from app.editing.region_answers import RegionRequest, answer
 from converters.annotation import Provenance, Seed
 from tests.gui.canvas_scene import (
     BLUE_SQUARE,
@@ -29,13 +29,14 @@ SHIFT, CONTROL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlM
 @pytest.fixture
 def kept(scene):
     """A green object grown from one seed, and another one by hand."""
-    grown = grow(
-        ColorEncoding(picture()), Growth((Seed(60.5, 60.5),), 0.5, 1, (0, 0, WIDTH, HEIGHT), (HEIGHT, WIDTH))
+    result = answer(
+        ColorEncoding(picture()),
+        RegionRequest((Seed(60.5, 60.5),), 0.5, 1, (0, 0, WIDTH, HEIGHT), (HEIGHT, WIDTH)),
     )
     scene.open(
         instance(
             "grown",
-            grown.mask(),
+            result.mask(),
             provenance=Provenance("seeds", (Seed(60.5, 60.5),), tau=0.5, level=1, model="color-1"),
         ),
         instance("hand", box_mask(150, 150, 170, 170)),

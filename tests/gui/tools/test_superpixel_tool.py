@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QObject, QPointF, Qt
 
-from app.core.superpixels import compute_superpixels
-from converters import geometry
+from app.editing.superpixels import compute_superpixels
 from converters.annotation import Mask, Provenance, Seed
+from converters.shapes import geometry
 from tests.gui.canvas_scene import (
     GREEN,
     RED_SQUARE,

@@ -112,7 +112,8 @@ class ColorSegmenter:
 
 def color_engine(gate: threading.Event | None = None):
     """An inference engine that loads a ColorSegmenter; its `segmenter` is there to be asked."""
-    from app.workers.inference import InferenceEngine, LoadModel, ModelChoice
+    from app.workers.inference import InferenceEngine
+    from app.workers.requests import LoadModel, ModelChoice
 
     segmenter = ColorSegmenter(gate)
 

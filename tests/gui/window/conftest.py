@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF
 
-from app.core.settings import SettingsStore
-from app.i18n import set_language
-from app.main_window import MainWindow
-from app.qt_translation import translate_qt
-from app.services.desk import Desk
-from app.theme import ThemeManager
+from app.appearance.i18n import set_language
+from app.appearance.qt_translation import translate_qt
+from app.appearance.theme import ThemeManager
+from app.project.settings import SettingsStore
+from app.services.window_services import WindowServices
+from app.window.main_window import MainWindow
 from tests.gui.window.color_segmenter import color_engine
 
 
@@ -42,19 +42,19 @@ class Driver:
     def __init__(self, qtbot, qapp, engine, training_work=None):
         self.bot = qtbot
         self.engine = engine
-        self.desk = Desk(SettingsStore(), engine=engine, training_work=training_work)
+        self.services = WindowServices(SettingsStore(), engine=engine, training_work=training_work)
         self.theme = ThemeManager(qapp)
         self.theme.apply("light")
-        self.window = MainWindow(self.desk, self.theme)
+        self.window = MainWindow(self.services, self.theme)
         self.window.resize(1280, 800)
 
     @property
     def session(self):
-        return self.desk.session
+        return self.services.session
 
     @property
     def document(self):
-        return self.desk.session.document
+        return self.services.session.document
 
     def show(self):
         self.window.show()
@@ -66,7 +66,7 @@ class Driver:
 
     def open(self, *paths, current=None):
         """Opens paths and waits until the wanted picture is shown."""
-        self.desk.pictures.open_paths(list(paths))
+        self.services.pictures.open_paths(list(paths))
         self.wait_for_picture(current)
 
     def wait_for_picture(self, path=None):
@@ -83,7 +83,7 @@ class Driver:
         self.window.actions_by_id[command].trigger()
 
     def titles(self):
-        return [notice.title for notice in self.desk.notices.notices]
+        return [notice.title for notice in self.services.notices.notices]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from converters.annotation import Instance, Polygon
-from converters.labelme_json import read_labelme
+from converters.formats.labelme.document import read_labelme
 from tests.gui.window.conftest import write_picture
 
 TRIANGLE = Polygon(((10, 10), (50, 10), (30, 50)))
@@ -26,7 +26,7 @@ def add_object(driver, name="one"):
 
 def wait_for_notice(driver, part):
     driver.wait(lambda: any(part in title for title in driver.titles()))
-    return next(notice for notice in driver.desk.notices.notices if part in notice.title)
+    return next(notice for notice in driver.services.notices.notices if part in notice.title)
 
 
 def huge_png(path):
@@ -62,7 +62,7 @@ def test_damaged_pictures_are_told_and_do_not_block_the_way(driver, folder):
 def test_empty_folder(driver, tmp_path):
     (tmp_path / "empty").mkdir()
     driver.show()
-    driver.desk.pictures.open_path(tmp_path / "empty")
+    driver.services.pictures.open_path(tmp_path / "empty")
     notice = wait_for_notice(driver, "empty")
     assert "no pictures" in notice.title
     assert notice.remedy
@@ -74,7 +74,7 @@ def test_forbidden_folder(driver, folder):
     folder.chmod(0)
     try:
         driver.show()
-        driver.desk.pictures.open_path(folder)
+        driver.services.pictures.open_path(folder)
         assert wait_for_notice(driver, "cannot be read").remedy
     finally:
         folder.chmod(0o755)
@@ -84,23 +84,23 @@ def test_json_cut_in_half_is_never_overwritten_unasked(driver, folder):
     label_file = folder / "photo0.json"
     driver.show().open(folder, current=folder / "photo0.png")
     add_object(driver)
-    driver.wait(lambda: driver.desk.saving.state == "saved")
-    driver.window.desk.pictures.open_path(folder / "photo1.png")
+    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.window.services.pictures.open_path(folder / "photo1.png")
     driver.wait_for_picture(folder / "photo1.png")
     half = label_file.read_bytes()[:100]
     label_file.write_bytes(half)
-    for journal in (driver.desk.pictures._journal_dir).glob("*"):
+    for journal in (driver.services.pictures._journal_dir).glob("*"):
         journal.unlink()
     driver.trigger("previous_picture")
     driver.wait_for_picture(folder / "photo0.png")
     notice = wait_for_notice(driver, "photo0.json")
-    assert driver.desk.saving.state == "read-only"
+    assert driver.services.saving.state == "read-only"
     add_object(driver, "two")
     driver.trigger("save")
     QTest.qWait(900)
     assert label_file.read_bytes() == half
     notice.retry()
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     assert [i.id for i in read_labelme(label_file).instances][-1] == "two"
     kept = [path for path in folder.iterdir() if "damaged" in path.name]
     assert [path.read_bytes() for path in kept] == [half]
@@ -114,7 +114,7 @@ def test_labels_of_a_picture_of_another_size(driver, folder):
     (folder / "photo0.json").write_text(json.dumps(document), encoding="utf-8")
     driver.show().open(folder, current=folder / "photo0.png")
     wait_for_notice(driver, "photo0.json")
-    assert driver.desk.saving.state == "read-only"
+    assert driver.services.saving.state == "read-only"
     assert json.loads((folder / "photo0.json").read_text(encoding="utf-8")) == document
 
 
@@ -131,8 +131,8 @@ def test_full_disk_is_told_and_retry_saves(driver, folder, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fsync)
     add_object(driver)
-    driver.wait(lambda: driver.desk.saving.state == "failed")
-    notice = driver.desk.notices.notices[-1]
+    driver.wait(lambda: driver.services.saving.state == "failed")
+    notice = driver.services.notices.notices[-1]
     assert "disk is full" in f"{notice.title} {notice.remedy}"
     assert notice.retry_title == "Retry"
     assert not (folder / "photo0.json").exists()
@@ -140,14 +140,14 @@ def test_full_disk_is_told_and_retry_saves(driver, folder, monkeypatch):
     assert driver.window.status.saved.text() == "Not saved: error"
     full.clear()
     QTest.mouseClick(driver.window.toast._retry, Qt.MouseButton.LeftButton)
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     assert len(read_labelme(folder / "photo0.json").instances) == 1
 
 
 def test_change_by_another_program_is_not_overwritten(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
     add_object(driver)
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     label_file = folder / "photo0.json"
     foreign = label_file.read_text(encoding="utf-8").replace("thing", "other thing")
     label_file.write_text(foreign, encoding="utf-8")
@@ -155,13 +155,14 @@ def test_change_by_another_program_is_not_overwritten(driver, folder):
     notice = wait_for_notice(driver, "another program")
     assert label_file.read_text(encoding="utf-8") == foreign
     notice.retry()
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     assert len(read_labelme(label_file).instances) == 2
     assert any(path.read_text(encoding="utf-8") == foreign for path in folder.glob("photo0.json.*"))
 
 
 def test_missing_model_is_told_once_and_the_window_works(qtbot, qapp, folder):
-    from app.workers.inference import InferenceEngine, LoadModel, ModelChoice
+    from app.workers.inference import InferenceEngine
+    from app.workers.requests import LoadModel, ModelChoice
     from tests.gui.window.conftest import Driver
 
     def load(name, *, weights=None):
@@ -173,7 +174,7 @@ def test_missing_model_is_told_once_and_the_window_works(qtbot, qapp, folder):
     wait_for_notice(driver, "the weights file is missing")
     driver.trigger("next_picture")
     driver.wait_for_picture(folder / "photo1.png")
-    driver.wait(lambda: not driver.desk.segmentation.runner.is_busy)
+    driver.wait(lambda: not driver.services.segmentation.runner.is_busy)
     assert len(driver.titles()) == 1
     driver.window.close()
     driver.window.deleteLater()
@@ -181,7 +182,7 @@ def test_missing_model_is_told_once_and_the_window_works(qtbot, qapp, folder):
 
 def test_notification_centre_shows_details_to_copy(driver, qapp):
     driver.show()
-    driver.desk.notices.post("error", "It broke.", remedy="Mend it.", details="line 7")
+    driver.services.notices.post("error", "It broke.", remedy="Mend it.", details="line 7")
     assert driver.window.status.bell.text() == "1"
     driver.trigger("notifications")
     dialog = driver.window.dialogs._notifications
@@ -196,7 +197,7 @@ def test_notification_centre_shows_details_to_copy(driver, qapp):
 def test_uncaught_exception_of_a_thread_reaches_the_centre(driver, monkeypatch):
     driver.show()
     monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
-    driver.desk.notices.catch_exceptions()
+    driver.services.notices.catch_exceptions()
     try:
 
         def fail():
@@ -208,4 +209,4 @@ def test_uncaught_exception_of_a_thread_reaches_the_centre(driver, monkeypatch):
         notice = wait_for_notice(driver, "loose screw")
         assert "RuntimeError" in notice.details
     finally:
-        driver.desk.notices.release_exceptions()
+        driver.services.notices.release_exceptions()

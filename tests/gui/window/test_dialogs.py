@@ -19,7 +19,7 @@ from app.dialogs.transfer import ExportDialog, ImportDialog
 from app.session import SeedState
 from app.workers.inference import EncodingCache
 from converters.annotation import Instance, Mask, Polygon, RecolorOperation
-from converters.labelme_json import read_labelme
+from converters.formats.labelme.document import read_labelme
 from tests.gui.window.conftest import write_picture
 
 
@@ -37,11 +37,11 @@ def assign(dialog, command, key):
 
 def test_shortcut_is_changed_and_used(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
-    dialog = ShortcutsDialog(effective_keys(driver.desk.settings.shortcuts), driver.window)
-    dialog.keys_changed.connect(driver.desk.change_keys)
+    dialog = ShortcutsDialog(effective_keys(driver.services.settings.shortcuts), driver.window)
+    dialog.keys_changed.connect(driver.services.change_keys)
     assign(dialog, "next_picture", "N")
     dialog.accept()
-    assert driver.desk.settings.shortcuts == {"next_picture": ("N", "PgDown")}
+    assert driver.services.settings.shortcuts == {"next_picture": ("N", "PgDown")}
     QTest.keyClick(driver.window.canvas, Qt.Key.Key_N)
     driver.wait_for_picture(folder / "photo1.png")
     dialog.deleteLater()
@@ -98,9 +98,9 @@ def test_export_never_overwrites_the_original(driver, folder, monkeypatch):
 def test_folder_is_exported_as_coco_and_imported_again(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
     driver.document.add(Instance("d", "disc", disc()))
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     target = folder.parent / "exported"
-    dialog = ExportDialog(driver.desk.exporting, driver.desk.pictures, driver.window)
+    dialog = ExportDialog(driver.services.exporting, driver.services.pictures, driver.window)
     assert dialog.format.currentData() == "coco"
     dialog.target.line.setText(str(target))
     dialog.go.click()
@@ -111,7 +111,7 @@ def test_folder_is_exported_as_coco_and_imported_again(driver, folder):
     assert coco["annotations"][0]["area"] == disc().area
     dialog.deleteLater()
 
-    back = ImportDialog(driver.desk.exporting, folder, driver.window)
+    back = ImportDialog(driver.services.exporting, folder, driver.window)
     opened = []
     back.opened.connect(opened.append)
     back.source.line.setText(str(target))
@@ -125,7 +125,7 @@ def test_folder_is_exported_as_coco_and_imported_again(driver, folder):
 
 
 def test_failed_import_says_why(driver, tmp_path):
-    dialog = ImportDialog(driver.desk.exporting, tmp_path, driver.window)
+    dialog = ImportDialog(driver.services.exporting, tmp_path, driver.window)
     dialog.source.line.setText(str(tmp_path / "nowhere"))
     dialog.go.click()
     driver.wait(lambda: not dialog.verdict.isHidden())
@@ -244,10 +244,10 @@ def test_duplicate_lies_beside_its_original(driver, folder):
 
 def test_enter_does_what_the_prominent_button_says(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
-    desk = driver.desk
+    services = driver.services
     for dialog in (
-        ExportDialog(desk.exporting, desk.pictures, None),
-        ImportDialog(desk.exporting, folder, None),
+        ExportDialog(services.exporting, services.pictures, None),
+        ImportDialog(services.exporting, folder, None),
     ):
         assert dialog.go.isDefault()
         dialog.deleteLater()

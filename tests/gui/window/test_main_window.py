@@ -12,9 +12,9 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QMenu
 
-from app.main_window import first_size
+from app.window.main_window import first_size
 from converters.annotation import Instance, Mask, Polygon
-from converters.labelme_json import read_labelme
+from converters.formats.labelme.document import read_labelme
 
 DISC = (80, 60)
 
@@ -62,10 +62,14 @@ def test_begins_so_that_its_frame_fits_on_the_screen(available, size):
 def test_opens_a_picture_with_its_folder(driver, folder):
     driver.show().open(folder / "photo1.png", current=folder / "photo1.png")
     assert driver.window.centre.currentWidget() is driver.window.canvas
-    assert [path.name for path in driver.desk.pictures.paths] == ["photo0.png", "photo1.png", "photo2.png"]
+    assert [path.name for path in driver.services.pictures.paths] == [
+        "photo0.png",
+        "photo1.png",
+        "photo2.png",
+    ]
     assert driver.window.docks["pictures"].isVisible()
     assert "photo1.png" in driver.window.windowTitle()
-    assert str(folder / "photo1.png") in driver.desk.settings.recent
+    assert str(folder / "photo1.png") in driver.services.settings.recent
 
 
 def test_next_and_previous_by_key(driver, folder):
@@ -89,7 +93,7 @@ def test_click_grows_a_mask_that_autosave_writes(driver, folder):
     assert instance.geometry.contains(*DISC)
     assert not instance.geometry.contains(5, 5)
     file = folder / "photo0.json"
-    driver.wait(lambda: file.exists() and driver.desk.saving.state == "saved")
+    driver.wait(lambda: file.exists() and driver.services.saving.state == "saved")
     (saved,) = read_labelme(file).instances
     assert saved.label == "disc"
     assert saved.geometry == instance.geometry
@@ -120,13 +124,13 @@ def test_undo_survives_opening_the_folder_again(driver, folder):
     driver.wait_for_encoding()
     grow(driver)
     first = driver.document
-    driver.desk.pictures.open_path(folder)
+    driver.services.pictures.open_path(folder)
     driver.wait(lambda: driver.document is not None and driver.document is not first)
     assert len(driver.document.annotation.instances) == 1
     assert driver.document.can_undo
     assert driver.titles() == []
     driver.document.remove([driver.document.annotation.instances[0].id])
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     assert json.loads((folder / "photo0.json").read_text(encoding="utf-8"))["shapes"] == []
 
 
@@ -135,8 +139,8 @@ def test_quick_switching_ends_on_the_last_picture(driver, folder):
     for _ in range(2):
         driver.trigger("next_picture")
     driver.wait_for_picture(folder / "photo2.png")
-    driver.wait(lambda: not driver.desk.pictures.runner.is_busy)
-    assert driver.desk.pictures.current == folder / "photo2.png"
+    driver.wait(lambda: not driver.services.pictures.runner.is_busy)
+    assert driver.services.pictures.current == folder / "photo2.png"
     driver.wait_for_encoding()
     assert driver.titles() == []
 
@@ -208,8 +212,8 @@ def test_language_and_theme_change_at_run_time(driver, folder):
     assert driver.window.canvas is canvas
     assert driver.document is document
     choose(driver, "dark")
-    assert driver.theme.choice == driver.desk.settings.theme == "dark"
-    assert driver.desk.settings.language == "zh_CN"
+    assert driver.theme.choice == driver.services.settings.theme == "dark"
+    assert driver.services.settings.language == "zh_CN"
     grow(driver)
     driver.trigger("undo")
     assert driver.document.annotation.instances == ()
@@ -237,9 +241,9 @@ def test_typing_a_label_does_not_trigger_commands(driver, folder):
     QTest.keyClick(driver.window.labels.entry, Qt.Key.Key_Return)
     assert driver.session.options.label == "sad bird"
     assert driver.session.tool == "seed"
-    assert driver.desk.pictures.current == folder / "photo0.png"
+    assert driver.services.pictures.current == folder / "photo0.png"
     assert "sad bird" in driver.window.labels.labels()
-    assert "sad bird" in driver.desk.settings.label_colors
+    assert "sad bird" in driver.services.settings.label_colors
 
 
 def test_objects_list_selects_relabels_hides_locks(driver, folder):
@@ -290,12 +294,12 @@ def test_a_closer_look_keeps_what_was_unticked_and_is_remembered(driver, folder)
     QTest.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
     driver.wait(lambda: panel.list.candidates is not first)
     assert driver.engine.segmenter.encoded == before + 4
-    assert driver.desk.settings.look_closer
+    assert driver.services.settings.look_closer
     assert left_out in [c.instance.geometry for c in panel.list.candidates if not c.is_chosen]
     panel.dismiss()
     driver.trigger("auto")
     driver.wait(lambda: driver.engine.segmenter.encoded == before + 8)
-    driver.wait(lambda: not driver.desk.segmentation.runner.is_busy)
+    driver.wait(lambda: not driver.services.segmentation.runner.is_busy)
     assert panel.list.count() >= 3
 
 
@@ -303,7 +307,7 @@ def test_a_closer_look_nobody_waits_for_is_given_up(driver, folder):
     panel = find_objects(driver, folder)
     panel.closer_box.setChecked(True)
     panel.dismiss()
-    driver.wait(lambda: not driver.desk.segmentation.runner.is_busy)
+    driver.wait(lambda: not driver.services.segmentation.runner.is_busy)
     assert panel.list.count() == 0
     assert driver.window.docks["candidates"].isHidden()
 
@@ -348,7 +352,7 @@ def test_sample_photo_is_copied_and_opened(driver):
     driver.wait_for_picture()
     assert driver.session.image.path.name == "coffee.jpg"
     assert "resources" not in driver.session.image.path.parts
-    assert len(driver.desk.pictures.paths) == 4
+    assert len(driver.services.pictures.paths) == 4
 
 
 def test_settings_come_back(driver, folder, qtbot, qapp, engine):
@@ -357,7 +361,7 @@ def test_settings_come_back(driver, folder, qtbot, qapp, engine):
     driver.show().open(folder, current=folder / "photo0.png")
     driver.session.set_option("brush_radius", 33.0)
     driver.session.set_option("label", "kept")
-    driver.desk.change_keys({"fit": ("Ctrl+9",)})
+    driver.services.change_keys({"fit": ("Ctrl+9",)})
     driver.window.close()
     again = Driver(qtbot, qapp, engine)
     try:
@@ -394,10 +398,10 @@ def test_reviewed_pictures_are_marked(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
     driver.document.add(Instance("one", "disc", Polygon(((10, 10), (50, 10), (30, 50)))))
     driver.trigger("mark_reviewed")
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     assert driver.window.picture_model.count_states()["reviewed"] == 1
     driver.trigger("mark_reviewed")
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     assert driver.window.picture_model.count_states()["reviewed"] == 0
 
 
@@ -427,13 +431,13 @@ def test_subfolders_are_taken_in_and_left_out_at_once(driver, folder):
     driver.trigger("next_picture")
     driver.wait_for_picture(folder / "photo1.png")
     driver.trigger("include_subfolders")
-    driver.wait(lambda: below / "deep.png" in driver.desk.pictures.paths)
+    driver.wait(lambda: below / "deep.png" in driver.services.pictures.paths)
     driver.wait_for_picture(folder / "photo1.png")
-    assert driver.desk.settings.include_subfolders
+    assert driver.services.settings.include_subfolders
     driver.window.rebuild()
     assert driver.window.actions_by_id["include_subfolders"].isChecked()
     driver.trigger("include_subfolders")
-    driver.wait(lambda: len(driver.desk.pictures.paths) == 3)
+    driver.wait(lambda: len(driver.services.pictures.paths) == 3)
 
 
 def test_presets_and_the_colours_used_last_can_be_clicked(driver, folder):
@@ -448,7 +452,7 @@ def test_presets_and_the_colours_used_last_can_be_clicked(driver, folder):
     assert [button.shade for button in section.recent.buttons] == ["#123456", "#1d2a55"]
     section.recent.buttons[1].click()
     assert driver.session.options.color == "#1d2a55"
-    assert driver.desk.settings.recent_colors == ("#123456", "#1d2a55")
+    assert driver.services.settings.recent_colors == ("#123456", "#1d2a55")
     choose(driver, "zh_CN")
     section = driver.window.properties.recolor
     assert "藏青" in {button.accessibleName() for button in section.presets.buttons}

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
-from app.core.folders import data_dir
+from app.project.folders import data_dir
 from app.workers.inference import InferenceEngine
 from app.workers.training import TrainingOutcome, TrainRequest, find_base, run_training_job
 from converters.annotation import ImageAnnotation, Instance, Mask
-from converters.labelme_json import write_labelme
+from converters.formats.labelme.document import write_labelme
 from models import WeightsError, load_segmenter
 from models.backbones.resnet import ResNet
 from models.data.shapes import make_shapes
-from models.registry import ARCHITECTURES
+from models.networks.registry import ARCHITECTURES
 from models.store import ModelStore
 from models.weights import WeightsInfo, read_weights, save_weights
 from tests.gui.window.test_main_window import grow
-from tests.unit.models.small_networks import SMALL, shake, small_network
+from tests.unit.models.networks.small_networks import SMALL, shake, small_network
 
 
 @pytest.fixture
@@ -54,7 +54,8 @@ def test_every_network_of_the_list_answers_a_click(driver, folder, store):
         models.activated.emit(row)
         driver.wait(
             lambda name=name: (
-                driver.desk.segmentation.model is not None and driver.desk.segmentation.model.name == name
+                driver.services.segmentation.model is not None
+                and driver.services.segmentation.model.name == name
             )
         )
         driver.wait_for_encoding()

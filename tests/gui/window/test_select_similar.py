@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.panels.similar import PATH_ROLE
 from converters.annotation import Instance, Mask
-from converters.labelme_json import read_labelme
+from converters.formats.labelme.document import read_labelme
 
 RED, DARK_RED, BLUE = (220, 40, 40), (190, 36, 36), (40, 60, 220)
 PLACES = ((40, 40), (120, 40), (200, 40), (40, 120), (120, 120))
@@ -219,7 +219,7 @@ def test_the_folder_is_searched_and_every_picture_gets_its_own(opened, discs):
     assert panel.accept_button.text() == "Accept 5 in 2 pictures"
     QTest.mouseClick(panel.accept_button, Qt.MouseButton.LeftButton)
     opened.wait(lambda: (discs / "b.json").exists() and (discs / "a.json").exists())
-    opened.wait(lambda: not opened.desk.saving.runner.is_busy)
+    opened.wait(lambda: not opened.services.saving.runner.is_busy)
     saved = read_labelme(discs / "b.json").instances
     assert covered(saved) == {PLACES[0], PLACES[2]}
     assert {i.label for i in saved} == {"ball"}
@@ -240,7 +240,7 @@ def test_what_another_picture_got_can_be_undone_there(opened, discs):
     assert len(opened.document.annotation.instances) == 2
     opened.trigger("undo")
     assert opened.document.annotation.instances == ()
-    opened.wait(lambda: opened.desk.saving.state == "saved")
+    opened.wait(lambda: opened.services.saving.state == "saved")
     assert read_labelme(discs / "b.json").instances == ()
 
 
@@ -258,7 +258,7 @@ def test_finds_of_another_picture_can_be_looked_at_there(opened, discs):
     assert panel.list.candidates == ()
     QTest.keyClick(opened.window.canvas, Qt.Key.Key_Return)
     opened.wait(lambda: all((discs / f"{name}.json").exists() for name in "abd"))
-    opened.wait(lambda: not opened.desk.saving.runner.is_busy)
+    opened.wait(lambda: not opened.services.saving.runner.is_busy)
     assert covered(read_labelme(discs / "a.json").instances) == set(PLACES[:4])
     assert covered(read_labelme(discs / "b.json").instances) == {PLACES[0]}
     assert covered(read_labelme(discs / "d.json").instances) == {PLACES[0], PLACES[1]}
@@ -267,14 +267,14 @@ def test_finds_of_another_picture_can_be_looked_at_there(opened, discs):
 def test_the_search_can_be_stopped_and_taken_back(opened, discs):
     for number in range(20):
         write_discs(discs / f"e{number}.png")
-    opened.desk.pictures.open_paths([discs])
-    opened.wait(lambda: len(opened.desk.pictures.paths) == 24)
+    opened.services.pictures.open_paths([discs])
+    opened.wait(lambda: len(opened.services.pictures.paths) == 24)
     opened.wait_for_encoding()
     panel = ask(opened)
     panel.folder_box.setChecked(True)
     opened.wait(lambda: panel.picture_list.count() >= 1)
     QTest.mouseClick(panel.stop_button, Qt.MouseButton.LeftButton)
-    opened.wait(lambda: not opened.desk.segmentation.runner.is_busy)
+    opened.wait(lambda: not opened.services.segmentation.runner.is_busy)
     assert panel.progress.isHidden()
     assert 1 <= panel.picture_list.count() < 22
     panel.folder_box.setChecked(False)
@@ -287,8 +287,8 @@ def test_pictures_that_cannot_be_read_or_written_are_told_and_the_others_go_on(o
     (discs / "b.png").write_bytes(b"no picture")
     (discs / "d.json").write_text("{", encoding="utf-8")
     write_discs(discs / "e.png", (RED,))
-    opened.desk.pictures.open_paths([discs])
-    opened.wait(lambda: len(opened.desk.pictures.paths) == 5)
+    opened.services.pictures.open_paths([discs])
+    opened.wait(lambda: len(opened.services.pictures.paths) == 5)
     opened.wait_for_encoding()
     panel = ask(opened)
     panel.folder_box.setChecked(True)
@@ -308,7 +308,7 @@ def test_going_to_a_picture_while_it_gets_its_objects_keeps_both(opened, discs):
     opened.trigger("next_picture")
     opened.wait_for_picture(discs / "b.png")
     opened.wait(lambda: len(opened.document.annotation.instances) == 2)
-    opened.wait(lambda: (discs / "b.json").exists() and opened.desk.saving.state == "saved")
+    opened.wait(lambda: (discs / "b.json").exists() and opened.services.saving.state == "saved")
     assert opened.document.recovery.problem == ""
     assert len(read_labelme(discs / "b.json").instances) == 2
     opened.trigger("undo")
@@ -318,7 +318,7 @@ def test_going_to_a_picture_while_it_gets_its_objects_keeps_both(opened, discs):
 def test_another_folder_forgets_the_finds(opened, folder):
     panel = ask(opened)
     panel.folder_box.setChecked(True)
-    opened.desk.pictures.open_paths([folder])
+    opened.services.pictures.open_paths([folder])
     opened.wait_for_picture(folder / "photo0.png")
     assert not panel.is_in_use
     assert not opened.window.docks["similar"].isVisible()

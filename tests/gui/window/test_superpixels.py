@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from app.core.superpixels import compute_superpixels
+from app.editing.superpixels import compute_superpixels
 from converters.annotation import Box, Instance, Line, Mask
 from tests.gui.window.conftest import Driver
 
@@ -135,7 +135,7 @@ def test_the_key_chooses_the_tool_and_the_slider_its_size(window):
     window.wait(lambda: window.window.canvas.superpixels.current is not None)
     panel.width_slider.slider.setValue(panel.width_slider.slider.value() + 8)
     assert window.session.options.superpixel_size == SIZE + 8
-    assert window.desk.settings.superpixel_size == SIZE + 8
+    assert window.services.settings.superpixel_size == SIZE + 8
     QTest.keyClick(window.window.canvas, Qt.Key.Key_BracketRight)
     assert window.session.options.superpixel_size == 23
     assert window.session.options.brush_radius == 12

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.theme import make_palette, style_sheet, tokens
+from app.appearance.theme import make_palette, style_sheet, tokens
 
 ROOT = Path(__file__).parents[3]
 
@@ -63,17 +63,17 @@ def test_window_starts_without_torch(tmp_path):
     program = """
 import sys
 from app.application import make_application
-from app.core.settings import SettingsStore
-from app.main_window import MainWindow
-from app.services.desk import Desk
-from app.theme import ThemeManager
+from app.project.settings import SettingsStore
+from app.window.main_window import MainWindow
+from app.services.window_services import WindowServices
+from app.appearance.theme import ThemeManager
 application = make_application()
 theme = ThemeManager(application)
 theme.apply("light")
-desk = Desk(SettingsStore())
-window = MainWindow(desk, theme)
+services = WindowServices(SettingsStore())
+window = MainWindow(services, theme)
 seen = []
-desk.start = lambda: seen.append("torch" in sys.modules)
+services.start = lambda: seen.append("torch" in sys.modules)
 window.show()
 while not seen:
     application.processEvents()

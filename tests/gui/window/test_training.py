@@ -50,10 +50,10 @@ def driver(qtbot, qapp, engine, folder, training):
     made = Driver(qtbot, qapp, engine, training_work=training).show()
     made.open(folder, current=folder / "photo0.png")
     made.document.add(Instance("one", "disc", Polygon(((10, 10), (50, 10), (30, 50)))))
-    made.wait(lambda: made.desk.saving.state == "saved")
+    made.wait(lambda: made.services.saving.state == "saved")
     yield made
-    made.desk.training.discard()
-    made.wait(lambda: not made.desk.training.is_running)
+    made.services.training.discard()
+    made.wait(lambda: not made.services.training.is_running)
     made.window.close()
     made.window.deleteLater()
     made.theme.deleteLater()
@@ -111,15 +111,15 @@ def test_stop_and_keep_the_best_then_use_it(driver):
     assert "0.600" in dialog.scores.text()
     dialog.keep_new.click()
     driver.wait(lambda: any("seednet-new" in title for title in driver.titles()))
-    driver.wait(lambda: not driver.desk.segmentation.runner.is_busy)
-    assert not driver.desk.training.is_running
+    driver.wait(lambda: not driver.services.segmentation.runner.is_busy)
+    assert not driver.services.training.is_running
 
 
 def test_discard_goes_back_to_the_start(driver):
     dialog = start(driver)
     dialog.discard_button.click()
     driver.wait(lambda: dialog.pages.currentIndex() == 0)
-    assert not driver.desk.training.is_running
+    assert not driver.services.training.is_running
     assert driver.window.status.busy.text() == ""
 
 
@@ -127,7 +127,7 @@ def test_closing_asks_and_may_be_refused(driver):
     start(driver)
     answer("Go on training")
     assert not driver.window.close()
-    assert driver.desk.training.is_running
+    assert driver.services.training.is_running
     assert driver.window.isVisible()
 
 
@@ -137,7 +137,7 @@ def test_closing_keeps_the_best_and_joins_the_thread(driver):
     begin = time.monotonic()
     assert driver.window.close()
     assert time.monotonic() - begin < 5
-    assert not driver.desk.training.is_running
+    assert not driver.services.training.is_running
 
 
 def test_an_error_of_the_training_is_told(driver, training, monkeypatch):
@@ -162,7 +162,7 @@ def test_only_reviewed_pictures_on_request(driver, folder):
     assert "reviewed" in dialog.warning.text()
     assert collect_objects(folder, reviewed_only=True).pictures == ()
     driver.trigger("mark_reviewed")
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     dialog.reviewed_only.click()
     dialog.reviewed_only.click()
     driver.wait(lambda: dialog.start_button.isEnabled())
@@ -173,10 +173,10 @@ def test_only_reviewed_pictures_on_request(driver, folder):
 
 def test_the_training_learns_from_what_was_asked_for(driver, training):
     driver.trigger("mark_reviewed")
-    driver.wait(lambda: driver.desk.saving.state == "saved")
+    driver.wait(lambda: driver.services.saving.state == "saved")
     dialog = open_dialog(driver)
     dialog.reviewed_only.click()
     driver.wait(lambda: dialog.start_button.isEnabled())
     dialog.start_button.click()
     driver.wait(lambda: training.steps > 0)
-    assert driver.desk.training._running.reviewed_only
+    assert driver.services.training._running.reviewed_only

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.actions import all_commands, default_keys, effective_keys, find_conflicts, portable
-from app.i18n import LANGUAGES, catalogue, set_language, tr
+from app.appearance.i18n import LANGUAGES, catalogue, set_language, tr
 from app.recolor.settings import SETTINGS
 
 APP = Path(__file__).parents[3] / "app"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models import WeightsError
-from models.architectures.seednet import SeedNet, SeedNetConfig
+from models.seednet.network import SeedNet, SeedNetConfig
 from models.store import ModelStore
 from models.weights import WeightsInfo, save_weights
 

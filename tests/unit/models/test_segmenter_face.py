@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from converters.images import read_image
+from converters.files.images import read_image
 from models import (
     Cancelled,
     Seed,
@@ -18,8 +18,8 @@ from models import (
     WeightsError,
     load_segmenter,
 )
-from models.architectures.seednet import SeedNet, SeedNetConfig
-from models.inference.edge_guide import EdgeGuide
+from models.seednet.click.outline import EdgeGuide
+from models.seednet.network import SeedNet, SeedNetConfig
 from models.weights import WeightsInfo, read_weights, save_weights
 
 SAMPLES = Path(__file__).resolve().parents[3] / "resources" / "samples"
@@ -135,7 +135,7 @@ def test_a_turn_of_tau_draws_no_outline_anew_and_nothing_asked_before_shows(
         fresh.mask([CUP, Seed(20.0 + other, 30.0, positive=False)], level=1, size=size)
     assert np.array_equal(fresh.similarity(seeds, level=1, size=size), expected)
     assert np.array_equal(encoding.similarity(seeds, level=1, size=size), expected)
-    monkeypatch.setattr("models.inference.seednet.KEPT_PIXELS", 4 * expected.size)
+    monkeypatch.setattr("models.seednet.encoding.KEPT_PIXELS", 4 * expected.size)
     fresh.mask(seeds, tau=0.3, level=1)  # every pixel: too large to keep, and no reason to forget the rest
     once = len(drawn)
     fresh.mask(seeds, tau=0.3, level=1, size=size)

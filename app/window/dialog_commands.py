@@ -1,0 +1,202 @@
+"""The commands that open a dialog of the main window.
+
+Each dialog's module is imported when it is first asked for: the window starts sooner without them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from app.actions import effective_keys
+from app.appearance.i18n import tr
+from converters.files.images import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.dialogs.checks import ChecksDialog
+    from app.dialogs.notification_centre import NotificationDialog
+    from app.dialogs.train import TrainDialog
+    from app.pixels.viewport import Region
+    from app.services.window_services import WindowServices
+
+EXPORT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+
+
+class WindowDialogs(QObject):
+    """Opens dialogs and hands what they answer to the services; each command is one slot."""
+
+    def __init__(
+        self, services: WindowServices, window: QWidget, show_region: Callable[[Region], None]
+    ) -> None:
+        """`show_region` brings a box of the picture into view."""
+        super().__init__(window)
+        self._window = window
+        self._services = services
+        self._show_region = show_region
+        self._notifications: NotificationDialog | None = None
+        self._training: TrainDialog | None = None
+        self._checks: ChecksDialog | None = None
+
+    def close_all(self) -> None:
+        """Closes the dialogs that do not block the window; the language or the theme changed."""
+        for dialog in (self._notifications, self._training, self._checks):
+            if dialog is not None:
+                dialog.reject()
+                dialog.deleteLater()
+        self._notifications = self._training = self._checks = None
+
+    @Slot()
+    def open_file(self) -> None:
+        patterns = " ".join(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES))
+        names, _ = QFileDialog.getOpenFileNames(
+            self._window,
+            tr("Open pictures"),
+            str(self._services.start_folder()),
+            f"{tr('Pictures and annotations')} ({patterns} *.json);;{tr('All files')} (*)",
+        )
+        if names:
+            self._services.pictures.open_paths([Path(name) for name in names])
+
+    @Slot()
+    def open_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(
+            self._window, tr("Open a folder of pictures"), str(self._services.start_folder())
+        )
+        if name:
+            self._services.pictures.open_path(Path(name))
+
+    @Slot()
+    def export_picture(self) -> None:
+        """Writes a copy of the picture with the recoloured objects; the original stays as it is."""
+        path = self._services.pictures.current
+        if path is None:
+            return
+        suffix = path.suffix if path.suffix.lower() in EXPORT_SUFFIXES else ".png"
+        proposal = path.with_name(f"{path.stem}_recoloured{suffix}")
+        patterns = " ".join(f"*{each}" for each in EXPORT_SUFFIXES)
+        name, _ = QFileDialog.getSaveFileName(
+            self._window, tr("Export the recoloured picture"), str(proposal), f"{tr('Pictures')} ({patterns})"
+        )
+        if not name:
+            return
+        target = Path(name) if Path(name).suffix.lower() in EXPORT_SUFFIXES else Path(f"{name}{suffix}")
+        if target.resolve() == path.resolve():
+            QMessageBox.warning(
+                self._window,
+                tr("Export the recoloured picture"),
+                tr("The original picture is never overwritten. Please choose another name."),
+            )
+            return
+        self._services.exporting.export_picture(target)
+
+    @Slot()
+    def export_annotations(self) -> None:
+        from app.dialogs.transfer import ExportDialog
+
+        dialog = ExportDialog(self._services.exporting, self._services.pictures, self._window)
+        dialog.exec()
+        dialog.deleteLater()
+
+    @Slot()
+    def import_annotations(self) -> None:
+        from app.dialogs.transfer import ImportDialog
+
+        dialog = ImportDialog(self._services.exporting, self._services.start_folder(), self._window)
+        dialog.opened.connect(self._services.pictures.open_path)
+        dialog.exec()
+        dialog.deleteLater()
+
+    @Slot()
+    def notifications(self) -> None:
+        from app.dialogs.notification_centre import NotificationDialog
+
+        if self._notifications is None:
+            self._notifications = NotificationDialog(self._services.notices, self._window)
+        self._notifications.refresh()
+        self._services.notices.mark_seen()
+        self._notifications.show()
+        self._notifications.activateWindow()
+
+    @Slot()
+    def shortcuts(self) -> None:
+        from app.dialogs.shortcuts import ShortcutsDialog
+
+        dialog = ShortcutsDialog(effective_keys(self._services.settings.shortcuts), self._window)
+        dialog.keys_changed.connect(self._services.change_keys)
+        dialog.exec()
+        dialog.deleteLater()
+
+    @Slot()
+    def about(self) -> None:
+        from app.dialogs.about import AboutDialog
+
+        model = self._services.segmentation.model
+        dialog = AboutDialog(f"{model.version} ({model.device})" if model is not None else "", self._window)
+        dialog.exec()
+        dialog.deleteLater()
+
+    @Slot()
+    def check_annotations(self) -> None:
+        from app.dialogs.checks import ChecksDialog
+
+        if self._checks is not None:
+            self._checks.reject()
+            self._checks.deleteLater()
+        self._checks = ChecksDialog(self._services.session, self._window)
+        self._checks.shown.connect(self._show_region)
+        self._checks.show()
+
+    @Slot()
+    def train(self) -> None:
+        from app.dialogs.train import TrainDialog
+
+        if self._training is None:
+            self._training = TrainDialog(self._services.training, self._window)
+            self._training.activate_wanted.connect(self._services.use_trained_model)
+        else:
+            self._training.reopen()
+        self._training.show()
+        self._training.activateWindow()
+
+    def may_close(self) -> bool:
+        """Asks about a running training and about work that could not be saved."""
+        if self._services.training.is_running and not self._settle_training():
+            return False
+        if self._services.saving.state == "failed":
+            box = QMessageBox(self._window)
+            box.setIcon(QMessageBox.Icon.Warning)
+            box.setWindowTitle(tr("Not saved"))
+            box.setText(tr("The annotations of this picture could not be saved."))
+            box.setInformativeText(
+                tr("They are kept in the recovery journal and come back when you open the picture again.")
+            )
+            leave = box.addButton(tr("Quit"), QMessageBox.ButtonRole.DestructiveRole)
+            stay = box.addButton(tr("Stay"), QMessageBox.ButtonRole.RejectRole)
+            box.setDefaultButton(stay)
+            box.exec()
+            return box.clickedButton() is leave
+        return True
+
+    def _settle_training(self) -> bool:
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle(tr("Training is running"))
+        box.setText(tr("What shall happen to the running training?"))
+        keep = box.addButton(tr("Keep the best and quit"), QMessageBox.ButtonRole.AcceptRole)
+        discard = box.addButton(tr("Discard and quit"), QMessageBox.ButtonRole.DestructiveRole)
+        stay = box.addButton(tr("Go on training"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(stay)
+        box.exec()
+        clicked = box.clickedButton()
+        if clicked is keep:
+            self._services.training.stop_and_keep()
+            return True
+        if clicked is discard:
+            self._services.training.discard()
+            return True
+        return False

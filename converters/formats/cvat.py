@@ -1,0 +1,331 @@
+"""CVAT for images 1.1: one XML for many pictures, with every shape but cuboids and skeletons.
+
+Masks keep every pixel. Circles are ellipses with equal radii. Whatever CVAT has no place for travels in an
+attribute called `seedhue`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from converters.annotation import (
+    Box,
+    Circle,
+    Geometry,
+    ImageAnnotation,
+    Instance,
+    Line,
+    LineStrip,
+    Mask,
+    OrientedBox,
+    Point,
+    PointSet,
+    Polygon,
+    RejectedShape,
+    Vertex,
+)
+from converters.errors import ConverterError, UnknownFormatError
+from converters.files.files import write_atomic
+from converters.formats.format import (
+    Format,
+    Picture,
+    PictureEntry,
+    WriteOptions,
+    dataset_file,
+    files_with,
+    known_size,
+    place_for_dataset,
+    reader_of,
+)
+from converters.formats.own_facts import KEY, all_facts, with_facts
+from converters.formats.reading import MAX_POINTS, content_id
+from converters.formats.xml_files import (
+    add,
+    decimal,
+    element_dict,
+    facts_text,
+    fits_xml,
+    number,
+    pixels_of,
+    read_xml,
+    xml_bytes,
+    xml_letters,
+)
+from converters.frozen import FrozenMap
+from converters.report import Report
+from converters.shapes.geometry import bounding_box, circle_radius
+from converters.shapes.rotation import corners_of, ellipse_polygon, rectangle_of
+
+_MAX_MASK_PIXELS = 1 << 28
+
+
+def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
+    """The pictures of a CVAT XML; tags become image flags, cuboids and skeletons are set aside.
+
+    Raises:
+        ConverterError: missing, not XML, no CVAT file, or one of a video.
+    """
+    document = read_xml(path)
+    if document.tag != "annotations":
+        raise UnknownFormatError("this is no CVAT file.", path=path)
+    if document.find("track") is not None:
+        raise ConverterError("this is CVAT for video.", path=path, remedy="Export it as CVAT for images.")
+    return [
+        PictureEntry(_path_of(image), partial(_annotation_of, image)) for image in document.findall("image")
+    ]
+
+
+def _path_of(image: Element) -> str:
+    return image.get("name", "").replace("\\", "/")
+
+
+def _annotation_of(image: Element, report: Report) -> ImageAnnotation:
+    instances: list[Instance] = []
+    rejected: list[RejectedShape] = []
+    flags: dict[str, bool] = {}
+    for index, element in enumerate(image):
+        if element.tag == "tag":
+            flags[element.get("label", "")] = True
+            continue
+        try:
+            instances.append(_instance(element, index))
+        except ConverterError as error:
+            rejected.append(RejectedShape(index, error.problem, element_dict(element)))
+    return ImageAnnotation(
+        image_path=_path_of(image),
+        height=pixels_of(image.get("height")),
+        width=pixels_of(image.get("width")),
+        instances=tuple(instances),
+        flags=FrozenMap(flags),
+        rejected=tuple(rejected),
+    )
+
+
+def _instance(element: Element, index: int) -> Instance:
+    label = element.get("label")
+    if label is None:
+        raise ConverterError("the shape has no label.")
+    attributes: dict[str, Any] = {a.get("name", ""): a.text or "" for a in element.findall("attribute")}
+    facts = attributes.pop(KEY, None)
+    if element.get("occluded") == "1":
+        attributes["occluded"] = True
+    group = element.get("group_id", "")
+    instance = Instance(
+        id=content_id(element_dict(element), index),
+        label=label,
+        geometry=_geometry(element),
+        group_id=int(group) if group.isascii() and group.isdigit() and len(group) < 19 else None,
+        attributes=FrozenMap(attributes),
+    )
+    try:
+        return with_facts(instance, json.loads(facts) if facts else None)
+    except (ValueError, RecursionError):
+        return instance
+
+
+def _geometry(element: Element) -> Geometry:
+    def value(name: str) -> float:
+        return number(element.get(name), name)
+
+    match element.tag:
+        case "box":
+            box = Box(value("xtl"), value("ytl"), value("xbr"), value("ybr"))
+            angle = number(element.get("rotation", "0"), "rotation")
+            return corners_of(box, math.radians(angle)) if angle % 360 else box
+        case "polygon":
+            return Polygon(_points(element, 3))
+        case "polyline":
+            points = _points(element, 2)
+            return Line(*points) if len(points) == 2 else LineStrip(points)
+        case "points":
+            points = _points(element, 1)
+            return Point(*points[0]) if len(points) == 1 else PointSet(points)
+        case "ellipse":
+            center, rx, ry = (value("cx"), value("cy")), value("rx"), value("ry")
+            if rx == ry:
+                return Circle(center, (center[0] + rx, center[1]))
+            return ellipse_polygon(
+                center, (rx, ry), math.radians(number(element.get("rotation", "0"), "rotation"))
+            )
+        case "mask":
+            return _mask(element)
+    raise ConverterError(f"CVAT's shape {element.tag!r} has no counterpart here.")
+
+
+def _points(element: Element, least: int) -> tuple[Vertex, ...]:
+    pairs = [pair.split(",") for pair in element.get("points", "").split(";") if pair.strip()]
+    if not least <= len(pairs) <= MAX_POINTS or any(len(pair) != 2 for pair in pairs):
+        raise ConverterError(f"the points of the {element.tag} are no list of at least {least} pairs.")
+    return tuple((number(x, "points"), number(y, "points")) for x, y in pairs)
+
+
+def _mask(element: Element) -> Mask:
+    """Runs row by row inside the box, background first."""
+    left, top, width, height = (
+        int(number(element.get(name), name)) for name in ("left", "top", "width", "height")
+    )
+    try:
+        runs = np.array([int(run) for run in element.get("rle", "").split(",")], np.int64)
+    except (ValueError, OverflowError) as error:
+        raise ConverterError("the mask's rle holds something else than whole numbers.") from error
+    if width <= 0 or height <= 0 or width * height > _MAX_MASK_PIXELS:
+        raise ConverterError("the mask has no size of this world.")
+    if (runs < 0).any() or int(runs.sum()) != width * height:
+        raise ConverterError("the mask's runs do not add up to its size.")
+    flat = np.repeat(np.arange(runs.size) % 2 == 1, runs)
+    return Mask(left, top, flat.reshape(height, width))
+
+
+def mask_runs(mask: Mask) -> list[int]:
+    """Lengths of runs row by row, background first, of a tight mask."""
+    flat = mask.array.ravel()
+    changes = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff(np.concatenate([[0], changes, [flat.size]])).tolist()
+    return [0, *runs] if flat.size and flat[0] else runs
+
+
+def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str, Any]:
+    height, width = known_size(picture)
+    annotation = place_for_dataset(picture, options, report)
+    report.add_rejected(annotation)
+    image = Element("image")
+    kept = 0
+    for flag, value in annotation.flags.items():
+        if value:
+            add(image, "tag", None, label=flag, source="manual")
+        else:
+            report.add("dropped", "CVAT has no picture flag that is off", path=annotation.image_path)
+    for index, instance in enumerate(annotation.instances):
+        note = partial(report.add, path=annotation.image_path, instance=instance, index=index)
+        if not fits_xml(instance.label):
+            note("changed", "its label holds letters XML does not keep")
+        try:
+            element = _shape(image, instance.geometry)
+        except ConverterError as error:
+            note("dropped", error.problem)
+            continue
+        element.set("label", xml_letters(instance.label))
+        element.set("occluded", str(int(instance.attributes.get("occluded") is True)))
+        element.set("source", "manual" if instance.provenance.kind == "hand" else "semi-auto")
+        element.set("z_order", str(index))
+        if instance.group_id is not None:
+            element.set("group_id", str(instance.group_id))
+        for name, value in instance.attributes.items():
+            if isinstance(value, str) and name != KEY and fits_xml(name) and fits_xml(value):
+                add(element, "attribute", value, name=name)
+        add(element, "attribute", facts_text(all_facts(instance)), name=KEY)
+        kept += 1
+    report.pictures += 1
+    report.instances += kept
+    return {
+        "split": picture.split,
+        "name": annotation.image_path,
+        "size": (width, height),
+        "image": image,
+        "labels": annotation.labels,
+    }
+
+
+def _shape(image: Element, geometry: Geometry) -> Element:
+    """The element of a shape, without its label.
+
+    Raises:
+        ConverterError: CVAT cannot have it.
+    """
+    match geometry:
+        case Mask():
+            mask = geometry.cropped()
+            if mask.is_empty:
+                raise ConverterError("an empty mask has no place in CVAT.")
+            height, width = mask.array.shape
+            place = {"left": str(mask.x0), "top": str(mask.y0), "width": str(width), "height": str(height)}
+            return add(image, "mask", None, rle=", ".join(map(str, mask_runs(mask))), **place)
+        case Box():
+            x0, y0, x1, y1 = map(decimal, bounding_box(geometry))
+            return add(image, "box", None, xtl=x0, ytl=y0, xbr=x1, ybr=y1)
+        case OrientedBox():
+            box, angle = rectangle_of(geometry)
+            if box is None:
+                return add(image, "polygon", None, points=_joined(geometry.points))
+            x0, y0, x1, y1 = map(decimal, bounding_box(box))
+            return add(
+                image, "box", None, xtl=x0, ytl=y0, xbr=x1, ybr=y1, rotation=decimal(math.degrees(angle))
+            )
+        case Circle(center):
+            radius = decimal(circle_radius(geometry))
+            return add(
+                image, "ellipse", None, cx=decimal(center[0]), cy=decimal(center[1]), rx=radius, ry=radius
+            )
+        case Polygon(points):
+            if len(points) < 3:
+                raise ConverterError("a polygon of fewer than three points has no place in CVAT.")
+            return add(image, "polygon", None, points=_joined(points))
+        case Line(start, end):
+            return add(image, "polyline", None, points=_joined((start, end)))
+        case LineStrip(points):
+            return add(image, "polyline", None, points=_joined(points))
+        case Point(x, y):
+            return add(image, "points", None, points=_joined(((x, y),)))
+        case PointSet(points):
+            return add(image, "points", None, points=_joined(points))
+
+
+def _joined(points: tuple[Vertex, ...]) -> str:
+    return ";".join(f"{decimal(x)},{decimal(y)}" for x, y in points)
+
+
+def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
+    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
+        part = [fragment for fragment in fragments if fragment["split"] == split]
+        root = Element("annotations")
+        add(root, "version", "1.1")
+        task = add(add(root, "meta"), "task")
+        add(task, "name", "SeedHue")
+        add(task, "size", len(part))
+        add(task, "mode", "annotation")
+        labels = add(task, "labels")
+        for name in options.labels or sorted(
+            {label for each in part for label in each["labels"]} | {*options.declared}
+        ):
+            label = add(labels, "label")
+            add(label, "name", name)
+            attribute = add(add(label, "attributes"), "attribute")
+            for tag, text in (
+                ("name", KEY),
+                ("mutable", "False"),
+                ("input_type", "text"),
+                ("default_value", ""),
+            ):
+                add(attribute, tag, text)
+        for number_, fragment in enumerate(part):
+            width, height = fragment["size"]
+            image = add(
+                root,
+                "image",
+                None,
+                id=str(number_),
+                name=fragment["name"],
+                width=str(width),
+                height=str(height),
+            )
+            image.extend(fragment["image"])
+        write_atomic(dataset_file(options, "annotations", split, ".xml"), xml_bytes(root))
+
+
+FORMAT = Format(
+    name="cvat",
+    title="CVAT for images XML",
+    find=files_with(".xml"),
+    read=reader_of(_entries),
+    entries=_entries,
+    write=_write,
+    finish=_finish,
+    file_suffix=".xml",
+)

@@ -1,0 +1,120 @@
+"""Reading what several formats hold alike: points, labels, flags, sizes; each from untrusted JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from converters.annotation import (
+    Box,
+    ImageAnnotation,
+    OrientedBox,
+    Vertex,
+)
+from converters.errors import ConverterError
+from converters.files.files import shown
+from converters.frozen import EMPTY, FrozenMap
+
+# Farther out than any picture; beyond it a file is damaged or hostile.
+MAX_COORDINATE = 1e7
+MAX_POINTS = 1_000_000
+
+
+def box_of_corners(points: tuple[Vertex, ...]) -> Box | OrientedBox:
+    """Four corners in order as an upright box when they are one (to 1/1000 pixel), else oriented."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = points
+    across = max(abs(ay - by), abs(bx - cx), abs(cy - dy), abs(dx - ax))
+    down = max(abs(ax - bx), abs(by - cy), abs(cx - dx), abs(dy - ay))
+    if min(across, down) <= 1e-3:
+        return Box(ax, ay, cx, cy)
+    return OrientedBox((points[0], points[1], points[2], points[3]))
+
+
+def read_points(value: Any) -> tuple[Vertex, ...]:
+    """A list of [x, y] pairs of finite numbers of this world.
+
+    Raises:
+        ConverterError: it is something else.
+    """
+    if not isinstance(value, list) or not value:
+        raise ConverterError("points is missing or empty.")
+    if len(value) > MAX_POINTS:
+        raise ConverterError(f"{len(value):,} points are more than one shape may have.")
+    if not set(map(type, value)) <= {list, tuple} or set(map(len, value)) != {2}:
+        number = next(n for n, pair in enumerate(value) if type(pair) not in (list, tuple) or len(pair) != 2)
+        raise ConverterError(f"points[{number}] is not a pair of numbers.")
+    numbers = list(chain.from_iterable(value))
+    if not are_coordinates(numbers):
+        number = next(number for number, pair in enumerate(value) if not are_coordinates(pair))
+        raise ConverterError(f"points[{number}] is not a pair of finite numbers of a picture's size.")
+    numbers = list(map(float, numbers))
+    return tuple(zip(numbers[0::2], numbers[1::2], strict=True))
+
+
+def are_coordinates(values: Sequence[Any]) -> bool:
+    """Whether all are finite ints or floats (no bools) that can lie on a picture; quick for many."""
+    if not values:
+        return True
+    if not set(map(type, values)) <= {int, float}:
+        return False
+    total = sum(values)  # NaN if one is, and the comparisons would not notice
+    return bool(total == total and min(values) >= -MAX_COORDINATE and max(values) <= MAX_COORDINATE)
+
+
+def read_label(value: Any) -> str:
+    """A label; numbers are taken as their text.
+
+    Raises:
+        ConverterError: missing or no text.
+    """
+    if isinstance(value, str):
+        return value
+    if type(value) in (int, float):
+        return str(value)
+    raise ConverterError(
+        "the label is missing." if value is None else f"the label {shown(value)} is no text."
+    )
+
+
+def split_flags(value: Any, odd: dict[str, Any]) -> FrozenMap[bool]:
+    """The bool flags; what is no bool goes into `odd`."""
+    if not value and (value is None or isinstance(value, dict)):
+        return EMPTY
+    if not isinstance(value, dict):
+        odd["flags"] = value
+        return EMPTY
+    odd.update({name: item for name, item in value.items() if type(item) is not bool})
+    return FrozenMap({name: item for name, item in value.items() if type(item) is bool})
+
+
+def content_id(raw: Any, index: int) -> str:
+    """An id for a shape that has none: the same for the same content at the same place."""
+    text = json.dumps(raw, sort_keys=True, default=str)
+    return hashlib.blake2s(f"{index}:{text}".encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+def require_size(
+    annotation: ImageAnnotation, height: int, width: int, *, path: Path | str
+) -> ImageAnnotation:
+    """The annotation with its picture's true size; the same one when it states that size already.
+
+    Raises:
+        ConverterError: it states another size, so it belongs to another picture.
+    """
+    if annotation.height in (0, height) and annotation.width in (0, width):
+        return (
+            annotation
+            if annotation.height and annotation.width
+            else replace(annotation, height=height, width=width)
+        )
+    raise ConverterError(
+        f"the labels were made for a picture of {annotation.width} x {annotation.height} pixels,"
+        f" this one has {width} x {height}.",
+        path=path,
+        remedy="Put the right picture in its place; the label file has been left as it is.",
+    )

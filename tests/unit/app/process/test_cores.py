@@ -1,0 +1,74 @@
+"""A training leaves one core to the window, and gives it back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+import torch
+
+from app.process import cores
+from app.process.cores import cores_for_training, in_passing_thread
+
+ALL = 4
+
+
+@pytest.fixture(autouse=True)
+def four_cores():
+    before = torch.get_num_threads()
+    torch.set_num_threads(ALL)
+    cores.all_cores.cache_clear()
+    yield
+    torch.set_num_threads(before)
+    cores.all_cores.cache_clear()
+
+
+def cores_of_a_reader() -> int:
+    """In a thread of its own, as pictures are read."""
+    return in_passing_thread(torch.get_num_threads)
+
+
+def test_a_picture_is_read_with_all_cores_but_one_while_a_training_runs():
+    assert cores_of_a_reader() == ALL
+    with cores_for_training():
+        assert torch.get_num_threads() == ALL - 1
+        assert cores_of_a_reader() == ALL - 1
+    assert cores_of_a_reader() == ALL
+
+
+def test_a_single_core_is_shared():
+    torch.set_num_threads(1)
+    with cores_for_training():
+        assert torch.get_num_threads() == 1
+        assert cores_of_a_reader() == 1
+
+
+def test_a_training_that_fails_gives_its_core_back():
+    with pytest.raises(RuntimeError), cores_for_training():
+        raise RuntimeError
+    assert cores_of_a_reader() == ALL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads where Linux lists them")
+def test_long_work_leaves_no_helpers_behind():
+    def threads() -> int:
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    def multiply() -> int:
+        before = threads()
+        torch.ones(300, 300, 30).mul(2.0).sum()
+        return threads() - before
+
+    before = threads()
+    assert in_passing_thread(multiply) > 0
+    end = monotonic() + 5.0
+    while threads() > before and monotonic() < end:  # they end by themselves, a little later
+        sleep(0.01)
+    assert threads() <= before
+
+
+def test_the_failure_of_long_work_is_its_callers():
+    with pytest.raises(ValueError, match="broken"):
+        in_passing_thread(lambda: int("broken"))
