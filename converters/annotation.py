@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.frozen import FrozenMap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 JsonMap: TypeAlias = FrozenMap[Any]
 Vertex: TypeAlias = tuple[float, float]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from converters.annotation import ImageAnnotation, Instance
 from converters.files.files import json_text, write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from converters.annotation import ImageAnnotation, Instance
 
 Action: TypeAlias = Literal["changed", "simplified", "dropped"]
 

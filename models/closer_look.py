@@ -7,13 +7,17 @@ better. Of several answers about one object the one with the best score stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from converters.annotation import Mask
 from converters.shapes.geometry import mask_iou
 from models.errors import Cancelled
-from models.segmenter import Prediction, Region, RgbImage, Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from converters.annotation import Mask
+    from models.segmenter import Prediction, Region, RgbImage, Segmenter
 
 SHARE = 0.6  # of each side of the picture that a part shows; what two parts share lies whole in one of them
 SMALL = 0.03  # of the picture; larger things are seen well enough in all of it

@@ -6,24 +6,28 @@ ICML 2018), so that a handful of objects cannot make the model forget the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.data.dataset import AnnotatedPicture, Dataset
-from models.data.sample import Batch
 from models.device.choice import choose_device
 from models.errors import Cancelled
 from models.evaluation.clicks import evaluate_clicks
 from models.networks.registry import find_architecture
 from models.training.engine import TrainingRequest, run_training
 from models.training.events import PhaseStarted, TrainingEvent, Validated
-from models.training.trainable import Loss
 from models.weights import WeightsInfo, read_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from models.data.dataset import AnnotatedPicture, Dataset
+    from models.data.sample import Batch
+    from models.training.trainable import Loss
 
 HELD_OUT_SHARE = 0.2
 MAX_HELD_OUT_PICTURES = 20

@@ -10,16 +10,19 @@ Coordinates are pixels of the whole upright picture, also when only a region was
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.annotation import Mask, Seed
 from converters.shapes.geometry import mask_iou
 from models.errors import SeedOutsideError, SegmenterError, ThresholdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from converters.annotation import Mask, Seed
 
 Region: TypeAlias = tuple[int, int, int, int]
 RgbImage: TypeAlias = NDArray[np.uint8]

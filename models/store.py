@@ -8,8 +8,7 @@ import os
 import re
 import shutil
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.backbones.choice import BACKBONES
 from models.device.choice import choose_device
@@ -17,6 +16,9 @@ from models.errors import WeightsError
 from models.networks.recognition import recognize
 from models.networks.registry import ARCHITECTURES
 from models.weights import WeightsInfo, read_header, read_weights, save_tensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 

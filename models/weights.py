@@ -6,11 +6,9 @@ import json
 import os
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,6 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 BOOKKEEPING = "num_batches_tracked"  # BatchNorm counts its steps; no answer depends on it
 # Under which keys training programs keep the table of weights; the averaged ones first.

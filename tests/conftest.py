@@ -7,11 +7,14 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from main import guard_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Before anything imports Qt, OpenCV or torch.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from converters.files.images import write_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEIGHT, WIDTH = 40, 60
 

@@ -10,10 +10,13 @@ import base64
 import io
 import json
 import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TOP_ORDER = ["version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"]
 SHAPE_ORDER = ["label", "points", "group_id", "description", "shape_type", "flags", "mask"]

@@ -21,7 +21,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from models import Encoding
 
 HERE = Path(__file__).resolve().parents[1]

@@ -7,13 +7,14 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import ConverterError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from converters.conversion.convert import Conversion
 
 DONE, FAILED, USAGE = 0, 1, 2

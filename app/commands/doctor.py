@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.commands.output import DONE, FAILED, print_json
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
 
 QT_PROBE = """
 import os, sys

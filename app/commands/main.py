@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from app.commands import convert, doctor, evaluate, models, recolor, segment, train
 from app.commands.output import FAILED, fail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COMMANDS = ("segment", "recolor", "convert", "json-to-dataset", "train", "evaluate", "models", "doctor")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from app.commands.output import DONE, fail, print_json
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
     from models.store import ModelStore, StoredModel
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from converters.annotation import ImageAnnotation
 from converters.files.palette import voc_palette
 from converters.shapes.geometry import rasterize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from converters.annotation import ImageAnnotation
 
 TINT = 0.4
 OUTLINE_SHARE = 1 / 400  # of the longer side

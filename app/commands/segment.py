@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.commands.output import DONE, FAILED, fail, print_json, progress, warn, wrong_usage
 from app.commands.overlay_picture import draw_overlay
@@ -22,6 +20,10 @@ from converters.formats.coco.instances import write_coco
 from converters.formats.labelme.document import read_labelme, write_labelme
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from models import Encoding, Prediction, Segmenter
 
 

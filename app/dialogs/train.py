@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -24,6 +23,8 @@ from app.appearance.i18n import phrase, tr
 from app.panels.controls import make_label
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QCloseEvent
+
     from app.services.training import Training
     from app.workers.training import TrainingOutcome, TrainingProgress, TrainingSummary
 

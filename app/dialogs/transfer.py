@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Signal, Slot
-from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -29,6 +28,8 @@ from app.workers.exporting import ConvertFolder, TransferProgress
 from converters.formats.registry import readable_formats, writable_formats
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QCloseEvent
+
     from app.services.exporting import Exporting, TransferDone
     from app.services.pictures import Pictures
     from app.workers.failure import Failure

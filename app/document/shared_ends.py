@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from itertools import islice, takewhile
 from operator import is_, truth
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 def shared_ends(before: Sequence[Any], after: Sequence[Any]) -> tuple[int, int]:

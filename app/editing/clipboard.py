@@ -7,9 +7,8 @@ fresh ids, no lock, groups of their own, and no part outside the picture.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.document.extent import pixel_extent
 from app.document.instance_codec import decode_instance, encode_instance
@@ -32,6 +31,9 @@ from converters.annotation import (
     new_instance_id,
 )
 from converters.errors import ConverterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 MIME_TYPE: Final = "application/x-seedhue-instances"
 _FORMAT: Final = "seedhue-instances"

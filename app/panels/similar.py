@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -29,6 +28,8 @@ from converters.annotation import Instance, Provenance, new_instance_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from PySide6.QtGui import QKeyEvent
 
     from app.canvas.candidate_layer import CandidateLayer
     from app.services.similar import SimilarObjects, SimilarSearch

@@ -6,9 +6,9 @@ for selection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from app.appearance.i18n import phrase
 from app.appearance.title import Title
@@ -16,6 +16,9 @@ from app.document.extent import PixelBox, pixel_extent
 from app.document.instance_codec import EMPTY
 from converters.annotation import Geometry, ImageAnnotation, Instance, Line, LineStrip, Mask, Point, PointSet
 from converters.shapes.geometry import bounding_box, rasterize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Check(Enum):

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.errors import ConverterError
 from converters.files.files import natural_sort_key
 from converters.files.images import IMAGE_SUFFIXES
 from converters.files.locate import locate_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def is_picture(path: Path) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.appearance.i18n import phrase
 from app.appearance.title import Title
-from converters.annotation import ImageAnnotation
 from converters.formats.own_facts import KEY
 from converters.frozen import FrozenMap
+
+if TYPE_CHECKING:
+    from converters.annotation import ImageAnnotation
 
 _REVIEW: Final = "review"
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from app.document.document import Document
 from app.project.label_files import is_picture, label_files, pictures_of_labels
 from app.project.review import ReviewStatus, review_of, review_of_facts
 from converters.annotation import ImageAnnotation
@@ -24,6 +22,11 @@ from converters.files.images import IMAGE_SUFFIXES, read_size
 from converters.formats.labelme.document import find_image, read_labelme, write_labelme
 from converters.formats.own_facts import KEY
 from converters.formats.reading import require_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from app.document.document import Document
 
 _MAX_DEPTH: Final = 32
 _Signature = tuple[int, int] | None

@@ -7,16 +7,19 @@ object can be recoloured without leaving a rim of its old colour (docs/adr/0003-
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from app.recolor.color_space import ByteArray, FloatArray, to_linear
 from app.recolor.matting import solve_alpha
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 BAND: Final = 4  # pixels to either side of the border in which a mask may be wrong
 _PRIOR_WEIGHT: Final = 3e-4

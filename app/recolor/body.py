@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.recolor.color_space import FloatArray
 from app.recolor.detail import mean_levels
+
+if TYPE_CHECKING:
+    from app.recolor.color_space import FloatArray
 
 Vector = NDArray[np.float64]
 

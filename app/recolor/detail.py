@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
 
-from app.recolor.color_space import FloatArray
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.recolor.color_space import FloatArray
 
 _NO_WEIGHT: Final = np.float32(1e-6)
 _NO_SPREAD: Final = np.float32(1e-20)

@@ -9,18 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from app.recolor.alpha import BAND, Edge, blurred_edge, estimated_edge
-from app.recolor.body import BodyModel
 from app.recolor.color_space import ByteArray, FloatArray, to_codes, to_linear
 from app.recolor.palette import analyse_object, sample_color
 from app.recolor.recipe import Recipe, make_recipe
-from converters.annotation import Mask, RecolorOperation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.recolor.body import BodyModel
+    from converters.annotation import Mask, RecolorOperation
 
 __all__ = [
     "PreparedObject",

@@ -8,14 +8,17 @@ take part, so that cost grows with the length of the edge and not with the area 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from app.recolor.color_space import FloatArray
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from app.recolor.color_space import FloatArray
 
 _EPSILON: Final = 1e-5  # colour variance that counts as noise, in squared encoded values
 _ITERATIONS: Final = 120

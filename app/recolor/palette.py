@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from app.appearance.i18n import phrase
 from app.recolor.body import BodyModel, analyse_body
 from app.recolor.color_space import ByteArray, format_color, parse_color, to_codes, to_linear
-from converters.annotation import Mask
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from converters.annotation import Mask
 
 _MOST_SAMPLES: Final = 24_000
 _CORE_MARGIN: Final = 3

@@ -7,13 +7,11 @@ Working with ratios in linear light is what keeps shading, folds and reflected l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from app.recolor.body import BodyModel, Vector
 from app.recolor.color_space import (
     FloatArray,
     code_width,
@@ -25,7 +23,12 @@ from app.recolor.color_space import (
 from app.recolor.detail import mean_levels, smooth_levels
 from app.recolor.gamut import compress_highlights, fit_gamut
 from app.recolor.settings import RecolorSettings
-from converters.annotation import RecolorOperation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.recolor.body import BodyModel, Vector
+    from converters.annotation import RecolorOperation
 
 _BLACK_LIGHTNESS: Final = 0.21  # OKLab L of about #191919: lit black cloth; pure black would be a hole
 _BLACK_LIFT: Final = 0.008  # linear level (sRGB code 20) below which cameras and JPEG crush shading

@@ -28,7 +28,6 @@ from app.panels.status_bar import StatusBar
 from app.panels.toast import Toast
 from app.panels.tool_bar import ToolBar
 from app.services.snapping import Snapping
-from app.services.window_services import WindowServices
 from app.tools.pick import PickTool
 from app.tools.registry import TOOLS, ToolBox
 from app.window.dialog_commands import WindowDialogs
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QPaintEvent
 
     from app.services.similar import SimilarObjects
+    from app.services.window_services import WindowServices
 
 MINIMUM_SIZE: Final = (960, 600)
 LAYOUT_VERSION: Final = 1

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.appearance.i18n import tr
 from app.workers.task import OnEvent, ShouldStop, Stopped
-from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
 from converters.files.images import read_metadata, write_image
 from converters.shapes.geometry import rasterize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from converters.annotation import ImageAnnotation
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,6 @@ torch is imported here, by the first request, and nowhere earlier in the window'
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from app.appearance.i18n import phrase
@@ -27,7 +26,7 @@ from app.workers.similar import FindSimilar, SearchPicture, find_similar, search
 from app.workers.task import OnEvent, ShouldStop, Stopped, stopping
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Callable
 
 CACHE_BYTES: Final = 256 * 2**20
 LEAST_SCORE: Final = 0.1  # of objects that are found; the slider hides more

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from app.document.document import Document
 from app.document.recovery import open_document
 from app.pixels.base_image import OpenImage, prepare_image
 from app.pixels.label_image import LabelImage, draw_labels
@@ -17,6 +15,11 @@ from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
 from converters.files.images import read_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.document.document import Document
 
 
 @dataclass(frozen=True, slots=True)

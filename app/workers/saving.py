@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.document.document import Document
-from app.project.settings import SettingsStore
-from app.project.workspace import Workspace
-from app.workers.task import OnEvent, ShouldStop
-from converters.annotation import ImageAnnotation
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.document.document import Document
+    from app.project.settings import SettingsStore
+    from app.project.workspace import Workspace
+    from app.workers.task import OnEvent, ShouldStop
+    from converters.annotation import ImageAnnotation
 
 
 @dataclass(frozen=True, slots=True, eq=False)

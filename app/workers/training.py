@@ -6,7 +6,6 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.process.cores import cores_for_training
@@ -16,6 +15,8 @@ from converters.errors import ConverterError
 from converters.formats.labelme.document import find_image, read_labelme
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from converters.annotation import ImageAnnotation
     from models.data.dataset import Dataset
 

@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from converters.annotation import ImageAnnotation, Instance
-from converters.conversion.splitting import Split
 from converters.conversion.workers import in_worker, work_through
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import make_folder
@@ -19,6 +17,10 @@ from converters.formats.coco.dataset import kept_numbers, known_categories, know
 from converters.formats.format import Format, Picture, PictureEntry, PictureFinder, WriteOptions, safe_name
 from converters.formats.registry import format_named, sniff
 from converters.report import Report, write_report
+
+if TYPE_CHECKING:
+    from converters.annotation import ImageAnnotation, Instance
+    from converters.conversion.splitting import Split
 
 # Folders that only say what is in them; they are no part of a picture's name.
 _FOLDERS = frozenset({"images", "labels", "Annotations", "JPEGImages", "annotations"})

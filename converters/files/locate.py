@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from converters.errors import ConverterError
 from converters.files.files import shown
 from converters.files.images import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PICTURE_FOLDERS = ("images", "JPEGImages", "image", "imgs", "img")
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import math
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -59,9 +58,13 @@ from converters.formats.xml_files import (
     xml_letters,
 )
 from converters.frozen import FrozenMap
-from converters.report import Report
 from converters.shapes.geometry import bounding_box, circle_radius
 from converters.shapes.rotation import corners_of, ellipse_polygon, rectangle_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from converters.report import Report
 
 _MAX_MASK_PIXELS = 1 << 28
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.annotation import Box, Geometry, ImageAnnotation, Instance, Polygon, RejectedShape
 from converters.errors import ConverterError, UnknownFormatError
@@ -13,8 +12,12 @@ from converters.formats.format import Format, files_with
 from converters.formats.own_facts import is_number
 from converters.formats.reading import content_id, read_label, read_points
 from converters.frozen import FrozenMap
-from converters.report import Report
 from converters.shapes.geometry import difference, rasterize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from converters.report import Report
 
 _HOLE = "__background__"
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import math
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.annotation import (
     Box,
@@ -33,8 +32,12 @@ from converters.formats.format import Format, PictureEntry, files_with, reader_o
 from converters.formats.own_facts import is_number
 from converters.formats.reading import content_id
 from converters.frozen import FrozenMap
-from converters.report import Report
 from converters.shapes.rotation import ellipse_polygon, turned_about
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from converters.report import Report
 
 _SHAPES = {
     "rectanglelabels": "rectangle",

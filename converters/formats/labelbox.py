@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from converters.annotation import (
@@ -29,7 +29,9 @@ from converters.files.files import parse_json, read_text
 from converters.formats.format import Format, PictureEntry, files_with, reader_of
 from converters.formats.reading import content_id, read_label, read_points
 from converters.frozen import FrozenMap
-from converters.report import Report
+
+if TYPE_CHECKING:
+    from converters.report import Report
 
 
 def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:

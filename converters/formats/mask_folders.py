@@ -11,11 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.annotation import ImageAnnotation, Instance, Mask, RejectedShape
 from converters.errors import ConverterError, UnknownFormatError
@@ -36,8 +34,14 @@ from converters.formats.format import (
 from converters.formats.labelme.to_dataset import paint
 from converters.formats.own_facts import all_facts, with_facts
 from converters.formats.reading import content_id
-from converters.report import Report
 from converters.shapes.geometry import rasterize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from converters.report import Report
 
 _MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")
 _MASK_FOLDERS = frozenset(

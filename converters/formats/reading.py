@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.annotation import (
     Box,
@@ -19,6 +17,10 @@ from converters.annotation import (
 from converters.errors import ConverterError
 from converters.files.files import shown
 from converters.frozen import EMPTY, FrozenMap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 # Farther out than any picture; beyond it a file is damaged or hostile.
 MAX_COORDINATE = 1e7

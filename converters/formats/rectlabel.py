@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import compress, count, takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -49,8 +49,10 @@ from converters.formats.xml_files import (
     xml_bytes,
 )
 from converters.frozen import FrozenMap
-from converters.report import Report
 from converters.shapes.geometry import join_rings, mask_to_rings, rasterize
+
+if TYPE_CHECKING:
+    from converters.report import Report
 
 _CURVE_STEPS = 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from converters.errors import ConverterError
 from converters.formats import (
@@ -19,11 +20,13 @@ from converters.formats import (
 )
 from converters.formats.coco import instances as coco
 from converters.formats.coco import panoptic as coco_panoptic
-from converters.formats.format import Format
 from converters.formats.labelme import folder as labelme_folder
 from converters.formats.labelme import to_dataset as json_to_dataset
 from converters.formats.labelme import xml as labelme_xml
 from converters.formats.sniffing import guess_format
+
+if TYPE_CHECKING:
+    from converters.formats.format import Format
 
 _ALL = (
     labelme_folder.FORMAT,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from defusedxml import ElementTree
 
@@ -13,6 +12,9 @@ from converters.errors import ConverterError
 from converters.files.files import open_file, read_json
 from converters.files.images import IMAGE_SUFFIXES
 from converters.formats.format import walk
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # How many files of a folder are looked into.
 _SAMPLES = 5

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.annotation import (
     Box,
@@ -39,9 +38,13 @@ from converters.formats.format import (
 from converters.formats.own_facts import KEY, all_facts, is_number, with_facts
 from converters.formats.reading import MAX_COORDINATE, content_id, read_points
 from converters.frozen import FrozenMap
-from converters.report import Report
 from converters.shapes.geometry import bounding_box, circle_radius, join_rings, mask_to_rings
 from converters.shapes.rotation import ellipse_polygon
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from converters.report import Report
 
 # Region attributes that name the class, in the order of trust.
 _LABEL_KEYS = ("label", "class", "name", "category", "type", "object", "object_name")

@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.annotation import (
     Box,
@@ -48,8 +47,12 @@ from converters.formats.xml_files import (
     xml_bytes,
 )
 from converters.frozen import FrozenMap
-from converters.report import Report
 from converters.shapes.geometry import bounding_box, rasterize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from converters.report import Report
 
 MAX_OBJECTS = 254
 _STATES = ("truncated", "difficult", "occluded")

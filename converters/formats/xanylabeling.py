@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.annotation import (
     Box,
@@ -25,8 +24,12 @@ from converters.formats.labelme.document import annotation_of
 from converters.formats.labelme.folder import place_beside
 from converters.formats.labelme.shapes import encode_geometry
 from converters.formats.own_facts import KEY, facts_of
-from converters.report import Report
 from converters.shapes.geometry import join_rings, mask_to_rings, outline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from converters.report import Report
 
 VERSION = "2.5.0"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, ParseError, SubElement, indent, tostring
 
 from defusedxml import DefusedXmlException
@@ -16,6 +15,9 @@ from converters.errors import ConverterError
 from converters.files.files import finite_json, read_bytes, shown
 from converters.formats.own_facts import KEY
 from converters.formats.reading import MAX_COORDINATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_XML_BYTES = 1_000_000_000
 

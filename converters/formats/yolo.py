@@ -11,7 +11,7 @@ import math
 import os
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
@@ -45,8 +45,10 @@ from converters.formats.format import (
 )
 from converters.formats.own_facts import has_facts
 from converters.formats.reading import content_id
-from converters.report import Report
 from converters.shapes.geometry import bounding_box, join_rings, mask_to_rings, outline, rasterize
+
+if TYPE_CHECKING:
+    from converters.report import Report
 
 _LIST_FILES = frozenset(
     {"classes.txt", "train.txt", "val.txt", "test.txt", "trainval.txt", "labels.txt", "readme.txt"}

@@ -12,12 +12,10 @@ Two fill rules meet here, and every function says which one it follows:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from converters.annotation import (
@@ -37,6 +35,10 @@ from converters.shapes.rings import trace_rings
 from converters.shapes.rle import decode_rle, encode_rle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
     from converters.annotation import Geometry, Vertex
 
 __all__ = [

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from converters.annotation import Mask
 from converters.errors import ConverterError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # A run-length code may claim any size; this is the largest picture whose masks are decoded.
 MAX_RLE_PIXELS = 1 << 30

@@ -7,10 +7,13 @@ section 4.1, even channels out from the weights alone; of the deep blocks these 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from models.backbones.efficientnet_lite import EfficientNetLite
+if TYPE_CHECKING:
+    from models.backbones.efficientnet_lite import EfficientNetLite
 
 
 class ActivationRanges(nn.Module):

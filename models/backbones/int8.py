@@ -12,12 +12,15 @@ there is handed on by all blocks after them.
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from models.backbones.activation_ranges import ActivationRanges
 from models.backbones.efficientnet_lite import EfficientNetLite, InvertedResidual, SameConv2d
+
+if TYPE_CHECKING:
+    from models.backbones.activation_ranges import ActivationRanges
 
 FIRST = 1  # of the blocks in integers
 SMALLEST = 1e-3  # largest value of a channel that is always zero

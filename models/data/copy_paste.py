@@ -7,18 +7,22 @@ cut-out one (the garments of a person) are pasted with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from models.data.dataset import Dataset, draw_object
 from models.data.object_cutouts import Cutout, CutoutSource, cut_object, find_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 CUTOUT_SUFFIXES = (".webp", ".png")
 FILE_SHARE = 0.35  # of the cut-outs drawn from a library of files and objects

@@ -3,23 +3,27 @@ pictures, one by one or four on a sheet."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.data.augment import ColorJitter, jitter_colors
 from models.data.copy_paste import CutoutLibrary, paste, paste_coverage
 from models.data.dataset import AnnotatedPicture, Dataset, draw_object
-from models.data.object_cutouts import Cutout
 from models.data.pixel_window import pixel_window
 from models.data.placement import Place, draw_copies, draw_place, draw_place_beside
 from models.data.sample import CropTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.data.object_cutouts import Cutout
 
 N = TypeVar("N", np.uint8, np.float32)
 

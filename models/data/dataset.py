@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.annotation import Box, Circle, ImageAnnotation, Mask, OrientedBox, Polygon
 from converters.errors import ConverterError
@@ -17,6 +16,11 @@ from converters.files.images import read_image
 from converters.formats.coco.instances import read_coco
 from converters.formats.labelme.document import find_image, read_labelme
 from converters.shapes.geometry import rasterize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 REGION_GEOMETRY = (Mask, Polygon, Circle, OrientedBox, Box)
 

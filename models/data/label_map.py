@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from models.data.sample import CropTarget
+if TYPE_CHECKING:
+    from models.data.sample import CropTarget
 
 UNKNOWN = -1
 BACKGROUND = 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from models.data.dataset import AnnotatedPicture, Dataset
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from models.data.dataset import AnnotatedPicture, Dataset
 
 
 def choose_datasets(datasets: Sequence[Dataset], names: Collection[str]) -> tuple[Dataset, ...]:

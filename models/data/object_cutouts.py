@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 from models.data.pixel_window import pixel_window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 
 Plane = NDArray[np.uint8]
 

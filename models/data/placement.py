@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.data.object_cutouts import Cutout
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.data.object_cutouts import Cutout
 
 Place: TypeAlias = tuple[int, int]  # left, top, pixels of the crop; negative where it hangs over
 

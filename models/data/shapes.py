@@ -8,8 +8,7 @@ gives an object away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,6 +17,10 @@ from numpy.typing import NDArray
 from converters.annotation import Mask
 from converters.files.images import write_image
 from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 Points = NDArray[np.float64]
 

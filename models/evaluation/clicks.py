@@ -11,17 +11,21 @@ falls on the deepest point of the larger error, as in the protocol of RITM (Sofi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.annotation import Seed
-from models.data.dataset import AnnotatedPicture, Dataset
 from models.evaluation.boundary import boundary_f_score
-from models.segmenter import Encoding, Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from models.data.dataset import AnnotatedPicture, Dataset
+    from models.segmenter import Encoding, Segmenter
 
 BoolImage = NDArray[np.bool_]
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pycocotools.coco import COCO
@@ -17,8 +16,12 @@ from pycocotools.cocoeval import COCOeval
 
 from converters.shapes.rle import encode_rle
 from models.closer_look import look_closer
-from models.data.dataset import AnnotatedPicture, Dataset
-from models.segmenter import Prediction, Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from models.data.dataset import AnnotatedPicture, Dataset
+    from models.segmenter import Prediction, Segmenter
 
 MIN_SCORE = 0.005  # average precision counts what is hardly believed in, too
 MAX_DETECTIONS = 100

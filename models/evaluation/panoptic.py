@@ -8,17 +8,21 @@ Segments match when they are of one class and their IoU exceeds 0.5; then each h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 from models.errors import SegmenterError
 from models.networks.panoptic.fusion import UNKNOWN, VOID, PanopticMap, fuse_panoptic
-from models.segmenter import Encoding, Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
+    from models.segmenter import Encoding, Segmenter
 
 MATCH_IOU = 0.5
 # A predicted segment with more of itself on unknown ground, or in crowds of its category, counts neither way.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.data.dataset import AnnotatedPicture, Dataset
 from models.errors import SegmenterError
 from models.networks.fcn.encoding import FCNEncoding
-from models.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.data.dataset import AnnotatedPicture, Dataset
+    from models.segmenter import Segmenter
 
 UNKNOWN = -1
 

@@ -9,17 +9,22 @@ outlined by a box only, and, in partially annotated pictures, whatever nobody ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.annotation import Mask, Seed
 from converters.shapes.geometry import mask_iou
-from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 from models.evaluation.clicks import MIN_AREA_SHARE, deepest_point
 from models.segmenter import SIMILAR_FROM, Encoding, Prediction, Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
 
 MATCH_IOU = 0.5
 MOSTLY = 0.5  # share of a find inside something unknown from which it does not count

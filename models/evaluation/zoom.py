@@ -7,17 +7,22 @@ part encoded that a user who has zoomed in on it sees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.annotation import Seed
-from models.data.dataset import AnnotatedPicture, Dataset
 from models.evaluation.clicks import BoolImage, deepest_point
-from models.segmenter import Encoding, Region, Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from models.data.dataset import AnnotatedPicture, Dataset
+    from models.segmenter import Encoding, Region, Segmenter
 
 CANVAS_HEIGHT, CANVAS_WIDTH = 3000, 4000
 VIEW_HEIGHT, VIEW_WIDTH = 750, 1000  # pixels of the canvas on the screen

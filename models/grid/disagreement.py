@@ -6,10 +6,14 @@ IoU it is believed to have, so that no belief grows beyond what the network pred
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 # In units of IoU: what missing all clicks of the same sign costs, and covering all of the other.
 MISSED_SAME, COVERED_OTHER = 0.3, 0.6

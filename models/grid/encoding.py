@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.annotation import Mask, Seed
 from models.grid.frame import GridFrame, mark_seeds
 from models.segmenter import Encoding, Prediction, Region, clip_region
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 TAU_RANGE = (0.02, 0.98)
 CACHED_SEEDS = 64

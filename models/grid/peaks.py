@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MIN_SEEDINESS = 0.25
 PEAK_DISTANCE = 5  # cells; a seed is the maximum of the square of this width around it

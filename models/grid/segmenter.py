@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,9 @@ from models.device.precision import inference_precision
 from models.errors import Cancelled
 from models.grid.frame import GridFrame
 from models.segmenter import Encoding, Region, RgbImage, Segmenter, check_image, clip_region
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from models.layers.anchors import pyramid_anchors
 from models.layers.box_coding import BoxCoder
 from models.layers.boxes import clip_boxes
 from models.layers.nms import nms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ANCHOR_RATIOS = (0.5, 1.0, 2.0)
 SMALLEST_PROPOSAL = 1e-3

@@ -7,13 +7,16 @@ weighted sum of rows picked from one table: an embedding bag. No loop over regio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.layers.boxes import box_area
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Bilinear = tuple[Tensor, Tensor]
 

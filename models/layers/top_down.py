@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.layers.convolution import SeparableConv
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class TopDownPath(nn.Module):

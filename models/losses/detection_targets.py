@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from models.data.sample import Batch
 from models.layers.boxes import masks_to_boxes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from models.data.sample import Batch
 
 
 @dataclass(frozen=True, slots=True)

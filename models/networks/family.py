@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +13,14 @@ from models.backbones.efficientnet_lite import EfficientNetLite
 from models.backbones.resnet import ResNet
 from models.data.crops import CropSettings
 from models.errors import WeightsError
-from models.segmenter import Segmenter
 from models.training.sizes_as_text import change_sizes
 from models.training.trainable import Loss, TrainableModel
 from models.weights import WeightsInfo, load_into, load_matching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from models.segmenter import Segmenter
 
 Categories: TypeAlias = tuple[str, ...]
 Weights: TypeAlias = tuple[WeightsInfo, dict[str, Tensor]]

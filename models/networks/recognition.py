@@ -7,9 +7,8 @@ not; but names tell the network, and shapes tell its widths, its backbone and th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,6 @@ from models.backbones.choice import CLASSIFIER, build_backbone
 from models.errors import WeightsError
 from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
 from models.networks.embedmask.encoding import EMBEDMASK
-from models.networks.family import NetworkFamily
 from models.networks.fcn.encoding import FCN_FAMILY
 from models.networks.mask_rcnn.torchvision_names import COCO_CATEGORIES, published_name
 from models.networks.panoptic.encoding import PANOPTIC
@@ -41,6 +39,11 @@ from models.networks.sizes_of_weights import (
 from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.weights import WeightsInfo, describe_misfit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from models.networks.family import NetworkFamily
 
 WRAPPER = re.compile(r"^(?:module\.|_orig_mod\.)+")  # of DataParallel and torch.compile
 ENOUGH = 0.5  # of a network's telling names

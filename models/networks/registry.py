@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from models.device.choice import choose_device
 from models.errors import SegmenterError, WeightsError
 from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
 from models.networks.embedmask.encoding import EMBEDMASK
-from models.networks.family import NetworkFamily
 from models.networks.fcn.encoding import FCN_FAMILY
 from models.networks.panoptic.encoding import PANOPTIC
 from models.networks.proposals.families import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
@@ -22,8 +19,14 @@ from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
 from models.seednet.segmenter import build_seednet, shipped_weights
 from models.seednet.training.stages import trainable_seednet
 from models.segmenter import Segmenter
-from models.training.trainable import TrainableModel
 from models.weights import WeightsInfo, read_header, read_weights
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from models.networks.family import NetworkFamily
+    from models.training.trainable import TrainableModel
 
 Builder = Callable[..., Segmenter]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from models.backbones.efficientnet_lite import STAGES
 from models.backbones.resnet import DEPTHS
@@ -13,6 +12,9 @@ from models.networks.embedmask.network import EmbedMaskConfig
 from models.networks.fcn.network import VARIANTS
 from models.networks.mask_rcnn.network import MASK_SIDE
 from models.networks.yolact.network import ANCHOR_RATIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Shape: TypeAlias = tuple[int, ...]
 Sizes: TypeAlias = tuple[dict[str, Any], int | None]

@@ -3,20 +3,24 @@ objects and by what the other answers say, duplicates resolved."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.annotation import Mask, Seed
 from converters.shapes.geometry import mask_iou
-from models.grid.frame import GridFrame
 from models.grid.overlaps import Overlaps, _best_first
 from models.grid.peaks import seed_peaks
-from models.seednet.click.seed_answer import SeedAnswer
 from models.segmenter import Prediction, Region
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.grid.frame import GridFrame
+    from models.seednet.click.seed_answer import SeedAnswer
 
 CHUNK = 64
 SAME_IOU = 0.7  # nearly the same mask, reached from several seeds or as several levels of one

@@ -8,14 +8,18 @@ often as the map is wide, so it is done in windows of one size, also around what
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.layers.boxes import masks_to_boxes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MEASURED = 4000  # cells of a box, or about so many of a larger one's, in even steps
 WINDOW = 80  # cells

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from converters.annotation import Mask, Seed
 from models.grid.frame import GridFrame, mark_seeds
 from models.seednet.automatic import find_instances
 from models.seednet.click.answers import ClickAnswers, up_to_last_positive
@@ -16,8 +14,6 @@ from models.seednet.click.mending import kernel, mend
 from models.seednet.click.outline import PULL, EdgeGuide
 from models.seednet.click.seed_answer import Grid, Hypothesis, SeedAnswer, most_believed
 from models.seednet.click.speckles import remove_specks
-from models.seednet.features import SeedFeatures, SeedView
-from models.seednet.network import SeedNet
 from models.seednet.similar import AppearanceMap, SimilarityFinder
 from models.segmenter import (
     LEAST_SIMILARITY,
@@ -27,6 +23,15 @@ from models.segmenter import (
     Region,
     clip_region,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from converters.annotation import Mask, Seed
+    from models.seednet.features import SeedFeatures, SeedView
+    from models.seednet.network import SeedNet
 
 KEPT_MAPS = 4  # for the screen: before and after negative clicks, and what a click of either sign would give
 KEPT_PIXELS = 8_000_000  # of all of them together; about what the largest screens show

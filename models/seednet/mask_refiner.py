@@ -15,8 +15,8 @@ seed's descriptor FiLM (Perez et al., arXiv 1709.07871).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ from torch.nn import functional as F
 
 from models.device.precision import full_precision
 from models.layers.convolution import SeparableConv
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SIDE = 48  # cells of a frame
 STRIDES = (4, 8, 16)  # of the detail maps

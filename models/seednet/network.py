@@ -24,9 +24,8 @@ convolutions of `mask_refiner.py`; never the network that reads the picture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +41,11 @@ from models.seednet.features import SeedFeatures, SeedMasks, SeedQuery, SeedView
 from models.seednet.level_scorer import LevelScorer
 from models.seednet.mask_refiner import MaskRefiner
 from models.seednet.object_scorer import ObjectScorer, believed_without_click, facts_count, facts_of
-from models.seednet.scores import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from models.seednet.scores import Surroundings
 
 MARGIN = 4.0
 COORDINATE_UNIT = 64.0  # pixels of the network's input per unit of the two spatial dimensions

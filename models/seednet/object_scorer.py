@@ -8,14 +8,18 @@ at what the cut scorer looked at, and at the seediness inside and around the mas
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.seednet.features import SeedMasks
-from models.seednet.level_scorer import LevelScorer
 from models.seednet.pooling import pooled, quarters_of, ring_around
 from models.seednet.scores import THRESHOLDS, LevelScores
+
+if TYPE_CHECKING:
+    from models.seednet.features import SeedMasks
+    from models.seednet.level_scorer import LevelScorer
 
 LEAST = 1e-3  # of what is turned into logits
 DROPOUT = 0.4  # there are many facts, and few pictures of which all objects are known

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from models.seednet.scores import DEPTH_CENTER, DEPTH_SCALE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CLICKED, DEPTH, BIAS = (
     f"level_scorer.cuts.{name}" for name in ("clicked.weight", "depth.weight", "cut.bias")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # logits among which a level's own threshold lies
 

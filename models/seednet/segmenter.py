@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,7 +19,6 @@ from models.errors import Cancelled, WeightsError
 from models.grid.frame import GridFrame
 from models.seednet.click.outline import EdgeGuide
 from models.seednet.encoding import SeedNetEncoding
-from models.seednet.features import SeedFeatures, SeedView
 from models.seednet.network import STRIDE, SeedNet, SeedNetConfig
 from models.seednet.older_weights import up_to_date
 from models.segmenter import (
@@ -29,6 +29,9 @@ from models.segmenter import (
     clip_region,
 )
 from models.weights import WeightsInfo, load_into
+
+if TYPE_CHECKING:
+    from models.seednet.features import SeedFeatures, SeedView
 
 logger = logging.getLogger(__name__)
 ShouldStop = Callable[[], bool] | None

@@ -15,21 +15,24 @@ lies at a similarity of 0.5 (docs/seednet.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.annotation import Mask
-from models.grid.frame import GridFrame
 from models.grid.overlaps import suppress_duplicates
 from models.grid.peaks import seed_peaks
 from models.seednet.automatic import CHUNK, MIN_CELLS, ClickableEncoding, predict_point
-from models.seednet.click.seed_answer import Grid
 from models.segmenter import MOSTLY, SAME_OBJECT_IOU, Appearance, Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from converters.annotation import Mask
+    from models.grid.frame import GridFrame
+    from models.seednet.click.seed_answer import Grid
 
 BoolGrid = NDArray[np.bool_]
 

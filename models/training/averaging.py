@@ -6,13 +6,16 @@ Wortsman et al., arXiv 2203.05482).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from models.errors import WeightsError
 from models.weights import WeightsInfo, describe_misfit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class WeightAverage:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from models.training.averaging import WeightAverage
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from models.training.averaging import WeightAverage
 
 CHECKPOINT_NAME = "checkpoint.pt"
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.data.copy_paste import CutoutLibrary
 from models.data.crops import CropSettings, draw_crop
-from models.data.dataset import Dataset
 from models.data.sample import collate
 from models.device.precision import mixed_precision
 from models.training.averaging import WeightAverage
@@ -25,6 +21,13 @@ from models.training.prefetch import Prefetcher, ProcessPrefetcher
 from models.training.schedule import build_optimizer, learning_rate_factor, set_learning_rate
 from models.training.trainable import GatheringLoss, Loss, PreparingLoss, RangedNetwork
 from models.weights import WeightsInfo, save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from models.data.copy_paste import CutoutLibrary
+    from models.data.dataset import Dataset
 
 CHECKPOINT_SECONDS = 120.0
 REPORT_SECONDS = 0.5

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.errors import SegmenterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def read_value(text: str) -> Any:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from models.data.crops import CropSettings
-from models.data.sample import Batch
-from models.weights import WeightsInfo
+if TYPE_CHECKING:
+    from models.data.crops import CropSettings
+    from models.data.sample import Batch
+    from models.weights import WeightsInfo
 
 Loss: TypeAlias = Callable[[Any, Any, torch.Generator], dict[str, Tensor]]
 

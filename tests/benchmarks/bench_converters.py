@@ -14,9 +14,9 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -31,6 +31,9 @@ from converters.files.images import write_image
 from converters.files.palette import VOC_PALETTE
 from converters.formats.labelme.document import write_labelme
 from converters.shapes.geometry import difference, rasterize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = [
     pytest.mark.benchmark,

@@ -7,20 +7,24 @@ ratios to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from app.document.document import Document
 from app.document.recovery import open_document
 from app.editing.mask_edits import paint_stroke
 from app.project.checks import check_annotation
 from converters.annotation import ImageAnnotation, Instance, Mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from app.document.document import Document
 
 pytestmark = pytest.mark.benchmark
 

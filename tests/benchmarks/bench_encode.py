@@ -9,11 +9,10 @@ does not depend on; a way that is not installed is left out.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -27,6 +26,10 @@ from models.networks.registry import load_segmenter
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.seednet.segmenter import shipped_weights
 from models.weights import load_into, read_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 

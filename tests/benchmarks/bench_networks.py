@@ -8,9 +8,9 @@ the backbone alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import median
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -22,6 +22,9 @@ from models.layers.boxes import box_iou
 from models.layers.nms import fast_nms, nms
 from models.layers.roi_align import roi_align
 from models.networks.registry import ARCHITECTURES, load_segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 

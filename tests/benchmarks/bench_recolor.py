@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from app.recolor.color_space import to_codes, to_linear
 from app.recolor.engine import PreparedObject, prepare, recolor
 from converters.annotation import Mask, RecolorOperation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 pytestmark = pytest.mark.benchmark
 

@@ -6,11 +6,14 @@ half as long again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PATIENCE_S = 120
 LOOK_MS = 20  # what no event tells of is looked for this often

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.data.augment import ColorJitter
 from models.data.crops import CropSettings
-from models.data.dataset import Dataset
 from models.data.shapes import make_shapes
 from models.evaluation.coco import CocoReport, evaluate_coco
 from models.networks.registry import load_segmenter
-from models.segmenter import Segmenter
 from models.training.engine import TrainingRequest, run_training
 from models.training.events import StepDone
-from models.training.trainable import TrainableModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from models.data.dataset import Dataset
+    from models.segmenter import Segmenter
+    from models.training.trainable import TrainableModel
 
 SIZE = 128
 JITTER = ColorJitter(

@@ -7,12 +7,11 @@ cores of an AMD EPYC, in bfloat16, take in five minutes. The time is printed, no
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
-from models.data.dataset import Dataset
 from models.data.shapes import SHAPE_CATEGORIES
 from models.evaluation.clicks import evaluate_clicks
 from models.evaluation.coco import evaluate_coco
@@ -21,7 +20,6 @@ from models.evaluation.semantic import evaluate_semantic
 from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
 from models.networks.deep_metric_learning.loss import DeepMetricLoss, DeepMetricSettings
 from models.networks.embedmask.encoding import EMBEDMASK
-from models.networks.family import NetworkFamily
 from models.networks.fcn.encoding import FCN_FAMILY
 from models.networks.mask_rcnn.loss import MaskRCNNLoss, TwoStageSettings
 from models.networks.mask_rcnn.scoring_loss import MaskScoringLoss
@@ -30,8 +28,12 @@ from models.networks.panoptic.loss import PanopticLoss
 from models.networks.proposals.families import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
 from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
 from models.networks.spatial_embeddings.loss import SpatialEmbeddingsLoss, SpatialLossSettings
-from models.training.trainable import Loss
 from tests.slow.shape_learning import learn_shapes
+
+if TYPE_CHECKING:
+    from models.data.dataset import Dataset
+    from models.networks.family import NetworkFamily
+    from models.training.trainable import Loss
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from converters.annotation import ImageAnnotation, Instance
 from converters.formats.own_facts import KEY
-from converters.report import Report
+
+if TYPE_CHECKING:
+    from converters.annotation import ImageAnnotation, Instance
+    from converters.report import Report
 
 Categories: TypeAlias = Sequence[str] | Mapping[str, int]
 # Labels with the ids they had, for each picture.

@@ -7,11 +7,10 @@ programs ignore both. Lines and points have no COCO form and are dropped, and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.annotation import (
     Box,
@@ -59,6 +58,9 @@ from converters.formats.own_facts import KEY, facts_of, is_number, read_facts
 from converters.formats.reading import split_flags
 from converters.frozen import FrozenMap, frozen
 from converters.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping, Sequence
 
 _ANNOTATION_KEYS = frozenset(
     {"id", "image_id", "category_id", "segmentation", "area", "bbox", "iscrowd", "attributes", "score", KEY}

@@ -6,11 +6,9 @@ one segment at most: of overlapping objects the later one keeps it, and that is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,8 +53,13 @@ from converters.formats.format import (
 from converters.formats.labelme.to_dataset import paint
 from converters.formats.own_facts import KEY, all_facts, with_facts
 from converters.frozen import FrozenMap
-from converters.report import Report
 from converters.shapes.geometry import rasterize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from converters.report import Report
 
 
 def _entries(file: Path, root: Path, report: Report) -> list[PictureEntry]:

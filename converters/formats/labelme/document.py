@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from json.encoder import encode_basestring, encode_basestring_ascii
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.annotation import ImageAnnotation, Instance, RejectedShape, Vertex
 from converters.errors import ConverterError
@@ -19,6 +18,9 @@ from converters.formats.labelme.shapes import decode_shape, encode_shape
 from converters.formats.own_facts import KEY
 from converters.formats.reading import content_id, require_size, split_flags
 from converters.frozen import FrozenMap
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # labelme stamps its own version and does not check it on reading.
 LABELME_VERSION = "7.9.1"

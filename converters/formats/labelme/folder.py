@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from converters.annotation import ImageAnnotation
 from converters.errors import UnknownFormatError
 from converters.files.files import make_folder, read_json
 from converters.formats.format import Format, Picture, WriteOptions, files_with, image_reference, place_image
 from converters.formats.labelme.document import annotation_of, write_labelme
-from converters.report import Report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from converters.annotation import ImageAnnotation
+    from converters.report import Report
 
 
 def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +41,9 @@ from converters.formats.reading import (
     split_flags,
 )
 from converters.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STANDARD_KEYS = ("label", "points", "group_id", "description", "shape_type", "flags", "mask", "locked")
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from converters.annotation import ImageAnnotation, Mask
 from converters.errors import ConverterError
 from converters.files.files import make_folder, write_atomic
 from converters.files.images import encode_png
@@ -27,6 +24,13 @@ from converters.formats.format import Format, Picture, PictureFinder, WriteOptio
 from converters.formats.labelme.document import read_labelme
 from converters.report import Report
 from converters.shapes.geometry import rasterize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from converters.annotation import ImageAnnotation, Mask
 
 BACKGROUND = "_background_"
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING, Any
 
 from converters.annotation import Geometry, ImageAnnotation, Instance, Mask, Polygon, RejectedShape
 from converters.errors import ConverterError, UnknownFormatError
@@ -16,6 +15,9 @@ from converters.formats.reading import MAX_POINTS, box_of_corners, content_id
 from converters.formats.xml_files import element_dict, number, number_of, pixels_of, read_xml, text_of
 from converters.frozen import FrozenMap
 from converters.report import Report
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 
 def read_labelme_xml(path: Path | str, *, report: Report | None = None) -> ImageAnnotation:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.grid.encoding import FoundCells, GridAnswer, GridEncoding
-from models.grid.frame import GridFrame
 from models.grid.overlaps import suppress_duplicates
 from models.grid.segmenter import GridSegmenter
 from models.layers.distance import squared_distances
@@ -25,7 +24,12 @@ from models.networks.deep_metric_learning.network import (
 )
 from models.networks.family import NetworkFamily
 from models.seednet.automatic import MIN_CELLS
-from models.segmenter import Prediction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.grid.frame import GridFrame
+    from models.segmenter import Prediction
 
 NAME = "deep-metric-learning"
 DIVERSITY = 0.3  # alpha of equation 6

@@ -6,16 +6,19 @@ Fathi et al., arXiv 1703.10277, section 3: both terms over the same randomly dra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.data.label_map import instance_labels
-from models.data.sample import Batch, CropTarget
 from models.layers.distance import squared_distances
 from models.networks.deep_metric_learning.metric import draw_pixels, embedding_gap, metric_loss
 from models.networks.deep_metric_learning.network import STRIDE, TAUS, DeepMetricNetwork, tau_to_gap
+
+if TYPE_CHECKING:
+    from models.data.sample import Batch, CropTarget
 
 BACKGROUND_CLASS = 0
 SAME_OBJECT_IOU = 0.5

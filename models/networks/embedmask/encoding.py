@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from models.errors import SegmenterError
 from models.grid.encoding import FoundCells, GridAnswer, GridEncoding
-from models.grid.frame import GridFrame
 from models.grid.segmenter import GridSegmenter
 from models.layers.boxes import clip_boxes
 from models.layers.nms import grouped_nms
@@ -27,8 +26,13 @@ from models.networks.embedmask.network import (
 )
 from models.networks.family import NetworkFamily
 from models.seednet.automatic import MIN_CELLS
-from models.segmenter import Prediction
 from models.training.sizes_as_text import change_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from models.grid.frame import GridFrame
+    from models.segmenter import Prediction
 
 NAME = "embedmask"
 MIN_CLASS_SCORE = 0.05

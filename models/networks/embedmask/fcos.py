@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from torch.nn import functional as F
 from models.layers.convolution import HalvingConv2d
 from models.layers.fpn import FeaturePyramid
 from models.layers.normalization import GroupNorm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 STRIDES = (8, 16, 32, 64, 128)
 # Largest distance to a side of the box that each level regresses, pixels (section 3.2).

@@ -7,15 +7,18 @@ side distances in strides, GIoU weighted by centerness.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.data.sample import CropTarget
 from models.layers.boxes import box_area, masks_to_boxes
 from models.losses.focal import sigmoid_focal_loss
 from models.networks.embedmask.fcos import Locations, sides_to_boxes
+
+if TYPE_CHECKING:
+    from models.data.sample import CropTarget
 
 NEGATIVE = -1
 IGNORED = -2

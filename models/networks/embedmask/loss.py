@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.data.sample import Batch, CropTarget
 from models.losses.lovasz import lovasz_hinge
 from models.networks.embedmask.fcos import sides_to_boxes
 from models.networks.embedmask.fcos_loss import (
@@ -24,6 +24,9 @@ from models.networks.embedmask.network import (
     EmbedMaskFeatures,
     embedding_distance,
 )
+
+if TYPE_CHECKING:
+    from models.data.sample import Batch, CropTarget
 
 MASK_STRIDE = 2
 MASK_WEIGHT = 0.5

@@ -11,9 +11,8 @@ Two published variants, by `EmbedMaskConfig.arxiv()` and `EmbedMaskConfig.ijcai(
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +32,9 @@ from models.networks.embedmask.fcos import (
     flatten_levels,
     small_normal,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EMBEDDING_STRIDE = 4
 COORDINATE_UNIT = 100.0  # pixels per unit of the spatial dimensions, and of the sides the margin reads

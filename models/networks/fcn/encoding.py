@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional as F
 
 from converters.annotation import Mask, Seed
 from models.grid.encoding import FoundCells, GridAnswer, GridEncoding
-from models.grid.frame import GridFrame
 from models.grid.segmenter import GridSegmenter
 from models.networks.family import NetworkFamily
 from models.networks.fcn.loss import SemanticLoss
 from models.networks.fcn.network import FCN, FCNConfig
 from models.segmenter import Prediction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models.grid.frame import GridFrame
 
 NAME = "fcn"
 STRIDE = 2  # input pixels per cell that the encoding keeps; half the memory of every pixel, twice over

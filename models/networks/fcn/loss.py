@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.data.label_map import instance_labels
-from models.data.sample import Batch, CropTarget
+
+if TYPE_CHECKING:
+    from models.data.sample import Batch, CropTarget
 
 UNKNOWN = -1
 

@@ -9,14 +9,17 @@ zero, so that a finer network begins as its coarser relative (section 4.2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.backbones.choice import build_backbone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 VARIANTS = (32, 16, 8)
 

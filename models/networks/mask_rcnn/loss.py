@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.data.sample import Batch
 from models.layers.matching import BACKGROUND, Matcher, sample_balanced
 from models.layers.region_proposals import ProposalMaps, RegionProposalNetwork
 from models.layers.roi_align import crop_masks
 from models.losses.detection_targets import ObjectTargets, mask_stride, object_targets
 from models.networks.mask_rcnn.network import MASK_BINS, MASK_SIDE, MaskRCNN, Regions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.data.sample import Batch
 
 SMOOTH_L1_BETA = 1.0 / 9.0
 PROPOSAL_MATCHER = Matcher(0.7, 0.3, rescue=True)

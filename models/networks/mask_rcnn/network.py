@@ -11,8 +11,8 @@ Module names and shapes are those of torchvision's published `maskrcnn_resnet50_
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ from models.layers.detections import BoxMasks, Detections
 from models.layers.nms import grouped_nms
 from models.layers.region_proposals import ProposalMaps, RegionProposalNetwork
 from models.layers.roi_align import pyramid_level, roi_align
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BOX_BINS, MASK_BINS = 7, 14
 MASK_SIDE = 2 * MASK_BINS

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from models.networks.mask_rcnn.loss import MaskRCNNLoss, MaskSample
-from models.networks.mask_rcnn.network import MaskRCNN
 from models.networks.mask_rcnn.scoring import MaskScoringRCNN
+
+if TYPE_CHECKING:
+    from models.networks.mask_rcnn.network import MaskRCNN
 
 
 @torch.no_grad()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from converters.annotation import Mask, Seed
 from models.errors import SegmenterError
-from models.grid.frame import GridFrame
 from models.grid.segmenter import GridSegmenter
 from models.layers.detections import Detections
 from models.networks.family import NetworkFamily
@@ -25,6 +22,13 @@ from models.networks.proposals.encoding import ProposalEncoding
 from models.networks.proposals.families import MASK_STRIDE
 from models.segmenter import Encoding, Prediction, Region
 from models.training.sizes_as_text import change_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from models.grid.frame import GridFrame
 
 NAME = "panoptic"
 

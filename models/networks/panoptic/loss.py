@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,8 +12,10 @@ from models.data.sample import Batch, CropTarget
 from models.networks.fcn.loss import class_labels, semantic_cross_entropy
 from models.networks.mask_rcnn.loss import MaskRCNNLoss
 from models.networks.mask_rcnn.scoring_loss import MaskScoringLoss
-from models.networks.panoptic.network import PanopticNetwork
 from models.networks.yolact.loss import YolactLoss
+
+if TYPE_CHECKING:
+    from models.networks.panoptic.network import PanopticNetwork
 
 INSTANCE_LOSSES: dict[str, Any] = {
     "mask-rcnn": MaskRCNNLoss,

@@ -6,18 +6,21 @@ in `models.networks.panoptic.encoding`. Any of the proposal networks takes the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from models.layers.detections import Detections
 from models.networks.fcn.network import FCNHead
 from models.networks.mask_rcnn.network import MaskRCNN, MaskRCNNConfig
 from models.networks.mask_rcnn.scoring import MaskScoringRCNN
 from models.networks.mask_rcnn.transfer import MaskXRCNN, MaskXRCNNConfig
 from models.networks.yolact.network import Yolact, YolactConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from models.layers.detections import Detections
 
 InstanceNetwork = MaskRCNN | Yolact
 

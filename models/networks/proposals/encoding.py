@@ -7,14 +7,11 @@ mask of a level is the similarity, and τ cuts it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from converters.annotation import Mask, Seed
 from models.grid.disagreement import disagreement
@@ -24,6 +21,12 @@ from models.layers.boxes import box_iou
 from models.layers.detections import Detections
 from models.networks.proposals.soft_masks import FloatArray, SoftMasks, soft_masks
 from models.segmenter import Encoding, Prediction, Region, clip_region
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
 
 LEVELS = 3
 CUT = 0.5  # probability at which the networks themselves cut a mask

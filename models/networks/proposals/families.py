@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from models.networks.family import NetworkFamily
 from models.networks.mask_rcnn.loss import MaskRCNNLoss
@@ -17,7 +14,13 @@ from models.networks.mask_rcnn.transfer import MaskXRCNN, MaskXRCNNConfig
 from models.networks.proposals.encoding import ProposalSegmenter
 from models.networks.yolact.loss import YolactLoss
 from models.networks.yolact.network import Yolact, YolactConfig
-from models.training.trainable import Loss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from models.training.trainable import Loss
 
 MASK_STRIDE = 2
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.grid.frame import GridFrame
 from models.layers.detections import BoxMasks, Detections
 from models.networks.yolact.network import CROP_PADDING
-from models.segmenter import Region
+
+if TYPE_CHECKING:
+    from models.grid.frame import GridFrame
+    from models.segmenter import Region
 
 FloatArray = NDArray[np.float32]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from models.grid.encoding import FoundCells, GridAnswer, GridEncoding
-from models.grid.frame import GridFrame
 from models.grid.segmenter import GridSegmenter
 from models.networks.family import NetworkFamily
 from models.networks.spatial_embeddings.loss import SpatialEmbeddingsLoss
@@ -22,7 +21,12 @@ from models.networks.spatial_embeddings.network import (
     bandwidth,
     cluster_probability,
 )
-from models.segmenter import Prediction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.grid.frame import GridFrame
+    from models.segmenter import Prediction
 
 NAME = "spatial-embeddings"
 BORDER_PHI = 0.5

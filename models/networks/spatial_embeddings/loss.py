@@ -6,12 +6,12 @@ Lovász hinge on 2 phi - 1 per object, spread of sigma inside an object, and the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from models.data.label_map import instance_labels
-from models.data.sample import Batch, CropTarget
 from models.losses.lovasz import lovasz_hinge
 from models.networks.spatial_embeddings.network import (
     SpatialEmbeddings,
@@ -21,6 +21,9 @@ from models.networks.spatial_embeddings.network import (
     cluster_probability,
     pixel_coordinates,
 )
+
+if TYPE_CHECKING:
+    from models.data.sample import Batch, CropTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.data.sample import Batch
 from models.layers.boxes import box_area
 from models.layers.matching import BACKGROUND, Matcher
 from models.losses.detection_targets import ObjectTargets, object_targets
 from models.networks.yolact.network import PROTOTYPE_STRIDE, Yolact, YolactMaps, assemble_logits, box_window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.data.sample import Batch
 
 MATCHER = Matcher(0.5, 0.4, rescue=True)
 

@@ -11,9 +11,9 @@ deformable convolutions of YOLACT++ are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,9 @@ from models.layers.boxes import clip_boxes
 from models.layers.convolution import HalvingConv2d
 from models.layers.detections import Detections, PrototypeMasks
 from models.layers.nms import fast_nms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ANCHOR_RATIOS = (1.0, 0.5, 2.0)
 PROTOTYPE_STRIDE = 4

@@ -11,9 +11,9 @@ by themselves, if they are asked for at all: their answers say what the picture 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,11 +21,15 @@ from torch import Tensor
 
 from converters.annotation import Seed
 from models.device.precision import full_precision, inference_precision
-from models.grid.frame import GridFrame
 from models.seednet.click.seed_answer import Grid, SeedAnswer
 from models.seednet.click.speckles import area_without_specks
 from models.seednet.features import SeedFeatures, SeedMasks, SeedQuery, SeedView
-from models.seednet.network import SeedNet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.grid.frame import GridFrame
+    from models.seednet.network import SeedNet
 
 CACHED_ANSWERS = 64
 CACHED_ASKS = 4

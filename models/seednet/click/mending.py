@@ -9,13 +9,16 @@ A click that is on its side anyway needs no kernel, so none is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from math import hypot
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.seednet.click.seed_answer import Grid, Hypothesis, SeedAnswer
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from models.seednet.click.seed_answer import Grid, Hypothesis, SeedAnswer
 
 Cell = tuple[int, int]
 Vector = NDArray[np.float64]

@@ -8,15 +8,17 @@ edges finer than the grid's cells for the price of a few small box filters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.grid.frame import GridFrame
-from models.segmenter import Region, RgbImage
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from models.grid.frame import GridFrame
+    from models.segmenter import Region, RgbImage
 
 FloatMap = NDArray[np.float32]
 Box = tuple[int, int, int, int]  # top, bottom, left, right

@@ -6,14 +6,17 @@ other clicks speak against some: a hypothesis should cover those of the same sig
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.grid.disagreement import disagreement
 from models.seednet.scores import THRESHOLD_SHARPNESS, THRESHOLDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Grid = NDArray[np.float32]
 

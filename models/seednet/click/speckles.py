@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from models.seednet.click.seed_answer import Grid
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.seednet.click.seed_answer import Grid
 
 SHARE = 0.05  # of the region's area; what is smaller is a speck
 LEAST_CELLS = 3

@@ -8,19 +8,23 @@ beside asking, from the few pictures that were asked so far, ends up worse.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from models.data.sample import Batch
 from models.device.precision import full_precision
 from models.losses.region import threshold_ious
-from models.seednet.cut_calibrator import CutCalibrator
-from models.seednet.features import SeedMasks
-from models.seednet.network import SeedNet
 from models.seednet.scores import THRESHOLDS
 from models.seednet.training.replay_buffer import ReplayBuffer
-from models.seednet.training.seed_batch import SeedBatch
 from models.seednet.training.seed_loss import SeedLoss, SeedLossSettings, choice_terms, on_device
+
+if TYPE_CHECKING:
+    from models.data.sample import Batch
+    from models.seednet.cut_calibrator import CutCalibrator
+    from models.seednet.features import SeedMasks
+    from models.seednet.network import SeedNet
+    from models.seednet.training.seed_batch import SeedBatch
 
 REMEMBERED = 60_000  # answers
 REPLAYED = 256  # of them, that a step learns from

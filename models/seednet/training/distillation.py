@@ -7,11 +7,14 @@ reads these features, the heads and the refiner, can then be taken over from the
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from models.data.sample import Batch
-from models.seednet.network import SeedNet
+if TYPE_CHECKING:
+    from models.data.sample import Batch
+    from models.seednet.network import SeedNet
 
 LEAST_VARIANCE = 1e-3  # share of the level's mean square; channels that hardly vary hardly count
 

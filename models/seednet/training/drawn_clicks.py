@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.data.sample import CropTarget
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.data.sample import CropTarget
 
 ERROR_WINDOW = 7  # cells; a correction falls where most of so wide a square is wrong
 ERROR_POWER = 3.0

@@ -8,20 +8,23 @@ answers is remembered, and then every step learns from many of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.data.sample import Batch
 from models.device.precision import full_precision
 from models.grid.peaks import seed_peaks
 from models.losses.tensor_batch import TensorBatch
-from models.seednet.features import SeedMasks
-from models.seednet.network import SeedNet
 from models.seednet.object_scorer import ObjectScorer, facts_of
 from models.seednet.training.replay_buffer import ReplayBuffer
 from models.seednet.training.seed_loss import mirror_images
+
+if TYPE_CHECKING:
+    from models.data.sample import Batch
+    from models.seednet.features import SeedMasks
+    from models.seednet.network import SeedNet
 
 REMEMBERED = 60_000  # seeds
 REPLAYED = 384  # of them, that a step learns from

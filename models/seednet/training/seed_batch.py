@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.data.sample import Batch, CropTarget
 from models.losses.tensor_batch import TensorBatch
 from models.seednet.training.drawn_clicks import DrawnSeeds, draw_objects, draw_seeds
+
+if TYPE_CHECKING:
+    from models.data.sample import Batch, CropTarget
 
 
 @dataclass(frozen=True, slots=True)

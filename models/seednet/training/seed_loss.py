@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.data.sample import Batch
 from models.layers.resizing import resize_maps
 from models.losses.region import area_bce, dice_loss, threshold_ious
-from models.seednet.features import SeedFeatures, SeedMasks, SeedQuery
 from models.seednet.network import STRIDE, SeedNet
 from models.seednet.scores import THRESHOLDS, LevelScores
 from models.seednet.training.drawn_clicks import draw_corrections
 from models.seednet.training.seed_batch import SeedBatch
+
+if TYPE_CHECKING:
+    from models.data.sample import Batch
+    from models.seednet.features import SeedFeatures, SeedMasks, SeedQuery
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from models.backbones.batch_norm_folding import fuse_batch_norms
 from models.backbones.efficientnet_lite import STAGES
@@ -21,6 +19,11 @@ from models.seednet.training.seed_loss import SecondLookLoss, SeedLoss, SeedLoss
 from models.training.sizes_as_text import change_sizes
 from models.training.trainable import Loss, TrainableModel
 from models.weights import WeightsInfo, load_into, load_matching
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
 
 COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
 SMALLEST_SIDE, SMALLEST_MIRROR = 64, 32  # pixels; what a picture and its mirror image may be scaled to

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from converters.annotation import Mask, Seed
+
+if TYPE_CHECKING:
+    import threading
 
 LEVELS = (0.55, 0.8, 0.7)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,6 +16,9 @@ from app.project.settings import SettingsStore
 from app.services.window_services import WindowServices
 from app.window.main_window import MainWindow
 from tests.gui.window.color_segmenter import color_engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write_picture(path: Path, *, shade=(40, 90, 200), size=(120, 160)) -> Path:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from app.document.document import Document
 from app.document.recovery import open_document
-from converters.annotation import ImageAnnotation
 from tests.unit.app.pictures import picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.document.document import Document
+    from converters.annotation import ImageAnnotation
 
 
 @pytest.fixture

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.document.document import Document
 from converters.annotation import Instance, Mask
 from converters.frozen import FrozenMap
 from tests.unit.app.pictures import EVERY_GEOMETRY, HEIGHT, WIDTH, rich_instance
+
+if TYPE_CHECKING:
+    import random
+
+    from app.document.document import Document
 
 KINDS = (
     *("add", "add", "brush", "brush", "slider", "relabel", "remove", "move", "flag", "undo", "undo"),

@@ -6,20 +6,23 @@ import json
 import os
 import random
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-from app.document.document import Document
 from app.document.history import Recovery
 from app.document.instance_codec import decode_instance, encode_instance
 from app.document.journal import journal_file
 from app.document.journal_replay import replay
 from app.document.recovery import journaled_annotation, open_document, prune_journals, unsaved_pictures
 from converters.annotation import ImageAnnotation
-from converters.errors import ConverterError
 from converters.formats.labelme.document import read_labelme, write_labelme
 from tests.unit.app.pictures import EVERY_GEOMETRY, instance, picture, rich_instance, square
 from tests.unit.app.random_edits import random_edit
+
+if TYPE_CHECKING:
+    from app.document.document import Document
+    from converters.errors import ConverterError
 
 
 def walk_back_and_forth(document: Document) -> list[ImageAnnotation]:

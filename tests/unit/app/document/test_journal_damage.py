@@ -8,20 +8,23 @@ import os
 import random
 from bisect import bisect_right
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app.document import journal as journal_module
-from app.document.document import Document
 from app.document.history import Recovery
 from app.document.journal import journal_file
 from app.document.journal_records import from_line, to_line
 from app.document.journal_replay import JournalError, replay
 from app.document.recovery import open_document
-from converters.annotation import ImageAnnotation
-from converters.errors import ConverterError
 from tests.unit.app.pictures import instance, picture
 from tests.unit.app.random_edits import random_edit
+
+if TYPE_CHECKING:
+    from app.document.document import Document
+    from converters.annotation import ImageAnnotation
+    from converters.errors import ConverterError
 
 
 def journal_of_a_session(photo: Path, folder: Path) -> tuple[bytes, dict[int, ImageAnnotation]]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ import pytest
 from app.document.document import Document
 from app.document.recovery import journaled_annotation, open_document
 from app.project.workspace import Workspace
-from converters.annotation import ImageAnnotation
 from converters.files.images import write_image
 from tests.unit.app.pictures import HEIGHT, WIDTH, instance, picture
 from tests.unit.app.random_edits import random_edit
+
+if TYPE_CHECKING:
+    from converters.annotation import ImageAnnotation
 
 ROOT = Path(__file__).resolve().parents[4]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from converters.annotation import Box, ImageAnnotation, Instance
 from converters.files.images import write_image
 from converters.formats.labelme.document import write_labelme
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def dataset(root: Path, count: int, labels=("cat", "dog")) -> Path:

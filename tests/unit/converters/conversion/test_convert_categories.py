@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from converters.conversion.convert import convert
 from converters.conversion.splitting import Split
 from converters.formats.registry import sniff
 from tests.unit.converters.conversion.labelme_folders import dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def foreign_coco(path: Path, categories: dict[str, int]) -> Path:

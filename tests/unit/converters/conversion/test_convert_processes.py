@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ from converters.formats.coco import instances as coco
 from converters.formats.registry import FORMATS
 from tests.foreign_files import SAMPLES
 from tests.unit.converters.conversion.labelme_folders import dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from converters.annotation import Box, ImageAnnotation, Instance
 from converters.formats.coco.instances import write_coco
 from models.data.shapes import make_shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
 
 
 def write_shape_folder(

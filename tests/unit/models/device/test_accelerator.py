@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -18,6 +17,9 @@ from models.seednet.training.objectness import ObjectnessLoss
 from models.seednet.training.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings
 from tests.unit.models.networks.small_networks import SMALL, shake, small_network
 from tests.unit.models.training.test_batches import LOSSES, crops, picture, terms_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEVICE = choose_device()
 SMALL_SEEDNET = SeedNetConfig(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
 from models.networks.embedmask.encoding import EMBEDMASK
-from models.networks.family import NetworkFamily
 from models.networks.fcn.encoding import FCN_FAMILY
 from models.networks.panoptic.encoding import PANOPTIC
 from models.networks.proposals.families import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
 from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.weights import WeightsInfo
+
+if TYPE_CHECKING:
+    from models.networks.family import NetworkFamily
 
 CATEGORIES = ("circle", "square", "star")
 RESNET = {"backbone": "resnet-18", "resnet_width": 8}

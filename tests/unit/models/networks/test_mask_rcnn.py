@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -31,6 +31,9 @@ from models.networks.registry import find_architecture, load_segmenter
 from models.store import ModelStore
 from models.weights import load_into
 from tests.unit.models.networks.mask_rcnn_cases import SMALL, no_objects, small_batch, two_squares
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def small_network(seed: int = 0) -> MaskRCNN:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from models.seednet.features import SeedMasks
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.seednet.training.seed_loss import mirror_images
+
+if TYPE_CHECKING:
+    from models.seednet.features import SeedMasks
 
 COMPLETE = SeedNetConfig(
     width=16,
