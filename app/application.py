@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from app.appearance.i18n import set_language
 from app.appearance.qt_translation import translate_qt
 from app.appearance.theme import ThemeManager
+from app.process.environment import forget_opencv_plugins
 from app.process.garbage import GarbageCollection
 from app.project.settings import SettingsStore
 from app.services.window_services import WindowServices
@@ -23,13 +23,6 @@ ICON_COLOR: Final = "#2e9e5b"  # reads on the title bars of light and dark deskt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-def forget_opencv_plugins() -> None:
-    """Takes OpenCV's Qt 5 folders out of the environment, which importing cv2 has put there."""
-    for name in ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR"):
-        if f"{os.sep}cv2{os.sep}" in os.environ.get(name, ""):
-            del os.environ[name]
 
 
 def make_application(arguments: Sequence[str] = ()) -> QApplication:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from main import guard_environment
+from app.process.environment import guard_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,7 +30,7 @@ from PIL import Image, ImageOps
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from models import Encoding
+    from models import Encoding, Segmenter
 
 HERE = Path(__file__).resolve().parents[1]
 # Sample and size (width, height): 64 pixels to 12 megapixels, both orientations.
@@ -51,6 +51,7 @@ PICTURES = (
 # Clicks as shares of width and height, and whether they belong to the object.
 CLICKS = ((0.45, 0.4, True), (0.8, 0.85, False), (0.55, 0.5, True), (0.1, 0.1, False))
 COUNTS = (1, 2, 4)
+READINGS = 6
 
 
 def digest(value: bytes) -> str:
@@ -84,10 +85,24 @@ def encoding_digests(encoding: Encoding, width: int, height: int) -> Iterator[tu
         yield f"mask {count}", array_digest(encoding.mask(given))
     found = encoding.instances()
     yield "instances", predictions_digest(found)
-    if found:
-        known = [found[0].mask]
-        alike = encoding.find_similar(encoding.appearance(known), known=known)
-        yield "find_similar", predictions_digest(alike)
+
+
+def similar_digests(segmenter: Segmenter, image: np.ndarray) -> str:
+    """Digests of what is found alike in several readings of one picture, sorted.
+
+    The last bit of a predicted IoU depends on where in memory its map happened to lie, so one picture may
+    have two or three answers.
+    """
+    answers = set()
+    for _ in range(READINGS):
+        encoding = segmenter.encode(image)
+        known = [found.mask for found in encoding.instances()[:1]]
+        answers.add(
+            predictions_digest(
+                encoding.find_similar(encoding.appearance(known), known=known) if known else ()
+            )
+        )
+    return " ".join(sorted(answers))
 
 
 def predictions_digest(predictions: Iterable[Any]) -> str:
@@ -135,6 +150,7 @@ def note_pictures(checkout: Path, folder: Path) -> dict[str, dict[str, str]]:
         height, width = image.shape[:2]
         encoding = segmenter.encode(image)
         answers = dict(encoding_digests(encoding, width, height))
+        answers["find_similar"] = similar_digests(segmenter, image)
         x, y, _ = CLICKS[0]
         mask = encoding.mask([Seed(width * x, height * y)])
         answers["recolored"] = recolored_digest(checkout, path, mask, folder)
@@ -216,10 +232,11 @@ def note(target: Path, checkout: Path) -> None:
 def compare(before: Path, after: Path) -> int:
     """Print what differs; 1 if anything does."""
     a, b = (flat(json.loads(path.read_text(encoding="utf-8"))) for path in (before, after))
-    different = [name for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name)]
+    names = sorted(a.keys() | b.keys())
+    different = [name for name in names if not set(a.get(name, "").split()) & set(b.get(name, "").split())]
     for name in different:
         print(f"differs: {name}")
-    print(f"{len(different)} of {len(a.keys() | b.keys())} differ")
+    print(f"{len(different)} of {len(names)} differ")
     return 1 if different else 0
 
 

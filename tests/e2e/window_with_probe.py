@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from main import guard_environment
+from app.process.environment import guard_environment
 
 guard_environment()
 
