@@ -169,8 +169,8 @@ seedhue train "$DATA" --teach masks --start "$RUNS/seventeenth/seednet.safetenso
 regions_train=.02,nuclei_train=.02,balloon_train=.02,facade_train=.01 \
     -o "$RUNS/eighteenth"
 
-# 19. Beside it, from step 17 as well, more of COCO and of clothes than step 16: 84 minutes of the other core, 1
-#    759 steps.
+# 19. Beside it, from step 17 as well, more of COCO and of clothes than step 16: 84 minutes of the other core,
+#    1 759 steps.
 seedhue train "$DATA" --teach masks --start "$RUNS/seventeenth/seednet.safetensors" --rate 7e-4 \
     --seed 52 --minutes 84 --batch 4 --cutouts "$DATA/stamps" --partial regions_train \
     --shares coco_train=.44,clothing_train=.21,persons_partial=.08,salient_train=.14,objects_train=.06,\
