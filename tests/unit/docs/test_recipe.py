@@ -57,6 +57,7 @@ def test_there_are_thirty_commands_on_the_given_data(commands: list[argparse.Nam
     trainings = [c for c in commands if c.command == "train"]
     assert len(trainings) == 28
     assert {str(c.data) for c in trainings} == {"/training sets"}
+    assert {c.teach for c in trainings} == {"distill", "masks", "refiner", "calibrator", "objects"}
     assert {str(c.cutouts) for c in trainings if c.cutouts} == {"/training sets/stamps"}
 
 
