@@ -1,4 +1,4 @@
-"""The common form: what an annotated picture *is* (DESIGN.md, section 2).
+"""The common form: what an annotated picture *is* (docs/architecture.md).
 
 Every format converts to and from these types, the editor edits them and training reads them.
 All of them are frozen: an edit makes a new value and shares whatever it did not touch.

@@ -1,4 +1,4 @@
-"""The face every network shows to the window, the commands and Python (DESIGN.md, section 3).
+"""The face every network shows to the window, the commands and Python (docs/architecture.md).
 
     segmenter = load_segmenter("seednet")
     encoding = segmenter.encode(image)                 # the one expensive step

@@ -7,9 +7,9 @@
 Twelve pictures from 64 pixels to 12 megapixels, upright and wide, are cut from the sample photographs.
 Of each the network's answers to one, two and four clicks, what it finds by itself, what it finds alike
 and a recoloured picture are noted as SHA-256 of their bytes; then every file of every format that one
-annotated folder is converted to. Only what DESIGN.md promises is used (`models.load_segmenter`, `main.py`),
-so that the script runs over any state of the code. Answers are equal on one machine with one number of
-threads, not from machine to machine.
+annotated folder is converted to. Only what docs/architecture.md promises is used (`models.load_segmenter`
+and `main.py`), so that the script runs over any state of the code. Answers are equal on one machine with one
+number of threads, not from machine to machine.
 """
 
 from __future__ import annotations

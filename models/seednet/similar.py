@@ -10,7 +10,7 @@ by their cosine:
 r and c describe the reference and the candidate, IoU is what the network predicts for the candidate's mask,
 seediness its value at the candidate's seed. Where candidates overlap, the better mask wins: there the
 cosine weighs less. The weights gave the best average precision on training pictures, and the best F1 there
-lies at a similarity of 0.5 (docs/seednet.md).
+lies at a similarity of 0.5 (docs/experiments/similar.md).
 """
 
 from __future__ import annotations

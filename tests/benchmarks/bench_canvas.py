@@ -1,4 +1,4 @@
-"""What a frame costs on a 12-megapixel picture with 1 000 objects (DESIGN.md, section 7).
+"""What a frame costs on a 12-megapixel picture with 1 000 objects (docs/architecture.md, "Budgets").
 
 Run `python -m pytest tests/benchmarks/bench_canvas.py -m benchmark -s`. The reference is a plain
 blit of a window-sized image in the same process: figures are medians, and ratios to it.

@@ -1,4 +1,4 @@
-"""The house has three floors: a floor imports only those below it (DESIGN.md, section 1)."""
+"""The house has three floors: a floor imports only those below it (docs/architecture.md)."""
 
 from __future__ import annotations
 
