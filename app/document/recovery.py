@@ -89,17 +89,6 @@ def open_document(
     return document
 
 
-def journaled_annotation(picture_path: Path, journal_dir: Path) -> ImageAnnotation | None:
-    """The last state a picture's journal knows, None without one.
-
-    For pictures whose annotation file is damaged or gone.
-    """
-    try:
-        return replay(journal_file(picture_path, journal_dir).read_bytes()).annotation
-    except (OSError, JournalError):
-        return None
-
-
 def unsaved_pictures(journal_dir: Path) -> tuple[Path, ...]:
     """The pictures whose journals hold work that never reached their annotation files."""
     found: list[Path] = []

@@ -24,13 +24,6 @@ MIN_RADIUS: Final = 0.5
 _Runs = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
 
 
-def paint_disc(
-    mask: Mask, center: Vertex, radius: float, height: int, width: int, *, erase: bool = False
-) -> Mask:
-    """The mask with one dab of the brush; arguments and errors as in `paint_stroke`."""
-    return paint_stroke(mask, [center], radius, height, width, erase=erase)
-
-
 def paint_stroke(
     mask: Mask,
     points: Sequence[Vertex],

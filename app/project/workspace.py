@@ -26,8 +26,6 @@ from converters.formats.reading import require_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from app.document.document import Document
-
 _MAX_DEPTH: Final = 32
 _Signature = tuple[int, int] | None
 
@@ -146,27 +144,6 @@ class Workspace:
         self._signatures[file] = signature
         self._remember(picture, signature, _state_of(annotation))
         return self._belonging(annotation, picture, file)
-
-    def save(self, document: Document, *, replace_foreign: bool = False) -> Path:
-        """Writes a document's current state and marks it saved.
-
-        A saver thread calls `write` with the annotation instead and lets the document's thread call
-        `document.mark_saved(state)`.
-
-        Returns:
-            The annotation file.
-
-        Raises:
-            ConverterError: as in `write`.
-            ValueError: the document has no picture file.
-        """
-        if document.path is None:
-            raise ValueError("the document has no picture file")
-        state = document.state
-        file = self.write(document.path, document.annotation, replace_foreign=replace_foreign)
-        document.mark_saved(state)
-        self.set_modified(document.path, document.is_modified)
-        return file
 
     def write(self, picture: Path, annotation: ImageAnnotation, *, replace_foreign: bool = False) -> Path:
         """Writes a picture's annotation file, atomically; may be called from any thread.
