@@ -19,6 +19,7 @@ from typing import Any, Final
 from app.appearance.i18n import LANGUAGES
 from app.editing.superpixels import DEFAULT_SIZE, LARGEST_SIZE, SMALLEST_SIZE
 from app.project.folders import settings_file
+from app.project.labels import checked_color
 from converters.errors import ConverterError
 from converters.files.files import set_aside, write_atomic
 from converters.frozen import FrozenMap
@@ -45,8 +46,8 @@ class Settings:
         superpixel_size: how wide a superpixel is, in picture pixels.
         overlay_opacity: of the fill over objects, in [0, 1].
         label: the label given to new objects last.
-        labels: offered for every picture, beside those the open folder already uses.
-        label_colors: label to "#rrggbb", for colours the user chose.
+        labels: used before, in any folder; offered beside the open folder's own (app/project/labels.py).
+        label_colors: label to "#rrggbb", for folders that have chosen no colour for it.
         color: the colour the recolour tool applied last, "#rrggbb".
         recent_colors: the colours recoloured with last, newest first.
         window_geometry, window_state: Qt's own byte strings, base64; "" before the first run.
@@ -220,15 +221,9 @@ def _number(least: float, most: float) -> Callable[[Any], float | None]:
     return check
 
 
-def _color(value: Any) -> str | None:
-    if not isinstance(value, str) or len(value) != 7 or value[0] != "#":
-        return None
-    return value.lower() if all(digit in "0123456789abcdefABCDEF" for digit in value[1:]) else None
-
-
 def _colors(value: Any) -> tuple[str, ...] | None:
     texts = _texts(value)
-    return None if texts is None else tuple(text for text in map(_color, texts) if text is not None)
+    return None if texts is None else tuple(text for text in map(checked_color, texts) if text is not None)
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
@@ -260,8 +255,8 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "overlay_opacity": _number(0.0, 1.0),
     "label": _text,
     "labels": _texts,
-    "label_colors": _map_of(_color),
-    "color": _color,
+    "label_colors": _map_of(checked_color),
+    "color": checked_color,
     "recent_colors": _colors,
     "window_geometry": _text,
     "window_state": _text,
