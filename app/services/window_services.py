@@ -116,10 +116,11 @@ class WindowServices(QObject):
         self._settings_timer.start()
 
     def start(self) -> None:
-        """What waits for the first paint: the model, and news about the settings."""
+        """What waits for the first paint: the model, old journals, and news about the settings."""
         if self._store.problem:
             self.notices.post("warning", self._store.problem)
         self.segmentation.start()
+        self.pictures.prune_journals()
 
     def shutdown(self) -> None:
         """Finishes saving, cancels the rest and joins every thread."""
