@@ -59,9 +59,6 @@ class LabelList:
     def __iter__(self) -> Iterator[Label]:
         return iter(self.labels)
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
     @property
     def names(self) -> tuple[str, ...]:
         """All names, top to bottom."""

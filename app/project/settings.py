@@ -13,8 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.appearance.i18n import LANGUAGES
 from app.editing.superpixels import DEFAULT_SIZE, LARGEST_SIZE, SMALLEST_SIZE
@@ -23,6 +22,9 @@ from app.project.labels import checked_color
 from converters.errors import ConverterError
 from converters.files.files import set_aside, write_atomic
 from converters.frozen import FrozenMap
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_RECENT: Final = 12
 THEMES: Final = ("system", "light", "dark")
@@ -73,11 +75,6 @@ class Settings:
     window_state: str = ""
     shortcuts: FrozenMap[tuple[str, ...]] = field(default_factory=FrozenMap)
 
-    @property
-    def recent_paths(self) -> tuple[Path, ...]:
-        """The recent files and folders, newest first."""
-        return tuple(Path(name) for name in self.recent)
-
 
 class SettingsStore:
     """The settings in force, and their file.
@@ -92,7 +89,6 @@ class SettingsStore:
         self.file = settings_file() if file is None else file
         self.problem = ""
         self._unknown: dict[str, Any] = {}
-        self._subscribers: list[Callable[[Settings], None]] = []
         self._lock = threading.Lock()
         self._written = self._settings = self._read()
 
@@ -100,16 +96,6 @@ class SettingsStore:
     def settings(self) -> Settings:
         """The settings in force; immutable."""
         return self._settings
-
-    def subscribe(self, callback: Callable[[Settings], None]) -> Callable[[], None]:
-        """Calls back with the new settings after every change; returns what ends it."""
-        self._subscribers.append(callback)
-
-        def unsubscribe() -> None:
-            if callback in self._subscribers:
-                self._subscribers.remove(callback)
-
-        return unsubscribe
 
     def change(self, **values: Any) -> Settings:
         """Sets fields by name; the file follows with the next `save`.
@@ -123,11 +109,7 @@ class SettingsStore:
             checked[name] = _CHECKS[name](value)
             if checked[name] is None:
                 raise ValueError(f"{value!r} is no value for the setting {name}")
-        changed = replace(self._settings, **checked)
-        if changed != self._settings:
-            self._settings = changed
-            for callback in tuple(self._subscribers):
-                callback(changed)
+        self._settings = replace(self._settings, **checked)
         return self._settings
 
     def add_recent(self, path: Path) -> Settings:
@@ -135,12 +117,6 @@ class SettingsStore:
         name = os.path.abspath(path)
         others = [each for each in self._settings.recent if each != name]
         return self.change(recent=(name, *others)[:MAX_RECENT])
-
-    def reset(self) -> Settings:
-        """Back to the defaults, except for what was opened and where the window stood."""
-        kept = {name: getattr(self._settings, name) for name in ("recent", "window_geometry", "window_state")}
-        defaults = Settings()
-        return self.change(**{f.name: getattr(defaults, f.name) for f in fields(Settings)} | kept)
 
     def save(self) -> None:
         """Writes the file if anything changed; may be called from any thread.

@@ -61,7 +61,8 @@ class Labels(QObject):
 
     @Slot()
     def _keep(self) -> None:
-        self._save(self._session.project)
+        if self._session.project.is_changed:
+            self._save(self._session.project)
 
     def _save(self, project: ProjectFile) -> None:
         if project.folder is not None:

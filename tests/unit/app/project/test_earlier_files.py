@@ -44,7 +44,7 @@ def test_labels_and_review(tmp_path):
     annotation = workspace.load(picture)
     assert review_of(annotation) == Review(ReviewStatus.REJECTED, "too wide")
     assert workspace.state(picture) is PictureState.REJECTED
-    assert len(workspace.project.labels) == 0
+    assert workspace.project.labels.names == ()
     workspace.project.save()
     workspace.write(picture, annotation)
     assert (tmp_path / "photo.json").read_bytes() == (EARLIER / "photo.json").read_bytes()

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app.commands.segment import SegmentedPicture, existing_annotation, write_labelme_result
 from app.document.document import Document
 from app.project.labels import MAX_LABELS, LabelList
 from app.project.project_file import ProjectFile, project_place
 from app.project.workspace import Workspace
+from converters.annotation import ImageAnnotation
 from converters.conversion.convert import convert
 from converters.errors import ConverterError
+from converters.files.images import read_image
 from converters.files.project_mark import MAX_PROJECT_BYTES
 from converters.formats.labelme.document import read_labelme
 from tests.unit.app.pictures import instance
@@ -345,3 +348,17 @@ def test_scattered_pictures_have_no_project(tmp_path):
     assert Workspace([one, two]).project.folder is None
     assert Workspace(one).project.labels.names == ("leaf",)
     assert Workspace(tmp_path, subfolders=True).project.labels.names == ("a",)
+
+
+def test_no_picture_s_labels_are_written_over_it(tmp_path):
+    write(project_file(tmp_path), labels=["a"])
+    content = project_file(tmp_path).read_bytes()
+    with pytest.raises(ConverterError, match="labels of its folder"):
+        make_labels(project_file(tmp_path), instance("a"))
+    picture = make_picture(tmp_path / "seedhue.png")
+    result = SegmentedPicture(picture, ImageAnnotation("seedhue.png", 60, 80, (instance("a"),)), 1)
+    assert write_labelme_result(result, tmp_path) == tmp_path / "seedhue.png.json"
+    found = existing_annotation(picture, read_image(picture))
+    assert found is not None
+    assert [i.id for i in found.instances] == ["a"]
+    assert project_file(tmp_path).read_bytes() == content
