@@ -106,6 +106,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
         needs="picture",
     ),
     Command(
+        "mark_rejected", phrase("Mark to be redone"), "file", (), "mdi6.close-circle-outline", needs="picture"
+    ),
+    Command(
         "import_annotations",
         phrase("Import annotations…"),
         "file",

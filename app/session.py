@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +9,18 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
 from app.editing.superpixels import DEFAULT_SIZE
+from app.project.labels import LabelList, steady_color
+from app.project.project_file import ProjectFile
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from app.document.document import Change, Document
+    from app.document.change import Change
+    from app.document.document import Document
     from app.pixels.base_image import OpenImage
     from app.pixels.label_image import LabelImage
     from converters.annotation import ImageAnnotation, Instance, Seed
-
-# Hues far apart, light and strong enough to read on a photograph; independent of the theme.
-LABEL_COLORS = (
-    *("#ff5a5f", "#ff8a3d", "#ffb400", "#3ddc84", "#b46bff", "#ff7ad1", "#00d1c7", "#c2e812"),
-    *("#2fa8ff", "#6f7bff", "#e8505b", "#14c8ff", "#f2d13e", "#7ed957", "#d96bff", "#ff9ebb"),
-    *("#4fe0b0", "#a0b4ff", "#ffa071", "#9be15d"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,9 @@ class Session(QObject):
         detail_changed: the encoding of a zoomed-in part, or None.
         options_changed: the name of a `ToolOptions` field.
         seed_state_changed: a `SeedState`.
-        colors_changed: a label whose colour was chosen anew.
+        labels_changed: other labels are listed, or others of them are declared.
+        label_kept: a label that the user added or gave a colour, for whoever writes it down.
+        colors_changed: a label that is shown in another colour.
         recent_colors_changed: other colours are the ones recoloured with last.
         message: text for the status bar.
         failed: what went wrong in a tool or on the canvas, and the details to copy.
@@ -103,6 +100,8 @@ class Session(QObject):
     label_changed = Signal(str)
     hidden_changed = Signal(frozenset)
     seed_state_changed = Signal(object)
+    labels_changed = Signal()
+    label_kept = Signal(str)
     colors_changed = Signal(str)
     recent_colors_changed = Signal()
     message = Signal(str)
@@ -120,7 +119,11 @@ class Session(QObject):
         self._tool = "seed"
         self._options = ToolOptions()
         self._seed_state = SeedState()
-        self._colors: dict[str, str] = {}
+        self._project = ProjectFile()
+        self._offered = LabelList()
+        self._known_labels = LabelList()
+        self._chosen_colors: dict[str, str] = {}
+        self._picked_colors: dict[str, str] = {}
         self._recent_colors: tuple[str, ...] = ()
         self._unsubscribe: Callable[[], None] | None = None
         self._index: tuple[ImageAnnotation | None, dict[str, Instance]] = (None, {})
@@ -291,17 +294,71 @@ class Session(QObject):
             self._recent_colors = colors
             self.recent_colors_changed.emit()
 
-    def color_of(self, label: str) -> QColor:
-        """The label's colour: the chosen one, else a steady pick by name, apart from others if it can."""
-        if label not in self._colors:
-            first = zlib.crc32(label.encode())
-            taken = set(self._colors.values())
-            wheel = [LABEL_COLORS[(first + step) % len(LABEL_COLORS)] for step in range(len(LABEL_COLORS))]
-            self._colors[label] = next((color for color in wheel if color not in taken), wheel[0])
-        return QColor(self._colors[label])
+    # Labels
+
+    @property
+    def project(self) -> ProjectFile:
+        """What the open folder says about itself."""
+        return self._project
+
+    @property
+    def labels(self) -> LabelList:
+        """The folder's labels, then others that were used before, undeclared."""
+        return self._known_labels
+
+    def open_project(self, project: ProjectFile) -> None:
+        """The labels and colours of another folder."""
+        self._project = project
+        self.refresh_labels()
+
+    def offer_labels(self, offered: LabelList) -> None:
+        """What every folder may use besides its own labels, with colours for those it has chosen none for."""
+        self._offered = offered
+        self.refresh_labels()
+
+    def refresh_labels(self) -> None:
+        """Takes over the project's labels; they may have been changed in its file."""
+        labels = self._project.labels.over(self._offered)
+        if labels == self._known_labels:
+            return
+        before = {name: self.color_of(name) for name in (*self._picked_colors, *self._chosen_colors)}
+        self._known_labels, self._chosen_colors = labels, labels.colors
+        for name, shade in before.items():
+            if self.color_of(name) != shade:
+                self.colors_changed.emit(name)
+        self.labels_changed.emit()
+
+    def add_label(self, name: str) -> None:
+        """Declares a label of the open folder, in the colour in which it is shown.
+
+        Pictures without a folder in common declare none; there it is one more label to choose from.
+        """
+        labels, shade = self._project.labels, self.color_of(name).name()
+        declares = self._project.folder is not None
+        self._project.change_labels(
+            labels.declaring(name, shade) if declares else labels.with_color(name, shade)
+        )
+        self._keep_label(name)
+
+    def rename_label(self, label: str, name: str) -> None:
+        """Gives a label of the open folder another name; one that it does not declare is only remembered."""
+        self._project.change_labels(self._project.labels.renamed(label, name))
+        self._keep_label(name)
 
     def set_label_color(self, label: str, color: str) -> None:
         """Choose a label's colour, "#rrggbb"."""
-        if self._colors.get(label) != color:
-            self._colors[label] = color
-            self.colors_changed.emit(label)
+        if self._project.labels.color_of(label) != color:
+            self._project.change_labels(self._project.labels.with_color(label, color))
+            self._keep_label(label)
+
+    def _keep_label(self, name: str) -> None:
+        self.refresh_labels()
+        self.label_kept.emit(name)
+
+    def color_of(self, label: str) -> QColor:
+        """The label's colour: the chosen one, else a steady pick by name, apart from others if it can."""
+        chosen = self._chosen_colors.get(label) or self._picked_colors.get(label)
+        if chosen is None:
+            taken = (*self._chosen_colors.values(), *self._picked_colors.values())
+            chosen = self._picked_colors[label] = steady_color(label, taken)
+        return QColor(chosen)

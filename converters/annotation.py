@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class Mask:
             return self
         columns = np.flatnonzero(array.any(axis=0))
         if columns.size == 0:
-            return Mask(0, 0, np.zeros((0, 0), np.bool_))
+            return EMPTY_MASK
         rows = np.flatnonzero(array.any(axis=1))
         left, right, top, bottom = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
         return Mask(self.x0 + int(left), self.y0 + int(top), array[top:bottom, left:right])
@@ -135,6 +135,10 @@ class Mask:
     def __hash__(self) -> int:
         tight = self.cropped()
         return hash((tight.x0, tight.y0, tight.array.shape, np.packbits(tight.array).tobytes()))
+
+
+EMPTY_MASK: Final = Mask(0, 0, np.zeros((0, 0), np.bool_))
+"""No pixel at all."""
 
 
 @dataclass(frozen=True, slots=True)

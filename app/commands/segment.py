@@ -16,6 +16,7 @@ from app.commands.overlay_picture import draw_overlay
 from converters.annotation import ImageAnnotation, Instance, Mask, Provenance, Seed, new_instance_id
 from converters.errors import ConverterError
 from converters.files.images import read_image, write_image
+from converters.files.project_mark import is_project_file
 from converters.formats.coco.instances import write_coco
 from converters.formats.labelme.document import read_labelme, write_labelme
 
@@ -168,7 +169,7 @@ def existing_annotation(path: Path, image: NDArray[np.uint8]) -> ImageAnnotation
     Raises:
         ConverterError: the file is damaged, or describes a picture of another size.
     """
-    document = path.with_suffix(".json")
+    document = label_file_in(path.parent, path)
     if not document.is_file():
         return None
     annotation = read_labelme(document)
@@ -243,9 +244,15 @@ def write_coco_result(results: Sequence[SegmentedPicture], output: Path | None) 
     return target
 
 
+def label_file_in(folder: Path, picture: Path) -> Path:
+    """The picture's labelme file in a folder; never the folder's own file."""
+    plain = folder / f"{picture.stem}.json"
+    return folder / f"{picture.name}.json" if is_project_file(plain) else plain
+
+
 def write_labelme_result(result: SegmentedPicture, folder: Path) -> Path:
     """One labelme file; its imagePath leads back to the picture."""
-    target = folder / f"{result.path.stem}.json"
+    target = label_file_in(folder, result.path)
     image_path = Path(os.path.relpath(result.path.resolve(), folder.resolve())).as_posix()
     write_labelme(target, replace(result.annotation, image_path=image_path))
     return target

@@ -75,7 +75,8 @@ class ChecksDialog(QDialog):
         document = self._session.document
         if document is not None:
             self.verdict.setText(tr("Checking…"))
-            self.runner.submit((document.annotation, CheckLimits()))
+            limits = CheckLimits(labels=self._session.labels.declared)
+            self.runner.submit((document.annotation, limits))
 
     @Slot(object, object)
     def _take(self, _request: object, findings: list[Finding]) -> None:

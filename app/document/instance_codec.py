@@ -16,6 +16,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from converters.annotation import (
+    EMPTY_MASK,
     Box,
     Circle,
     Geometry,
@@ -36,8 +37,6 @@ from converters.annotation import (
 )
 from converters.frozen import FrozenMap
 from converters.shapes.rle import decode_rle
-
-EMPTY: Final = Mask(0, 0, np.zeros((0, 0), np.bool_))
 
 
 def encode_mask(mask: Mask) -> dict[str, Any]:
@@ -60,7 +59,7 @@ def decode_mask(value: Mapping[str, Any]) -> Mask:
     """
     x, y = value["at"]
     if not value["counts"]:
-        return EMPTY
+        return EMPTY_MASK
     mask = decode_rle({"size": list(value["size"]), "counts": value["counts"]})
     return Mask(mask.x0 + int(x), mask.y0 + int(y), mask.array)
 
@@ -228,7 +227,7 @@ _MAKERS: Final[dict[str, Callable[[Any], Geometry]]] = {
 }
 _REQUIRED: Final = object()
 _DEFAULTS: Final[dict[str, Any]] = {"id": _REQUIRED, "label": _REQUIRED, "geometry": _REQUIRED} | {
-    f.name: getattr(Instance("", "", EMPTY), f.name)
+    f.name: getattr(Instance("", "", EMPTY_MASK), f.name)
     for f in fields(Instance)
     if f.name not in ("id", "label", "geometry")
 }

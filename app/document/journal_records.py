@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 from app.appearance.title import Title
 from app.document.diff import NO_PATCH, PICTURE_FIELDS, AnnotationDiff, DiffError, Placed, Rewrite
 from app.document.instance_codec import (
-    EMPTY,
     decode_field,
     decode_instance,
     decode_mask,
@@ -29,7 +28,7 @@ from app.document.instance_codec import (
     encode_mask,
 )
 from app.document.mask_patch import MaskPatch
-from converters.annotation import ImageAnnotation, Instance, Mask
+from converters.annotation import EMPTY_MASK, ImageAnnotation, Instance, Mask
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
@@ -168,4 +167,4 @@ def _decode_rewrite(value: Mapping[str, Any], before: Instance) -> Rewrite:
         return Rewrite(before, after)
     if not isinstance(before.geometry, Mask):
         raise DiffError(f"instance {before.id} is not a mask in this state")
-    return Rewrite(replace(before, geometry=EMPTY), replace(after, geometry=EMPTY), patch)
+    return Rewrite(replace(before, geometry=EMPTY_MASK), replace(after, geometry=EMPTY_MASK), patch)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.appearance.i18n import phrase
@@ -16,19 +14,20 @@ from app.document.document import Document, with_unique_ids
 from app.document.file_lock import lock_exclusively
 from app.document.history import History, Recovery, Step
 from app.document.journal import (
-    SUFFIX,
     Journal,
     ProblemCallback,
     absolute_path,
     journal_file,
     open_for_appending,
 )
-from app.document.journal_records import from_line, header_record, step_record, to_line
-from app.document.journal_replay import JournalError, replay, states_of
+from app.document.journal_records import header_record, step_record, to_line
+from app.document.journal_replay import JournalError, replay
 from converters.errors import ConverterError
 from converters.files.files import set_aside, write_atomic
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from converters.annotation import ImageAnnotation, Instance
 
 # A journal is written anew when this many of its lines, and most of them, lead nowhere any more.
@@ -89,57 +88,6 @@ def open_document(
     return document
 
 
-def journaled_annotation(picture_path: Path, journal_dir: Path) -> ImageAnnotation | None:
-    """The last state a picture's journal knows, None without one.
-
-    For pictures whose annotation file is damaged or gone.
-    """
-    try:
-        return replay(journal_file(picture_path, journal_dir).read_bytes()).annotation
-    except (OSError, JournalError):
-        return None
-
-
-def unsaved_pictures(journal_dir: Path) -> tuple[Path, ...]:
-    """The pictures whose journals hold work that never reached their annotation files."""
-    found: list[Path] = []
-    for file in sorted(journal_dir.glob(f"*{SUFFIX}")) if journal_dir.is_dir() else ():
-        picture, current, saved = _summary(file)
-        if picture is not None and current != saved and picture.exists():
-            found.append(picture)
-    return tuple(found)
-
-
-def prune_journals(journal_dir: Path, *, keep_days: float = 90) -> int:
-    """Deletes the journals not touched for so long, except those with unsaved work; how many."""
-    oldest = time.time() - keep_days * 86400
-    deleted = 0
-    for file in journal_dir.glob(f"*{SUFFIX}") if journal_dir.is_dir() else ():
-        with suppress(OSError):
-            if file.stat().st_mtime < oldest:
-                _, current, saved = _summary(file)
-                if current == saved:
-                    file.unlink()
-                    deleted += 1
-    return deleted
-
-
-def _summary(file: Path) -> tuple[Path | None, int, int]:
-    """(picture, current state, saved state) of a journal; equal states where it is unreadable."""
-    records = []
-    try:
-        with file.open("rb") as lines:
-            for line in lines:
-                record = from_line(line)
-                if record is None:
-                    break
-                records.append({**record, "base": None, "diff": None})
-        current, saved = states_of(records)
-        return Path(records[0]["picture"]), current, saved
-    except (OSError, LookupError, TypeError):
-        return None, 0, 0
-
-
 def _unusable(file: Path, error: OSError) -> Title:
     reason = error.strerror or str(error)
     return Title(phrase("the journal {file} cannot be used: {reason}"), file=str(file), reason=reason)
@@ -166,6 +114,9 @@ def _open_existing(file: Path) -> _Found | None:
     try:
         if not lock_exclusively(descriptor):
             raise BlockingIOError
+        if not os.fstat(descriptor).st_nlink:  # old_journals has just deleted it
+            os.close(descriptor)
+            return None
         return _Found(file, descriptor, file.read_bytes())
     except BaseException:
         os.close(descriptor)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from converters.annotation import Mask, Vertex
+from converters.annotation import EMPTY_MASK, Mask, Vertex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,13 +22,6 @@ MIN_RADIUS: Final = 0.5
 """Below this a brush would miss pixels it passes through."""
 
 _Runs = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
-
-
-def paint_disc(
-    mask: Mask, center: Vertex, radius: float, height: int, width: int, *, erase: bool = False
-) -> Mask:
-    """The mask with one dab of the brush; arguments and errors as in `paint_stroke`."""
-    return paint_stroke(mask, [center], radius, height, width, erase=erase)
 
 
 def paint_stroke(
@@ -82,7 +75,7 @@ def stroke_mask(points: Sequence[Vertex], radius: float, height: int, width: int
     if not (np.isfinite(way).all() and np.isfinite(radius)):
         raise ValueError("a stroke needs finite coordinates and a finite radius")
     if not way.shape[0]:
-        return Mask(0, 0, np.zeros((0, 0), np.bool_))
+        return EMPTY_MASK
     radius = max(MIN_RADIUS, float(radius))
     starts, ends = (way, way) if way.shape[0] == 1 else (way[:-1], way[1:])
     rows, firsts, lasts = _runs(starts, ends, radius, height)
@@ -98,7 +91,7 @@ def stroke_mask(points: Sequence[Vertex], radius: float, height: int, width: int
 def _mask_of_runs(rows: NDArray[np.int64], firsts: NDArray[np.int64], lasts: NDArray[np.int64]) -> Mask:
     """The union of runs of pixels, `lasts` included."""
     if not rows.size:
-        return Mask(0, 0, np.zeros((0, 0), np.bool_))
+        return EMPTY_MASK
     x0, y0 = int(firsts.min()), int(rows.min())
     shape = int(rows.max()) + 1 - y0, int(lasts.max()) + 2 - x0
     # A run begins with +1 and ends with -1; the running sum counts the runs over a pixel.

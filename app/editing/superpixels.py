@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import cv2
 import numpy as np
 
-from converters.annotation import Mask
+from converters.annotation import EMPTY_MASK, Mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,6 @@ SMOOTHING: Final = 1.0
 
 _SMALLEST_WORK_SIDE: Final = 6.0
 _ROWS_AT_A_TIME: Final = 256
-_NOTHING: Final = Mask(0, 0, np.zeros((0, 0), np.bool_))
 
 
 class SuperpixelsStopped(Exception):  # noqa: N818 - not an error: nobody wants them any more
@@ -116,7 +115,7 @@ class Superpixels:
         """
         chosen = np.array(sorted(set(labels)), np.intp)
         if not chosen.size:
-            return _NOTHING
+            return EMPTY_MASK
         window, (x0, y0) = self._around(chosen)
         if chosen.size == 1:
             return Mask(x0, y0, window == chosen[0])
@@ -132,7 +131,7 @@ class Superpixels:
         """
         inside, covered = self._under(mask)
         if not covered.any():
-            return _NOTHING
+            return EMPTY_MASK
         shared = np.bincount(inside[covered], minlength=self.count + 1)
         touched = np.flatnonzero(shared)
         areas = np.bincount(self._around(touched)[0].reshape(-1), minlength=self.count + 1)

@@ -25,23 +25,24 @@ from app.panels.controls import swatch_icon
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
 
-    from app.document.document import Change
+    from app.document.change import Change
     from app.session import Session
 
 
 class LabelsPanel(QWidget):
-    """Labels of the open picture and those used before, with how often each occurs here.
+    """The folder's labels and those used before, with how often each occurs in the open picture.
 
     Signals:
-        label_added: a new label was typed; the settings remember it.
+        label_added: a new label was typed.
     """
 
     label_added = Signal(str)
 
-    def __init__(self, session: Session, known: tuple[str, ...] = ()) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._known = list(dict.fromkeys(known))
+        self._met: list[str] = []  # in pictures of the open folder
+        self._renamed: set[str] = set()  # not shown until met again
         self._labels: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
         self._listed: list[str] = []
@@ -69,6 +70,7 @@ class LabelsPanel(QWidget):
         session.document_opened.connect(self._count)
         session.document_changed.connect(self._follow)
         session.label_changed.connect(self.refresh)
+        session.labels_changed.connect(self.refresh)
         session.colors_changed.connect(self._recolor)
         self._count()
 
@@ -83,6 +85,9 @@ class LabelsPanel(QWidget):
         """Counts the labels of another picture."""
         document = self._session.document
         instances = document.annotation.instances if document is not None else ()
+        if document is None:
+            self._met.clear()
+            self._renamed.clear()
         self._labels = {instance.id: instance.label for instance in instances}
         self._counts = Counter(self._labels.values())
         self.refresh()
@@ -104,8 +109,10 @@ class LabelsPanel(QWidget):
     def refresh(self) -> None:
         """Shows the labels, their counts and which one is current; touches only what differs."""
         current = self._session.options.label
-        self._known = list(dict.fromkeys([*self._known, *self._counts, current]))
-        names = [name for name in self._known if name]
+        self._met = list(dict.fromkeys([*self._met, *self._counts, current]))
+        self._renamed -= {*self._counts, current}
+        shown = dict.fromkeys([*self._session.labels.names, *self._met])
+        names = [name for name in shown if name and name not in self._renamed]
         blocked = self.list.blockSignals(True)
         if self._listed != names:
             self._listed = names
@@ -137,6 +144,7 @@ class LabelsPanel(QWidget):
         name = self.entry.text().strip()
         if name:
             self.entry.clear()
+            self._session.add_label(name)
             self.label_added.emit(name)
             self._session.set_option("label", name)
 
@@ -205,8 +213,10 @@ class LabelsPanel(QWidget):
             ids = [i.id for i in document.annotation.instances if i.label == label]
             if ids:
                 document.relabel(ids, name)
-        self._known = [name if known == label else known for known in self._known]
+        self._met = [name if known == label else known for known in self._met]
+        self._renamed.add(label)
         if self._session.options.label == label:
             self._session.set_option("label", name)
+        self._session.rename_label(label, name)
         self.label_added.emit(name)
         self.refresh()

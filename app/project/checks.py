@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING
 from app.appearance.i18n import phrase
 from app.appearance.title import Title
 from app.document.extent import PixelBox, pixel_extent
-from app.document.instance_codec import EMPTY
-from converters.annotation import Geometry, ImageAnnotation, Instance, Line, LineStrip, Mask, Point, PointSet
+from converters.annotation import (
+    EMPTY_MASK,
+    Geometry,
+    ImageAnnotation,
+    Instance,
+    Line,
+    LineStrip,
+    Mask,
+    Point,
+    PointSet,
+)
 from converters.shapes.geometry import bounding_box, rasterize
 
 if TYPE_CHECKING:
@@ -112,7 +121,7 @@ def _region_of(geometry: Geometry, annotation: ImageAnnotation) -> Mask | None:
     if isinstance(geometry, Mask):
         return geometry.clipped(annotation.height, annotation.width)
     if pixel_extent(geometry) is None:
-        return EMPTY  # no vertices, or coordinates that are not finite
+        return EMPTY_MASK  # no vertices, or coordinates that are not finite
     return rasterize(geometry, annotation.height, annotation.width)
 
 

@@ -2,7 +2,7 @@
 
 `photo.jpg` has `photo.json`. Where pictures share a stem (`photo.jpg`, `photo.png`), one of them has
 `photo.json` and the others `photo.png.json`, as labelme names them; an existing `photo.json` stays
-with the picture it names.
+with the picture it names. The folder's own file, `seedhue.json`, is never a picture's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from converters.errors import ConverterError
 from converters.files.files import natural_sort_key
 from converters.files.images import IMAGE_SUFFIXES
 from converters.files.locate import locate_picture
+from converters.files.project_mark import is_project_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,6 +66,8 @@ def pictures_of_labels(folder: Path) -> dict[Path, Path]:
 
 def picture_named_in(label_file: Path) -> str:
     """The `imagePath` of a labelme file as it stands; empty if there is none."""
+    if is_project_file(label_file):
+        return ""
     try:
         content: Any = json.loads(label_file.read_bytes())
         return str(content["imagePath"]).replace("\\", "/") if "shapes" in content else ""
@@ -76,6 +79,8 @@ def _shared_out(pictures: list[Path]) -> dict[Path, Path]:
     """The annotation files of pictures that share folder and stem."""
     plain = pictures[0].with_suffix(".json")
     full = {picture: picture.with_name(f"{picture.name}.json") for picture in pictures}
+    if is_project_file(plain):
+        return full
     if len(pictures) == 1:
         # Its namesake may have been deleted since; the labels stay where they are.
         only = pictures[0]

@@ -13,15 +13,18 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.appearance.i18n import LANGUAGES
 from app.editing.superpixels import DEFAULT_SIZE, LARGEST_SIZE, SMALLEST_SIZE
 from app.project.folders import settings_file
+from app.project.labels import checked_color
 from converters.errors import ConverterError
 from converters.files.files import set_aside, write_atomic
 from converters.frozen import FrozenMap
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_RECENT: Final = 12
 THEMES: Final = ("system", "light", "dark")
@@ -45,8 +48,8 @@ class Settings:
         superpixel_size: how wide a superpixel is, in picture pixels.
         overlay_opacity: of the fill over objects, in [0, 1].
         label: the label given to new objects last.
-        labels: offered for every picture, beside those the open folder already uses.
-        label_colors: label to "#rrggbb", for colours the user chose.
+        labels: used before, in any folder; offered beside the open folder's own (app/project/labels.py).
+        label_colors: label to "#rrggbb", for folders that have chosen no colour for it.
         color: the colour the recolour tool applied last, "#rrggbb".
         recent_colors: the colours recoloured with last, newest first.
         window_geometry, window_state: Qt's own byte strings, base64; "" before the first run.
@@ -72,11 +75,6 @@ class Settings:
     window_state: str = ""
     shortcuts: FrozenMap[tuple[str, ...]] = field(default_factory=FrozenMap)
 
-    @property
-    def recent_paths(self) -> tuple[Path, ...]:
-        """The recent files and folders, newest first."""
-        return tuple(Path(name) for name in self.recent)
-
 
 class SettingsStore:
     """The settings in force, and their file.
@@ -91,7 +89,6 @@ class SettingsStore:
         self.file = settings_file() if file is None else file
         self.problem = ""
         self._unknown: dict[str, Any] = {}
-        self._subscribers: list[Callable[[Settings], None]] = []
         self._lock = threading.Lock()
         self._written = self._settings = self._read()
 
@@ -99,16 +96,6 @@ class SettingsStore:
     def settings(self) -> Settings:
         """The settings in force; immutable."""
         return self._settings
-
-    def subscribe(self, callback: Callable[[Settings], None]) -> Callable[[], None]:
-        """Calls back with the new settings after every change; returns what ends it."""
-        self._subscribers.append(callback)
-
-        def unsubscribe() -> None:
-            if callback in self._subscribers:
-                self._subscribers.remove(callback)
-
-        return unsubscribe
 
     def change(self, **values: Any) -> Settings:
         """Sets fields by name; the file follows with the next `save`.
@@ -122,11 +109,7 @@ class SettingsStore:
             checked[name] = _CHECKS[name](value)
             if checked[name] is None:
                 raise ValueError(f"{value!r} is no value for the setting {name}")
-        changed = replace(self._settings, **checked)
-        if changed != self._settings:
-            self._settings = changed
-            for callback in tuple(self._subscribers):
-                callback(changed)
+        self._settings = replace(self._settings, **checked)
         return self._settings
 
     def add_recent(self, path: Path) -> Settings:
@@ -134,12 +117,6 @@ class SettingsStore:
         name = os.path.abspath(path)
         others = [each for each in self._settings.recent if each != name]
         return self.change(recent=(name, *others)[:MAX_RECENT])
-
-    def reset(self) -> Settings:
-        """Back to the defaults, except for what was opened and where the window stood."""
-        kept = {name: getattr(self._settings, name) for name in ("recent", "window_geometry", "window_state")}
-        defaults = Settings()
-        return self.change(**{f.name: getattr(defaults, f.name) for f in fields(Settings)} | kept)
 
     def save(self) -> None:
         """Writes the file if anything changed; may be called from any thread.
@@ -220,15 +197,9 @@ def _number(least: float, most: float) -> Callable[[Any], float | None]:
     return check
 
 
-def _color(value: Any) -> str | None:
-    if not isinstance(value, str) or len(value) != 7 or value[0] != "#":
-        return None
-    return value.lower() if all(digit in "0123456789abcdefABCDEF" for digit in value[1:]) else None
-
-
 def _colors(value: Any) -> tuple[str, ...] | None:
     texts = _texts(value)
-    return None if texts is None else tuple(text for text in map(_color, texts) if text is not None)
+    return None if texts is None else tuple(text for text in map(checked_color, texts) if text is not None)
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
@@ -260,8 +231,8 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "overlay_opacity": _number(0.0, 1.0),
     "label": _text,
     "labels": _texts,
-    "label_colors": _map_of(_color),
-    "color": _color,
+    "label_colors": _map_of(checked_color),
+    "color": checked_color,
     "recent_colors": _colors,
     "window_geometry": _text,
     "window_state": _text,

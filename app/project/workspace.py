@@ -1,7 +1,8 @@
 """The open folder: its pictures, their annotation files and how far each one is.
 
-A folder of pictures and JSON files is the whole project. Reading and writing are meant for worker
-threads; asking for paths and states is cheap anywhere.
+A folder of pictures and JSON files is the whole project. The folder's own file says what is true of all
+pictures (app/project/project_file.py); how far the review of one is stands in its annotation file alone.
+Reading and writing are meant for worker threads; asking for paths and states is cheap anywhere.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from app.project.label_files import is_picture, label_files, pictures_of_labels
+from app.project.project_file import ProjectFile
 from app.project.review import ReviewStatus, review_of, review_of_facts
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
 from converters.files.files import natural_sort_key, parse_json, read_bytes, set_aside
 from converters.files.images import IMAGE_SUFFIXES, read_size
+from converters.files.project_mark import is_project_file
 from converters.formats.labelme.document import find_image, read_labelme, write_labelme
 from converters.formats.own_facts import KEY
 from converters.formats.reading import require_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from app.document.document import Document
 
 _MAX_DEPTH: Final = 32
 _Signature = tuple[int, int] | None
@@ -54,21 +55,22 @@ class Workspace:
         root: the folder that was opened, or the one that holds all the files.
         pictures: absolute paths.
         skipped: what could not be taken in, each with the reason.
+        project: what the folder says about itself.
     """
 
     def __init__(self, source: Path | str | Iterable[Path | str], *, subfolders: bool = False) -> None:
         """Takes in a folder, a file, or several of either.
 
         Args:
-            source: folders, picture files or labelme files (these stand for their pictures).
+            source: folders, picture files or labelme files (these stand for their pictures); a project file
+                stands for its folder.
             subfolders: whether folders below are taken in, too.
 
         Raises:
             ConverterError: nothing there, no permission, or no picture among it.
         """
-        self._sources = tuple(
-            Path(os.path.abspath(each)) for each in ([source] if isinstance(source, Path | str) else source)
-        )
+        given = [source] if isinstance(source, Path | str) else source
+        self._sources = tuple(_opened_for(Path(os.path.abspath(each))) for each in given)
         self._subfolders = subfolders
         self.skipped: tuple[ConverterError, ...] = ()
         self.pictures: tuple[Path, ...] = ()
@@ -81,6 +83,7 @@ class Workspace:
         self._damaged: set[Path] = set()
         self.refresh()
         self.root = self._common_folder()
+        self.project = ProjectFile(self._project_folder())
 
     def refresh(self) -> None:
         """Looks again which pictures there are; errors as when opening."""
@@ -146,27 +149,6 @@ class Workspace:
         self._signatures[file] = signature
         self._remember(picture, signature, _state_of(annotation))
         return self._belonging(annotation, picture, file)
-
-    def save(self, document: Document, *, replace_foreign: bool = False) -> Path:
-        """Writes a document's current state and marks it saved.
-
-        A saver thread calls `write` with the annotation instead and lets the document's thread call
-        `document.mark_saved(state)`.
-
-        Returns:
-            The annotation file.
-
-        Raises:
-            ConverterError: as in `write`.
-            ValueError: the document has no picture file.
-        """
-        if document.path is None:
-            raise ValueError("the document has no picture file")
-        state = document.state
-        file = self.write(document.path, document.annotation, replace_foreign=replace_foreign)
-        document.mark_saved(state)
-        self.set_modified(document.path, document.is_modified)
-        return file
 
     def write(self, picture: Path, annotation: ImageAnnotation, *, replace_foreign: bool = False) -> Path:
         """Writes a picture's annotation file, atomically; may be called from any thread.
@@ -272,6 +254,13 @@ class Workspace:
         except ValueError:  # on different drives
             return self.pictures[0].parent
 
+    def _project_folder(self) -> Path | None:
+        """The folder that was opened, or the one in which all the pictures lie."""
+        if len(self._sources) == 1 and self._sources[0].is_dir():
+            return self._sources[0]
+        folders = {picture.parent for picture in self.pictures}
+        return folders.pop() if len(folders) == 1 else None
+
     @staticmethod
     def _belonging(annotation: ImageAnnotation, picture: Path, file: Path) -> ImageAnnotation:
         """The annotation naming this picture: one that was moved or renamed is named anew."""
@@ -285,6 +274,11 @@ class Workspace:
         except ValueError:  # on another drive
             name = picture.as_posix()
         return replace(annotation, image_path=name)
+
+
+def _opened_for(source: Path) -> Path:
+    """What opening a path means: a project file stands for its folder."""
+    return source.parent if is_project_file(source) else source
 
 
 def _pictures_below(folder: Path, skipped: list[ConverterError], *, depth: int) -> list[Path]:

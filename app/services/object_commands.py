@@ -60,11 +60,20 @@ class ObjectCommands(QObject):
     @Slot()
     def mark_reviewed(self) -> None:
         """Approves the picture's annotations; takes it back if they are approved already."""
+        self._review(ReviewStatus.APPROVED)
+
+    @Slot()
+    def mark_rejected(self) -> None:
+        """Says that the picture's annotations are to be redone; takes it back if that is said already."""
+        self._review(ReviewStatus.REJECTED)
+
+    def _review(self, status: ReviewStatus) -> None:
+        """Gives the picture's review that state, or opens it again if it has it."""
         document = self._session.document
         if document is None:
             return
-        approved = review_of(document.annotation).status == ReviewStatus.APPROVED
-        review = Review(ReviewStatus.OPEN if approved else ReviewStatus.APPROVED)
+        is_given = review_of(document.annotation).status == status
+        review = Review(ReviewStatus.OPEN if is_given else status)
         document.edit(review.title, with_review(document.annotation, review))
 
     @Slot()

@@ -15,8 +15,10 @@ from app.workers.pictures import (
     OpenedDocument,
     OpenedList,
     OpenPaths,
+    PruneJournals,
     ReadStates,
     StateRead,
+    UnsavedFound,
     picture_job,
 )
 from app.workers.task import TaskRunner
@@ -90,6 +92,7 @@ class Pictures(QObject):
         self.runner.busy_changed.connect(self._follow_busy)
         self.state_runner = TaskRunner(picture_job, name="states", parent=self)
         self.state_runner.progressed.connect(self._take_state)
+        self.journal_runner = TaskRunner(picture_job, name="journals", parent=self)
         session.document_changed.connect(self._follow_edit)
 
     @property
@@ -177,6 +180,10 @@ class Pictures(QObject):
             self._workspace.set_modified(document.path, document.is_modified)
             self.refresh_state(document.path)
 
+    def prune_journals(self) -> None:
+        """Deletes, in the background, the journals that nobody needs any more."""
+        self.journal_runner.submit(PruneJournals(self._journal_dir))
+
     def step(self, places: int) -> None:
         """Shows the picture so many places further in the list."""
         if self._workspace is None or self._here is None:
@@ -193,6 +200,7 @@ class Pictures(QObject):
         """Joins the threads and closes the journals."""
         self.runner.shutdown()
         self.state_runner.shutdown()
+        self.journal_runner.shutdown()
         self._close_documents()
 
     # Answers
@@ -251,7 +259,7 @@ class Pictures(QObject):
             self._notices.post("warning", str(skipped))
         self.list_changed.emit()
         self.opened.emit(opened.source)
-        self.state_runner.submit(ReadStates(workspace), key="states")
+        self.state_runner.submit(ReadStates(workspace, self._journal_dir), key="states")
         self.open_picture(opened.first)
 
     def _close_documents(self) -> None:
@@ -271,7 +279,7 @@ class Pictures(QObject):
         labels = loaded.labels if document.revision == loaded.revision else None
         self._session.open_document(document, loaded.image, labels)
         self.drop_old_documents()
-        self.refresh_state(loaded.path)
+        self.note_edit(document)  # its journal may have brought work back, or looked as if it would
         self._tell_recovery(document)
         self.loaded.emit(loaded)
 
@@ -325,9 +333,13 @@ class Pictures(QObject):
             result.document.close()
 
     @Slot(object, object)
-    def _take_state(self, _request: object, event: object) -> None:
+    def _take_state(self, request: ReadStates, event: object) -> None:
         if isinstance(event, StateRead):
             self.state_changed.emit(event.path, event.state.value)
+        elif isinstance(event, UnsavedFound) and event.path not in self._documents:
+            # An open document knows better: its journal may have been read in the middle of a save.
+            request.workspace.set_modified(event.path, True)
+            self.state_changed.emit(event.path, request.workspace.state(event.path).value)
 
     @Slot()
     def _follow_edit(self) -> None:

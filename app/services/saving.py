@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.appearance.i18n import tr
-from app.workers.saving import SaveAnnotation, SaveSettings, save_job
+from app.workers.saving import SaveAnnotation, save_job
 from app.workers.task import TaskRunner
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.session import Session
     from app.workers.failure import Failure
     from app.workers.pictures import LoadedPicture
+    from app.workers.saving import SaveRequest
 
 DELAY_MS: Final = 700
 LONGEST_DELAY_MS: Final = 4000
@@ -172,8 +173,8 @@ class Saving(QObject):
             self.save_now(always=True)
 
     @Slot(object, object)
-    def _take(self, request: SaveAnnotation | SaveSettings, file: Path) -> None:
-        if isinstance(request, SaveSettings):
+    def _take(self, request: SaveRequest, file: Path) -> None:
+        if not isinstance(request, SaveAnnotation):
             return
         self._failed.discard(request.path)
         self._mark_saved(request.document, request.state)
@@ -189,8 +190,8 @@ class Saving(QObject):
             workspace.set_modified(document.path, document.is_modified)
 
     @Slot(object, object)
-    def _fail(self, request: SaveAnnotation | SaveSettings, failure: Failure) -> None:
-        if isinstance(request, SaveSettings):
+    def _fail(self, request: SaveRequest, failure: Failure) -> None:
+        if not isinstance(request, SaveAnnotation):
             self._notices.report(failure)
             return
         self._failed.add(request.path)

@@ -13,6 +13,7 @@ from app.project.settings import Settings, SettingsStore
 from app.recolor.palette import remember_color
 from app.services.busy import Busy
 from app.services.exporting import Exporting
+from app.services.labels import Labels
 from app.services.notifications import NotificationCentre
 from app.services.object_commands import ObjectCommands
 from app.services.pictures import Pictures
@@ -47,6 +48,7 @@ class WindowServices(QObject):
         notices: where every error arrives.
         pictures, saving, segmentation, exporting, training: the services with their threads.
         objects: the commands on objects.
+        labels: keeps the folder's labels.
         similar: the search for objects like one.
         busy: what any of the services works on.
 
@@ -87,13 +89,14 @@ class WindowServices(QObject):
             parent=self,
         )
         self.objects = ObjectCommands(self.session, self)
+        self.labels = Labels(self.session, self.notices, self.pictures, self.saving, self._store, self)
         self._settings_timer = QTimer(self)
         self._settings_timer.setSingleShot(True)
         self._settings_timer.setInterval(SETTINGS_DELAY_MS)
         self._settings_timer.timeout.connect(self._save_settings_soon)
         self._apply_settings()
         self.session.options_changed.connect(self._remember_option)
-        self.session.colors_changed.connect(self.remember_label)
+        self.session.label_kept.connect(self._remember_label)
         self.session.failed.connect(self._report_tool_failure)
         self.pictures.opened.connect(self._remember_recent)
         self.pictures.about_to_leave.connect(self.saving.save_now)
@@ -107,21 +110,17 @@ class WindowServices(QObject):
         """The settings in force."""
         return self._store.settings
 
-    @property
-    def known_labels(self) -> tuple[str, ...]:
-        """Labels used before, in this or an earlier session."""
-        return (*self.settings.labels, *self.settings.label_colors, self.settings.label)
-
     def change_settings(self, **values: Any) -> None:
         """Changes settings by name; the file follows a little later."""
         self._store.change(**values)
         self._settings_timer.start()
 
     def start(self) -> None:
-        """What waits for the first paint: the model, and news about the settings."""
+        """What waits for the first paint: the model, old journals, and news about the settings."""
         if self._store.problem:
             self.notices.post("warning", self._store.problem)
         self.segmentation.start()
+        self.pictures.prune_journals()
 
     def shutdown(self) -> None:
         """Finishes saving, cancels the rest and joins every thread."""
@@ -203,8 +202,6 @@ class WindowServices(QObject):
         settings = self.settings
         for name in _OPTIONS:
             self.session.set_option(name, getattr(settings, name))
-        for label, shade in settings.label_colors.items():
-            self.session.set_label_color(label, shade)
         self.session.set_recent_colors(settings.recent_colors[:RECENT_COLORS])
         self.saving.set_autosave(settings.autosave)
         self.pictures.set_subfolders(settings.include_subfolders)
@@ -226,8 +223,8 @@ class WindowServices(QObject):
             self.change_settings(recent_colors=recent)
 
     @Slot(str)
-    def remember_label(self, label: str) -> None:
-        """Keeps a label and its colour for the next pictures and sessions."""
+    def _remember_label(self, label: str) -> None:
+        """Keeps a label and its colour for other folders."""
         colors = {**self.settings.label_colors, label: self.session.color_of(label).name()}
         labels = tuple(dict.fromkeys((*self.settings.labels, label)))
         self.change_settings(label_colors=FrozenMap(colors), labels=labels)

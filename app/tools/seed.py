@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QKeyEvent, QPainter
 
     from app.canvas.tool import PointerEvent, ToolSurface
-    from app.document.document import Change
+    from app.document.change import Change
     from app.session import Session
 
 TAU_STEP = 0.02

@@ -143,7 +143,7 @@ class MainWindow(QMainWindow):
     def _build_panels(self) -> None:
         services, session = self.services, self.services.session
         self.pictures = PicturesPanel(self.picture_model)
-        self.labels = LabelsPanel(session, services.known_labels)
+        self.labels = LabelsPanel(session)
         self.objects = ObjectsPanel(session)
         self.candidates = CandidatesPanel(session, self.candidate_layer, closer=services.settings.look_closer)
         self.similar = SimilarPanel(session, services.similar, self.similar_layer)
@@ -196,7 +196,6 @@ class MainWindow(QMainWindow):
         services.notices.posted.connect(self.toast.show_notice)
         self.start_page.recent_chosen.connect(services.pictures.open_path)
         self.pictures.picture_chosen.connect(services.pictures.open_picture)
-        self.labels.label_added.connect(services.remember_label)
         self.labels.label_added.connect(self._work_on)
         self.objects.table.menu_wanted.connect(self.object_menu.popup)
         self.tool_box.select.menu_wanted.connect(self.object_menu.popup)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from app.document.old_journals import prune_journals, unsaved_pictures
 from app.document.recovery import open_document
 from app.pixels.base_image import OpenImage, prepare_image
 from app.pixels.label_image import LabelImage, draw_labels
@@ -96,9 +97,10 @@ class OpenedDocument:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadStates:
-    """Look into the annotation files for the list's marks; events are `StateRead`."""
+    """Look into annotation files and journals for the list's marks; events: `StateRead`, `UnsavedFound`."""
 
     workspace: Workspace
+    journal_dir: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,21 @@ class StateRead:
     state: PictureState
 
 
-PictureRequest: TypeAlias = OpenPaths | LoadPicture | OpenDocument | ReadStates
+@dataclass(frozen=True, slots=True)
+class UnsavedFound:
+    """A picture has work in its journal that its annotation file does not hold."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PruneJournals:
+    """Delete the journals that nobody needs any more."""
+
+    journal_dir: Path
+
+
+PictureRequest: TypeAlias = OpenPaths | LoadPicture | OpenDocument | ReadStates | PruneJournals
 
 
 def picture_job(request: PictureRequest, should_stop: ShouldStop, on_event: OnEvent) -> Any:
@@ -121,9 +137,12 @@ def picture_job(request: PictureRequest, should_stop: ShouldStop, on_event: OnEv
     if isinstance(request, OpenDocument):
         annotation = request.workspace.load(request.path)
         return OpenedDocument(request.path, open_document(request.path, annotation, request.journal_dir))
-    request.workspace.read_states(
-        lambda path, state: on_event(StateRead(path, state)), should_stop=should_stop
-    )
+    if isinstance(request, PruneJournals):
+        return prune_journals(request.journal_dir, should_stop=should_stop)
+    workspace = request.workspace
+    workspace.read_states(lambda path, state: on_event(StateRead(path, state)), should_stop=should_stop)
+    for picture in unsaved_pictures(workspace.pictures, request.journal_dir, should_stop=should_stop):
+        on_event(UnsavedFound(picture))
     return None
 
 

@@ -1,14 +1,15 @@
-"""Writing annotation files off the GUI thread."""
+"""Writing annotation files, the folder's own file and the settings off the GUI thread."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.document.document import Document
+    from app.project.project_file import ProjectFile
     from app.project.settings import SettingsStore
     from app.project.workspace import Workspace
     from app.workers.task import OnEvent, ShouldStop
@@ -39,8 +40,18 @@ class SaveSettings:
     store: SettingsStore
 
 
-def save_job(request: SaveAnnotation | SaveSettings, _should_stop: ShouldStop, _on_event: OnEvent) -> Path:
-    """The file written.
+@dataclass(frozen=True, slots=True, eq=False)
+class SaveProject:
+    """Join what changed in a folder's own file, here and elsewhere; `project.take_news` tells of it."""
+
+    project: ProjectFile
+
+
+SaveRequest: TypeAlias = SaveAnnotation | SaveSettings | SaveProject
+
+
+def save_job(request: SaveRequest, _should_stop: ShouldStop, _on_event: OnEvent) -> Path | None:
+    """The file written; None for a project, which may have nothing to write.
 
     A save that has begun is finished: an atomic write has no useful half.
 
@@ -50,4 +61,7 @@ def save_job(request: SaveAnnotation | SaveSettings, _should_stop: ShouldStop, _
     if isinstance(request, SaveSettings):
         request.store.save()
         return request.store.file
+    if isinstance(request, SaveProject):
+        request.project.save()
+        return None
     return request.workspace.write(request.path, request.annotation, replace_foreign=request.replace_foreign)

@@ -26,6 +26,7 @@ from converters.files.images import (
     read_size,
 )
 from converters.files.locate import locate_picture
+from converters.files.project_mark import is_project_file
 from converters.formats.reading import require_size
 from converters.report import Report
 
@@ -160,14 +161,15 @@ def files_with(*suffixes: str, folder: str | None = None) -> FindFiles:
 
 
 def walk(folder: Path) -> list[Path]:
-    """Every file below a folder in natural order; hidden ones and links to folders are passed over."""
+    """Every file below a folder in natural order; hidden ones, links to folders and SeedHue's project files
+    are passed over."""
     found: list[Path] = []
     for base, folders, files in os.walk(folder):
         folders[:] = sorted((f for f in folders if not f.startswith(".")), key=natural_sort_key)
         found += [
             Path(base, name) for name in sorted(files, key=natural_sort_key) if not name.startswith(".")
         ]
-    return found
+    return [path for path in found if not is_project_file(path)]
 
 
 def safe_name(text: str) -> str:

@@ -11,6 +11,7 @@ from defusedxml import ElementTree
 from converters.errors import ConverterError
 from converters.files.files import open_file, read_json
 from converters.files.images import IMAGE_SUFFIXES
+from converters.files.project_mark import is_project_file
 from converters.formats.format import walk
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def _spread(files: list[Path]) -> list[Path]:
 
 def _of_file(path: Path) -> str | None:
     suffix = path.suffix.lower()
+    if is_project_file(path):
+        return None
     try:
         if suffix == ".json":
             size = path.stat().st_size

@@ -7,20 +7,19 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from converters.annotation import ImageAnnotation, Instance, RejectedShape, Vertex
 from converters.errors import ConverterError
 from converters.files.files import finite_json, read_bytes, read_json, shown, write_atomic
 from converters.files.images import decode_size, encode_image, read_image, read_orientation, read_size
 from converters.files.locate import locate_picture
+from converters.files.project_mark import is_project_file
 from converters.formats.labelme.shapes import decode_shape, encode_shape
 from converters.formats.own_facts import KEY
 from converters.formats.reading import content_id, require_size, split_flags
 from converters.frozen import FrozenMap
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # labelme stamps its own version and does not check it on reading.
 LABELME_VERSION = "7.9.1"
@@ -116,8 +115,15 @@ def write_labelme(
 
     Raises:
         ConverterError: the disk is full, the folder cannot be written, the picture to be embedded
-            is missing, a shape holds numbers that are not finite, or something is nested beyond reason.
+            is missing, a shape holds numbers that are not finite, something is nested beyond reason, or
+            the file is the folder's own (`converters.files.project_mark`).
     """
+    if is_project_file(Path(path)):
+        raise ConverterError(
+            "this file holds the labels of its folder and is not overwritten with those of a picture.",
+            path=path,
+            remedy="Give the picture another name, or choose another folder.",
+        )
     write_atomic(path, dump_labelme(path, annotation, embed_image=embed_image), durable=durable)
 
 

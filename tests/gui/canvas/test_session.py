@@ -5,7 +5,8 @@ import pytest
 
 from app.document.document import Document
 from app.pixels.base_image import prepare_image
-from app.session import LABEL_COLORS, Session
+from app.project.labels import LABEL_COLORS
+from app.session import Session
 from converters.annotation import ImageAnnotation, Seed
 from tests.gui.canvas_scene import box_mask, instance, picture
 from tests.gui.color_encoding import ColorEncoding

@@ -14,12 +14,19 @@ from tests.unit.app.pictures import EVERY_GEOMETRY, HEIGHT, WIDTH, rich_instance
 if TYPE_CHECKING:
     import random
 
+    from app.document.change import Change
     from app.document.document import Document
 
 KINDS = (
     *("add", "add", "brush", "brush", "slider", "relabel", "remove", "move", "flag", "undo", "undo"),
     *("redo", "redo", "lock", "convert", "save", "note", "many"),
 )
+
+
+def set_flag(document: Document, name: str, value: bool) -> Change:
+    """Sets one of the picture's own flags."""
+    flags = FrozenMap({**document.annotation.flags, name: value})
+    return document.edit(f"Set flag {name}", replace(document.annotation, flags=flags))
 
 
 def random_mask(chance: random.Random) -> Mask:
@@ -55,7 +62,7 @@ def random_edit(document: Document, chance: random.Random, *, save: bool = True)
             chosen = chance.sample([i.id for i in instances], min(3, len(instances)))
             document.move(chosen, chance.randint(0, len(instances)))
         case "flag":
-            document.set_flag(chance.choice("ab"), chance.random() < 0.5)
+            set_flag(document, chance.choice("ab"), chance.random() < 0.5)
         case "undo":
             for _ in range(chance.randint(1, 5)):
                 document.undo()

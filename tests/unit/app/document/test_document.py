@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from app.appearance.title import Title
-from app.document.document import Change, Document, LockedError
+from app.document.change import Change
+from app.document.document import Document, LockedError
 from converters.annotation import Mask, Point, Polygon, RecolorOperation
 from converters.frozen import FrozenMap
 from tests.unit.app.pictures import instance, picture, square
+from tests.unit.app.random_edits import set_flag
 
 
 def ids(document: Document) -> list[str]:
@@ -41,7 +43,7 @@ def test_undo_and_redo_go_through_the_same_states():
     states.append(document.annotation)
     document.move(["b"], 0)
     states.append(document.annotation)
-    document.set_flag("seen", True)
+    set_flag(document, "seen", True)
     states.append(document.annotation)
     document.remove(["a"])
     states.append(document.annotation)
@@ -211,7 +213,7 @@ def test_the_region_covers_old_and_new_shape_inside_the_picture():
 def test_what_cannot_be_seen_needs_no_repainting():
     document = Document(picture(instance("a")))
     assert document.set_locked(["a"], True).region is None
-    assert document.set_flag("seen", True).fields == ("flags",)
+    assert set_flag(document, "seen", True).fields == ("flags",)
     assert document.add(instance("far", square(200, 200))).region is None
 
 

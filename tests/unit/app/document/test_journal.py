@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +12,11 @@ from app.document.history import Recovery
 from app.document.instance_codec import decode_instance, encode_instance
 from app.document.journal import journal_file
 from app.document.journal_replay import replay
-from app.document.recovery import journaled_annotation, open_document, prune_journals, unsaved_pictures
+from app.document.recovery import open_document
 from converters.annotation import ImageAnnotation
 from converters.formats.labelme.document import read_labelme, write_labelme
 from tests.unit.app.pictures import EVERY_GEOMETRY, instance, picture, rich_instance, square
-from tests.unit.app.random_edits import random_edit
+from tests.unit.app.random_edits import random_edit, set_flag
 
 if TYPE_CHECKING:
     from app.document.document import Document
@@ -163,7 +161,7 @@ def test_dying_between_writing_the_file_and_noting_so_changes_nothing(opened):
 def test_what_labelme_json_gives_back_is_no_change_from_outside(opened, tmp_path, geometry):
     document = opened(picture())
     document.add(rich_instance(geometry))
-    document.set_flag("seen", True)
+    set_flag(document, "seen", True)
     write_labelme(tmp_path / "photo.json", document.annotation)
     document.mark_saved()
     again = opened(read_labelme(tmp_path / "photo.json"))
@@ -224,32 +222,6 @@ def test_a_long_journal_is_written_anew_without_losing_history(opened, photo, fo
     again.add(instance("d"))
     expected = again.annotation
     assert opened(base).annotation == expected
-
-
-def test_pictures_with_unsaved_work_are_found_and_never_pruned(tmp_path, folder):
-    photos = [tmp_path / f"{name}.png" for name in ("clean", "unsaved", "undone")]
-    for path in photos:
-        path.write_bytes(b"x")
-        document = open_document(path, picture(instance("a")), folder)
-        document.relabel(["a"], "cat")
-        if path.stem == "clean":
-            document.mark_saved()
-        if path.stem == "undone":
-            document.undo()
-        document.close()
-    assert unsaved_pictures(folder) == (photos[1],)
-    assert unsaved_pictures(tmp_path / "nowhere") == ()
-    found = journaled_annotation(photos[1], folder)
-    assert found is not None
-    assert found.instances[0].label == "cat"
-    assert journaled_annotation(tmp_path / "other.png", folder) is None
-
-    assert prune_journals(folder) == 0
-    old = time.time() - 100 * 86400
-    for file in folder.iterdir():
-        os.utime(file, (old, old))
-    assert prune_journals(folder) == 2
-    assert unsaved_pictures(folder) == (photos[1],)
 
 
 def test_pictures_of_the_same_name_have_journals_of_their_own(tmp_path, folder):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.editing.mask_edits import paint_disc, paint_stroke, stroke_mask
+from app.editing.mask_edits import paint_stroke, stroke_mask
 from converters.annotation import Mask
 from tests.unit.app.distances import distance_to_way
 from tests.unit.app.pictures import ring, square
@@ -49,14 +49,14 @@ def test_painting_and_erasing_are_union_and_difference(way, radius, erase):
 
 
 def test_dabs_are_discs():
-    assert paint_disc(EMPTY, (5.5, 5.5), 1.0, HEIGHT, WIDTH).array.tolist() == [
+    assert paint_stroke(EMPTY, [(5.5, 5.5)], 1.0, HEIGHT, WIDTH).array.tolist() == [
         [False, True, False],
         [True, True, True],
         [False, True, False],
     ]
-    assert paint_disc(EMPTY, (5.5, 5.5), 0.0, HEIGHT, WIDTH) == square(5, 5, 1)
-    assert paint_disc(EMPTY, (5.01, 5.99), 0.5, HEIGHT, WIDTH) == square(5, 5, 1)
-    assert paint_disc(square(4, 4, 3), (5.5, 5.5), 0.5, HEIGHT, WIDTH, erase=True).area == 8
+    assert paint_stroke(EMPTY, [(5.5, 5.5)], 0.0, HEIGHT, WIDTH) == square(5, 5, 1)
+    assert paint_stroke(EMPTY, [(5.01, 5.99)], 0.5, HEIGHT, WIDTH) == square(5, 5, 1)
+    assert paint_stroke(square(4, 4, 3), [(5.5, 5.5)], 0.5, HEIGHT, WIDTH, erase=True).area == 8
 
 
 def test_a_stroke_from_edge_to_edge_has_no_gap():
@@ -73,7 +73,7 @@ def test_nothing_is_painted_outside_the_picture():
 
 
 def test_erasing_everything_leaves_an_empty_mask():
-    assert paint_disc(square(3, 3), (5, 5), 20, HEIGHT, WIDTH, erase=True).is_empty
+    assert paint_stroke(square(3, 3), [(5, 5)], 20, HEIGHT, WIDTH, erase=True).is_empty
 
 
 @pytest.mark.parametrize("bad", [([(np.nan, 1)], 3), ([(1, 1)], np.inf)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -124,29 +125,9 @@ def test_recent_files_are_few_unique_and_newest_first(tmp_path):
     for n in range(20):
         store.add_recent(tmp_path / f"{n}.png")
     store.add_recent(tmp_path / "15.png")
-    recent = [path.name for path in store.settings.recent_paths]
+    recent = [Path(name).name for name in store.settings.recent]
     assert recent[:3] == ["15.png", "19.png", "18.png"]
     assert len(recent) == len(set(recent)) == MAX_RECENT
-
-
-def test_subscribers_hear_of_real_changes(tmp_path):
-    store = SettingsStore(tmp_path / "settings.json")
-    heard: list[Settings] = []
-    stop = store.subscribe(heard.append)
-    store.change(theme="dark")
-    store.change(theme="dark")
-    stop()
-    stop()
-    store.change(theme="light")
-    assert [settings.theme for settings in heard] == ["dark"]
-
-
-def test_reset_keeps_where_the_user_was(tmp_path):
-    store = SettingsStore(tmp_path / "settings.json")
-    store.change(**as_changes(OTHER))
-    assert store.reset() == Settings(
-        recent=OTHER.recent, window_geometry=OTHER.window_geometry, window_state=OTHER.window_state
-    )
 
 
 def test_saving_writes_only_after_a_change_and_from_any_thread(tmp_path):

@@ -1,0 +1,35 @@
+"""Knowing a folder's own file, in which SeedHue keeps the folder's labels, from annotation files.
+
+Its name might be that of a picture's annotations (`seedhue.png` has `seedhue.json`), so the content decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from converters.errors import ConverterError
+from converters.files.files import open_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROJECT_FILE: Final = "seedhue.json"
+HIDDEN_PROJECT_FILE: Final = ".seedhue.json"
+"""Where the project is kept if the other name is a picture's, or belongs to somebody else."""
+PROJECT_KEY: Final = "seedhue_project"
+MAX_PROJECT_BYTES: Final = 4_000_000
+"""Beyond this a project file is not taken in; ten thousand labels have less than one million."""
+
+
+def is_project_file(path: Path) -> bool:
+    """Whether the file describes its folder and no picture; also true of a damaged one.
+
+    Only files of the right name are looked into.
+    """
+    if path.name.lower() not in (PROJECT_FILE, HIDDEN_PROJECT_FILE):
+        return False
+    try:
+        with open_file(path) as stream:
+            return f'"{PROJECT_KEY}"'.encode() in stream.read(MAX_PROJECT_BYTES)
+    except (ConverterError, OSError):
+        return False
