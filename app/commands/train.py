@@ -14,7 +14,7 @@ from converters.errors import ConverterError
 
 if TYPE_CHECKING:
     from models.data.dataset import Dataset
-    from models.training.engine import TrainingRequest
+    from models.training.request import TrainingRequest
     from models.training.trainable import TrainableModel
 
 
@@ -194,7 +194,7 @@ def build_request(
     """
     from models.data.copy_paste import CutoutLibrary
     from models.data.mixture import choose_datasets
-    from models.training.engine import TrainingRequest
+    from models.training.request import TrainingRequest
 
     drawn = tuple(d for d in datasets if d.weight > 0)
     pictures = sum(len(d.pictures) for d in drawn)
@@ -236,8 +236,8 @@ def train(model: TrainableModel, request: TrainingRequest) -> Path:
         OSError: the output folder cannot be written.
     """
     from models.device.choice import choose_device
-    from models.training.engine import run_training
     from models.training.events import StepDone, TrainingEvent
+    from models.training.training import Training
 
     stop: list[bool] = []
     with progress_bar(total=1000, title="train") as bar:
@@ -248,13 +248,13 @@ def train(model: TrainableModel, request: TrainingRequest) -> Path:
                 bar.set_postfix(_short(event), refresh=True)
 
         _stop_on_interrupt(stop)
-        return run_training(
+        return Training(
             model.network.to(choose_device()),
             model.loss,
             request,
             should_stop=lambda: bool(stop),
             on_event=show,
-        )
+        ).run()
 
 
 def _short(event: Any) -> dict[str, str]:

@@ -101,7 +101,7 @@ class NetworkFamily:
         config: Any = None,
         sizes: Mapping[str, str] | None = None,
     ) -> TrainableModel:
-        """The network for the training engine.
+        """The network for a training.
 
         Args:
             start: weights to continue from: of this network, of a relative, or of a backbone alone. What

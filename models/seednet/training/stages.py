@@ -49,7 +49,7 @@ def trainable_seednet(
     stage: int = 1,
     sizes: Mapping[str, str] | None = None,
 ) -> TrainableModel:
-    """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header.
+    """SeedNet for a training; it is class-agnostic, `categories` are only noted in the header.
 
     Stage 1 teaches the whole network. Stage 2 teaches what judges finished masks, the refiner and the level
     scorer, on crops as large as the pictures are encoded; stage 3, on whole pictures, what has the last word

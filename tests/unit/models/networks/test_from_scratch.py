@@ -15,7 +15,8 @@ from models.networks.panoptic.encoding import PANOPTIC
 from models.networks.proposals.families import MASK_RCNN, YOLACT
 from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
 from models.networks.spatial_embeddings.network import SpatialEmbeddingsConfig
-from models.training.engine import TrainingRequest, run_training
+from models.training.request import TrainingRequest
+from models.training.training import Training
 
 RESNET = {"backbone": "resnet-18", "resnet_width": 8, "width": 16}
 
@@ -32,7 +33,7 @@ def changed_by_training(model, tmp_path):
         crops=CropSettings(size=64, long_side=(60, 70), mask_stride=model.crops.mask_stride),
         frozen_blocks=2,
     )
-    run_training(model.network, model.loss, request)
+    Training(model.network, model.loss, request).run()
     after = model.network.state_dict()
     return {k for k in before if not torch.equal(before[k], after[k])}
 

@@ -18,7 +18,8 @@ from models.seednet.training.calibration import CalibrationLoss
 from models.seednet.training.replay_buffer import ReplayBuffer
 from models.seednet.training.seed_loss import SeedLossSettings
 from models.seednet.training.stages import trainable_seednet
-from models.training.engine import TrainingRequest, run_training
+from models.training.request import TrainingRequest
+from models.training.training import Training
 from models.weights import WeightsInfo, read_weights
 from tests.unit.models.evaluation.coco_folders import write_coco_folder
 from tests.unit.models.seednet.seednet_cases import COMPLETE, ask, small_seednet
@@ -174,7 +175,7 @@ def test_the_third_stage_teaches_nothing_else(network, datasets, tmp_path):
         crops=replace(model.crops, long_side=WHOLE.long_side),
         steps=2,
     )
-    _, tensors = read_weights(run_training(model.network, model.loss, request))
+    _, tensors = read_weights(Training(model.network, model.loss, request).run())
     learnt = {k for k, v in tensors.items() if k not in state or not torch.equal(v, state[k])}
     assert learnt == {k for k in model.network.state_dict() if ".calibrator." in k}
     assert tensors["level_scorer.calibrator.correction.weight"].any()
@@ -184,7 +185,7 @@ def test_the_third_stage_teaches_nothing_else(network, datasets, tmp_path):
     again = trainable_seednet(
         ("disc",), pretrained_backbone=False, start=(info, state), stage=3, sizes={"ranges": "false"}
     )
-    _, after = read_weights(run_training(again.network, again.loss, request))
+    _, after = read_weights(Training(again.network, again.loss, request).run())
     for name, value in tensors.items():
         torch.testing.assert_close(after[name], value, rtol=0.0, atol=0.0)
 

@@ -18,7 +18,8 @@ from models.seednet.object_scorer import ObjectScorer, believed_without_click, f
 from models.seednet.segmenter import SeedNetSegmenter
 from models.seednet.training.objectness import KnownPictures, ObjectnessLoss, credits_of
 from models.seednet.training.stages import trainable_seednet
-from models.training.engine import TrainingRequest, run_training
+from models.training.request import TrainingRequest
+from models.training.training import Training
 from models.weights import WeightsInfo, read_weights
 from tests.unit.models.evaluation.coco_folders import draw_discs, write_coco_folder
 from tests.unit.models.seednet.seednet_cases import COMPLETE, ask, small_seednet
@@ -184,7 +185,7 @@ def three_steps(model, datasets, folder):
         crops=replace(model.crops, size=96, long_side=WHOLE.long_side),
         steps=3,
     )
-    return read_weights(run_training(model.network, model.loss, request))
+    return read_weights(Training(model.network, model.loss, request).run())
 
 
 def stage_four(network, datasets, folder, **sizes):

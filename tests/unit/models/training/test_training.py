@@ -19,10 +19,11 @@ from models.seednet.training.drawn_clicks import draw_corrections, draw_objects,
 from models.seednet.training.seed_batch import SeedBatch, seediness_target
 from models.seednet.training.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings, mirror_images
 from models.training.averaging import WeightAverage, mean_weights
-from models.training.engine import TrainingRequest, run_training
 from models.training.events import Finished, StepDone, Validated
 from models.training.prefetch import Prefetcher, ProcessPrefetcher
+from models.training.request import TrainingRequest
 from models.training.schedule import learning_rate_factor
+from models.training.training import Training
 from models.weights import WeightsInfo, read_weights, save_weights
 from tests.unit.models.evaluation.coco_folders import write_coco_folder
 
@@ -50,7 +51,9 @@ def request_for(datasets, output, **changes):
 
 def test_training_takes_its_steps_and_leaves_weights_that_load(datasets, network, tmp_path):
     events = []
-    path = run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run"), on_event=events.append)
+    path = Training(
+        network, SeedLoss(), request_for(datasets, tmp_path / "run"), on_event=events.append
+    ).run()
     assert isinstance(events[-1], Finished)
     assert (events[-1].steps, events[-1].stopped, events[-1].weights) == (3, False, path)
     segmenter = load_segmenter("seednet", weights=path, device="cpu")
@@ -64,7 +67,7 @@ def test_training_changes_the_head_but_neither_frozen_blocks_nor_running_statist
     datasets, network, tmp_path
 ):
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run", frozen_blocks=4))
+    Training(network, SeedLoss(), request_for(datasets, tmp_path / "run", frozen_blocks=4)).run()
     after = network.state_dict()
     changed = {k for k in before if not torch.equal(before[k], after[k])}
     assert "seed_head.answer.weight" in changed
@@ -99,13 +102,13 @@ def test_what_a_loss_gathers_as_long_as_the_budget_lasts_is_taught_then(
     loss = Gatherer(network)
     request = request_for(datasets, tmp_path / "run", steps=5, rate=0.1)
     events = []
-    run_training(
+    Training(
         network,
         loss,
         request,
         should_stop=lambda: len(loss.calls) == stops_after,
         on_event=events.append,
-    )
+    ).run()
     asked = stops_after or 5
     assert [name for name, _ in loss.calls] == ["gather"] * asked + ["teach"] * 4
     assert events[-1].steps == asked
@@ -124,7 +127,7 @@ def test_a_stop_is_honoured_between_steps_and_keeps_what_was_learned(datasets, n
 
     events = []
     request = request_for(datasets, tmp_path / "run", steps=1000)
-    path = run_training(network, SeedLoss(), request, should_stop=stop_after_two, on_event=events.append)
+    path = Training(network, SeedLoss(), request, should_stop=stop_after_two, on_event=events.append).run()
     assert events[-1].stopped
     assert events[-1].steps == 2
     _, tensors = read_weights(path)
@@ -132,19 +135,19 @@ def test_a_stop_is_honoured_between_steps_and_keeps_what_was_learned(datasets, n
 
 
 def test_a_training_measures_what_its_backbone_leads_to(datasets, network, tmp_path):
-    path = run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=1))
+    path = Training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=1)).run()
     _, tensors = read_weights(path)
     assert float(tensors["ranges.left0"].max()) > 0.0
     assert all(float(v.min()) >= 0.0 for k, v in tensors.items() if k.startswith("ranges."))
 
 
 def test_a_longer_budget_resumes_where_the_shorter_ended(datasets, network, tmp_path):
-    run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=2))
+    Training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=2)).run()
     torch.manual_seed(1)
     fresh = SeedNet(SMALL, pretrained_backbone=False)
     events = []
     request = request_for(datasets, tmp_path / "run", steps=5)
-    run_training(fresh, SeedLoss(), request, on_event=events.append)
+    Training(fresh, SeedLoss(), request, on_event=events.append).run()
     assert events[-1].steps == 5
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     steps = {int(v["step"]) for v in state["optimizer"]["state"].values()}
@@ -154,7 +157,7 @@ def test_a_longer_budget_resumes_where_the_shorter_ended(datasets, network, tmp_
 def test_a_time_budget_ends_the_training(datasets, network, tmp_path):
     events = []
     request = request_for(datasets, tmp_path / "run", steps=None, minutes=0.02)
-    run_training(network, SeedLoss(), request, on_event=events.append)
+    Training(network, SeedLoss(), request, on_event=events.append).run()
     assert events[-1].steps >= 1
     assert any(isinstance(e, StepDone) and 0 < e.progress <= 1 for e in events)
 
@@ -329,7 +332,7 @@ def test_an_error_while_making_batches_reaches_the_training():
 def test_processes_make_batches_as_a_thread_does(datasets, network, tmp_path):
     events = []
     request = request_for(datasets, tmp_path / "run", processes=2, steps=4)
-    run_training(network, SeedLoss(), request, on_event=events.append)
+    Training(network, SeedLoss(), request, on_event=events.append).run()
     assert events[-1].steps == 4
 
 
