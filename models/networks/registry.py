@@ -17,7 +17,7 @@ from models.networks.proposals.families import MASK_RCNN, MASK_SCORING_RCNN, MAS
 from models.networks.recognition import recognize
 from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
 from models.seednet.segmenter import build_seednet, shipped_weights
-from models.seednet.training.stages import trainable_seednet
+from models.seednet.training.lessons import trainable_seednet
 from models.segmenter import Segmenter
 from models.weights import WeightsInfo, read_header, read_weights
 

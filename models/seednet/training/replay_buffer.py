@@ -1,4 +1,5 @@
-"""Facts that a scorer went by in many answers, and what was true of these: learnt from again and again."""
+"""A replay buffer: facts that a scorer went by in many answers, and what was true of these, learnt from again
+and again."""
 
 from __future__ import annotations
 

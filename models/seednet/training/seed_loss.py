@@ -215,7 +215,7 @@ class SeedLoss:
 
 
 class SecondLookLoss(SeedLoss):
-    """The second stage: the refiner and the level scorer learn, the seeds' own masks stay as they are.
+    """The lesson "refiner": it and the level scorer learn, the seeds' own masks stay as they are.
 
     They judge masks, so they learn best from those of the finished network, on pictures at the size they
     are encoded at. Nothing flows into the encoder, so a step is quick.
