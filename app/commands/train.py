@@ -198,7 +198,8 @@ def build_model(options: argparse.Namespace, datasets: tuple[Dataset, ...]) -> T
         SegmenterError: no such architecture, or weights that do not fit.
     """
     from app.commands.model_choice import find_weights
-    from models.networks.registry import find_architecture, read_any_weights
+    from models.networks.recognition import read_any_weights
+    from models.networks.registry import find_architecture
     from models.training.averaging import mean_weights
 
     starts = [read_any_weights(find_weights(start)) for start in options.start]

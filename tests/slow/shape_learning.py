@@ -10,7 +10,7 @@ from models.data.augment import ColorJitter
 from models.data.crops import CropSettings
 from models.data.shapes import make_shapes
 from models.evaluation.coco import CocoReport, evaluate_coco
-from models.networks.registry import load_segmenter
+from models.networks.loading import load_segmenter
 from models.training.events import StepDone
 from models.training.request import TrainingRequest
 from models.training.training import Training

@@ -10,10 +10,10 @@ from models.data.augment import ColorJitter
 from models.data.crops import CropSettings
 from models.data.dataset import load_dataset
 from models.data.shapes import SHAPE_CATEGORIES, make_shapes
+from models.networks.loading import load_segmenter
+from models.networks.mask_rcnn.family import MASK_X_RCNN
 from models.networks.mask_rcnn.loss import MaskRCNNLoss, TwoStageSettings
 from models.networks.mask_rcnn.transfer import MaskXRCNNConfig
-from models.networks.proposals.families import MASK_X_RCNN
-from models.networks.registry import load_segmenter
 from models.training.request import TrainingRequest
 from models.training.training import Training
 from tests.unit.models.data.shape_folders import write_shape_folder

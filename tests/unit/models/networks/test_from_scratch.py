@@ -7,14 +7,15 @@ import torch
 
 from models.data.crops import CropSettings
 from models.data.shapes import SHAPE_CATEGORIES, make_shapes
-from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
+from models.networks.deep_metric_learning.family import DEEP_METRIC_LEARNING
 from models.networks.deep_metric_learning.network import DeepMetricConfig
-from models.networks.embedmask.encoding import EMBEDMASK
-from models.networks.fcn.encoding import FCN_FAMILY
-from models.networks.panoptic.encoding import PANOPTIC
-from models.networks.proposals.families import MASK_RCNN, YOLACT
-from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
+from models.networks.embedmask.family import EMBEDMASK
+from models.networks.fcn.family import FCN_FAMILY
+from models.networks.mask_rcnn.family import MASK_RCNN
+from models.networks.panoptic.family import PANOPTIC
+from models.networks.spatial_embeddings.family import SPATIAL_EMBEDDINGS
 from models.networks.spatial_embeddings.network import SpatialEmbeddingsConfig
+from models.networks.yolact.family import YOLACT
 from models.training.request import TrainingRequest
 from models.training.training import Training
 

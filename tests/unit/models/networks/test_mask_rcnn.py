@@ -15,6 +15,7 @@ from models.errors import WeightsError
 from models.layers.detections import BoxMasks
 from models.layers.region_proposals import ProposalMaps
 from models.losses.detection_targets import object_targets
+from models.networks.loading import load_segmenter
 from models.networks.mask_rcnn.loss import (
     MaskRCNNLoss,
     TwoStageSettings,
@@ -27,7 +28,7 @@ from models.networks.mask_rcnn.loss import (
 from models.networks.mask_rcnn.network import MaskRCNN, MaskRCNNConfig, Regions, select_detections
 from models.networks.mask_rcnn.torchvision_names import COCO_CATEGORIES
 from models.networks.recognition import recognize
-from models.networks.registry import find_architecture, load_segmenter
+from models.networks.registry import find_architecture
 from models.store import ModelStore
 from models.weights import load_into
 from tests.unit.models.networks.mask_rcnn_cases import SMALL, no_objects, small_batch, two_squares
