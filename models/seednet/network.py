@@ -35,12 +35,12 @@ from models.backbones.activation_ranges import ActivationRanges
 from models.backbones.efficientnet_lite import efficientnet_lite, normalize_pixels
 from models.device.precision import full_precision
 from models.layers.convolution import SeparableConv
-from models.layers.resizing import resize_maps
 from models.layers.top_down import TopDownPath
 from models.seednet.features import SeedFeatures, SeedMasks, SeedQuery, SeedView, read_views
 from models.seednet.level_scorer import LevelScorer
 from models.seednet.mask_refiner import MaskRefiner
 from models.seednet.object_scorer import ObjectScorer, believed_without_click, facts_count, facts_of
+from models.seednet.resizing import resize_maps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from models.device.precision import full_precision
-from models.losses.region import threshold_ious
 from models.seednet.scores import THRESHOLDS
+from models.seednet.training.mask_losses import threshold_ious
 from models.seednet.training.replay_buffer import ReplayBuffer
 from models.seednet.training.seed_loss import SeedLoss, SeedLossSettings, choice_terms, on_device
 

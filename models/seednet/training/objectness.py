@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from models.device.precision import full_precision
 from models.grid.peaks import seed_peaks
-from models.losses.tensor_batch import TensorBatch
 from models.seednet.object_scorer import ObjectScorer, facts_of
 from models.seednet.training.replay_buffer import ReplayBuffer
 from models.seednet.training.seed_loss import mirror_images
+from models.seednet.training.tensor_batch import TensorBatch
 
 if TYPE_CHECKING:
     from models.data.sample import Batch

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.layers.resizing import resize_maps
-from models.losses.region import area_bce, dice_loss, threshold_ious
 from models.seednet.network import STRIDE, SeedNet
+from models.seednet.resizing import resize_maps
 from models.seednet.scores import THRESHOLDS, LevelScores
 from models.seednet.training.drawn_clicks import draw_corrections
+from models.seednet.training.mask_losses import area_bce, dice_loss, threshold_ious
 from models.seednet.training.seed_batch import SeedBatch
 
 if TYPE_CHECKING:

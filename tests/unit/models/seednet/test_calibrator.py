@@ -10,12 +10,12 @@ from models.data.crops import CropSettings, WholePictures, draw_crop
 from models.data.dataset import load_dataset
 from models.data.sample import collate
 from models.errors import SegmenterError
-from models.losses.region import threshold_ious
 from models.seednet.cut_calibrator import CutCalibrator
 from models.seednet.network import SeedNet
 from models.seednet.scores import THRESHOLDS
 from models.seednet.training.calibration import CalibrationLoss
 from models.seednet.training.lessons import trainable_seednet
+from models.seednet.training.mask_losses import threshold_ious
 from models.seednet.training.replay_buffer import ReplayBuffer
 from models.seednet.training.seed_loss import SeedLossSettings
 from models.training.request import TrainingRequest

@@ -13,9 +13,9 @@ from models.data.dataset import load_dataset
 from models.data.sample import collate
 from models.errors import Cancelled
 from models.fine_tuning import FineTuneRequest, fine_tune, split_held_out
-from models.losses.region import area_bce, dice_loss
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.seednet.training.drawn_clicks import draw_corrections, draw_objects, draw_seeds
+from models.seednet.training.mask_losses import area_bce, dice_loss
 from models.seednet.training.seed_batch import SeedBatch, seediness_target
 from models.seednet.training.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings, mirror_images
 from models.training.averaging import WeightAverage, mean_weights
