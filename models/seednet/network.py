@@ -12,7 +12,7 @@ What it joins, and where each idea comes from:
     a predicted mask IoU that ranks a seed's levels and automatic results
         Huang et al., Mask Scoring R-CNN (arXiv 1903.00241)
     and beside it what is an object, where nobody has clicked
-        section 3.2 there; objectness.py
+        section 3.2 there; object_scorer.py
 
 For a seed s, level k and pixel i, with per-dimension bandwidth m > 0 and bias b:
 
