@@ -2,7 +2,7 @@
 
 from converters.annotation import Seed
 from models.errors import Cancelled, SeedOutsideError, SegmenterError, ThresholdError, WeightsError
-from models.networks.registry import load_segmenter
+from models.networks.loading import load_segmenter
 from models.segmenter import Encoding, Prediction, Segmenter
 
 __all__ = [

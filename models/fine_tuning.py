@@ -17,8 +17,9 @@ from models.device.choice import choose_device
 from models.errors import Cancelled
 from models.evaluation.clicks import evaluate_clicks
 from models.networks.registry import find_architecture
-from models.training.engine import TrainingRequest, run_training
 from models.training.events import PhaseStarted, TrainingEvent, Validated
+from models.training.request import TrainingRequest
+from models.training.training import Training
 from models.weights import WeightsInfo, read_weights
 
 if TYPE_CHECKING:
@@ -197,4 +198,4 @@ def _train(
         seed=request.seed,
     )
     loss = PulledToStart(model.loss, network, PULL_TO_START)
-    return run_training(network, loss, training, should_stop=should_stop, on_event=on_event)
+    return Training(network, loss, training, should_stop=should_stop, on_event=on_event).run()

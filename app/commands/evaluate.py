@@ -64,6 +64,15 @@ def measure_panoptic(
     return evaluate_panoptic(segmenter, dataset, on_progress=on_progress).as_dict()
 
 
+def measure_semantic(
+    segmenter: Segmenter, dataset: Dataset, _options: argparse.Namespace, on_progress: OnProgress
+) -> dict[str, Any]:
+    """Mean IoU of a semantic network's class map."""
+    from models.evaluation.semantic import evaluate_semantic
+
+    return evaluate_semantic(segmenter, dataset, on_progress=on_progress).as_dict()
+
+
 def measure_zoom(
     segmenter: Segmenter, dataset: Dataset, _options: argparse.Namespace, on_progress: OnProgress
 ) -> dict[str, Any]:
@@ -123,6 +132,16 @@ PROTOCOLS = {
             ("PQ stuff", "stuff.pq"),
         ),
         measure_panoptic,
+    ),
+    "semantic": Protocol(
+        "mean IoU of the class map over the classes that occur, and the share of pixels that are right; only "
+        "for networks that give every pixel a class (fcn)",
+        (
+            ("pictures", "pictures"),
+            ("mean IoU", "mean_iou"),
+            ("pixels right", "pixel_accuracy"),
+        ),
+        measure_semantic,
     ),
     "zoom": Protocol(
         "one-click IoU of objects under 0.5 % of a 12-megapixel canvas of four pictures, with the canvas and "

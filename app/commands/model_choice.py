@@ -32,7 +32,7 @@ def load_chosen_segmenter(
         SegmenterError: there is no such model.
     """
     from models import load_segmenter
-    from models.networks.registry import architecture_of
+    from models.networks.recognition import architecture_of
 
     if weights is not None:
         return load_segmenter(name or architecture_of(weights), weights=weights, device=device)

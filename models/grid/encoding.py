@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TAU_RANGE = (0.02, 0.98)
 CACHED_SEEDS = 64
+MIN_CELLS = 4  # of an object found without a click; smaller patches are noise
 
 
 @dataclass(frozen=True, slots=True)

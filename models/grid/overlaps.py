@@ -69,10 +69,10 @@ def suppress_duplicates(
         clash |= np.maximum(overlaps.inside, overlaps.inside.T) > contained
     if groups is not None:
         clash &= np.equal.outer(np.asarray(groups), np.asarray(groups))
-    return _best_first(np.asarray(scores), clash)
+    return best_first(np.asarray(scores), clash)
 
 
-def _best_first(scores: NDArray[np.floating], clash: NDArray[np.bool_]) -> list[int]:
+def best_first(scores: NDArray[np.floating], clash: NDArray[np.bool_]) -> list[int]:
     """Indices, best first, of what does not clash with anything better."""
     alive = np.ones(len(scores), np.bool_)
     kept: list[int] = []

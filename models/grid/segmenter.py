@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -88,3 +88,27 @@ class GridSegmenter(Segmenter, Generic[Features]):
             self._device, self.device = torch.device("cpu"), "cpu"
             self._network.to(self._device)
             return self._run(pixels)
+
+
+class FeatureSegmenter(GridSegmenter[Any]):
+    """Any network whose features its encoding takes as they are, with the network's sizes.
+
+    Args:
+        name: registry name.
+        encoding: (features, frame, size, version, categories=, config=) -> `Encoding`.
+        network: has its sizes as `config`.
+    """
+
+    def __init__(
+        self, name: str, encoding: Callable[..., Encoding], network: nn.Module, **facts: Any
+    ) -> None:
+        self.name = name
+        self._encoding = encoding
+        super().__init__(network, **facts)
+
+    def run_network(self, pixels: Tensor) -> Any:
+        return self._network(pixels)
+
+    def make_encoding(self, features: Any, frame: GridFrame, size: tuple[int, int]) -> Encoding:
+        config: Any = self._network.config
+        return self._encoding(features, frame, size, self.version, categories=self.categories, config=config)

@@ -1,4 +1,4 @@
-"""How a network of the registry is built from a weights file, and made ready for training."""
+"""A row of the registry: how a network is built from weights, recognised, and made ready for training."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from models.errors import WeightsError
 from models.training.sizes_as_text import change_sizes
 from models.training.trainable import Loss, TrainableModel
 from models.weights import WeightsInfo, load_into, load_matching
+from models.weights_pattern import Shapes, Sizes, WeightsPattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,9 +46,10 @@ def choose_backbone(config: Any, name: str, width: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class NetworkFamily:
-    """One registry name.
+    """All that SeedHue wants to know of one network.
 
     Attributes:
+        name, title: in the registry and for people.
         config: dataclass of sizes, all with defaults; one of them is `long_side`.
         network: (config, classes, pretrained_backbone) -> network.
         loss: (config) -> its objective.
@@ -58,9 +60,12 @@ class NetworkFamily:
         fit: (config, old categories, new categories) -> config for the new ones.
         with_backbone: (config, backbone, width) -> config with that backbone.
         change: (config, sizes as text, categories) -> config with these sizes.
+        signs, read_sizes: `WeightsPattern.signs` and `read`, by which a weights file without a header is
+            recognised; a network without them is only known by its header.
     """
 
     name: str
+    title: str
     config: Callable[..., Any]
     network: Callable[[Any, int, bool], nn.Module]
     loss: Callable[[Any], Loss]
@@ -70,6 +75,20 @@ class NetworkFamily:
     fit: Callable[[Any, Categories, Categories], Any] = fit_classes
     with_backbone: Callable[[Any, str, int], Any] = choose_backbone
     change: Callable[[Any, Mapping[str, str], Categories], Any] = change_sizes
+    signs: tuple[str, ...] = ()
+    read_sizes: Callable[[Shapes], Sizes] | None = None
+
+    @property
+    def pattern(self) -> WeightsPattern | None:
+        """How its weights look without a header; None if nothing tells them."""
+        if self.read_sizes is None:
+            return None
+        return WeightsPattern(
+            self.signs,
+            self.read_sizes,
+            self.config,
+            lambda config, classes: self.network(config, classes, False),
+        )
 
     def build(
         self, info: WeightsInfo, tensors: dict[str, Tensor], *, source: str, device: torch.device
@@ -101,7 +120,7 @@ class NetworkFamily:
         config: Any = None,
         sizes: Mapping[str, str] | None = None,
     ) -> TrainableModel:
-        """The network for the training engine.
+        """The network for a training.
 
         Args:
             start: weights to continue from: of this network, of a relative, or of a backbone alone. What

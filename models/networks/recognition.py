@@ -15,35 +15,14 @@ from torch import Tensor, nn
 
 from models.backbones.choice import CLASSIFIER, build_backbone
 from models.errors import WeightsError
-from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
-from models.networks.embedmask.encoding import EMBEDMASK
-from models.networks.fcn.encoding import FCN_FAMILY
 from models.networks.mask_rcnn.torchvision_names import COCO_CATEGORIES, published_name
-from models.networks.panoptic.encoding import PANOPTIC
-from models.networks.proposals.families import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
-from models.networks.sizes_of_weights import (
-    Shapes,
-    SizeError,
-    Sizes,
-    read_backbone,
-    read_deep_metric,
-    read_embedmask,
-    read_fcn,
-    read_mask_rcnn,
-    read_mask_x_rcnn,
-    read_panoptic,
-    read_seednet,
-    read_spatial_embeddings,
-    read_yolact,
-)
-from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
-from models.seednet.network import SeedNet, SeedNetConfig
-from models.weights import WeightsInfo, describe_misfit
+from models.networks.registry import ARCHITECTURES
+from models.weights import WeightsInfo, describe_misfit, read_header, read_weights
+from models.weights_pattern import Shapes, SizeError, read_backbone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from models.networks.family import NetworkFamily
+    from pathlib import Path
 
 WRAPPER = re.compile(r"^(?:module\.|_orig_mod\.)+")  # of DataParallel and torch.compile
 ENOUGH = 0.5  # of a network's telling names
@@ -64,70 +43,27 @@ class Recognized:
     assumed: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One network that a file may hold.
+def read_any_weights(path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
+    """A model's weights, or a backbone's alone, with a header; one is made for a file without.
 
-    Attributes:
-        signs: beginnings of names that tell it from the others.
-        read: shapes -> its sizes, and its number of classes (None if it has none).
-        config: dataclass of sizes.
-        network: (config, classes) -> the network, to compare names and shapes with.
+    Raises:
+        WeightsError: the file is damaged, or of no network known here.
     """
-
-    name: str
-    signs: tuple[str, ...]
-    read: Callable[[Shapes], Sizes]
-    config: Callable[..., Any]
-    network: Callable[[Any, int], nn.Module]
-
-    def likeness(self, names: Mapping[str, Any]) -> tuple[float, int]:
-        """Share of its signs that are there, and how many that are: larger is more alike."""
-        found = sum(any(name.startswith(sign) for name in names) for sign in self.signs)
-        return found / len(self.signs), found
+    info, tensors = read_weights(path)
+    if info is not None:
+        return info, tensors
+    found = recognize(tensors, source=str(path))
+    return found.info, found.tensors
 
 
-def _of(family: NetworkFamily, read: Callable[[Shapes], Sizes], *signs: str) -> Candidate:
-    return Candidate(
-        family.name,
-        signs,
-        read,
-        family.config,
-        lambda config, classes: family.network(config, classes, False),
-    )
+def architecture_of(path: Path) -> str:
+    """The registry name of the network, or the name of the backbone alone, that a weights file is of.
 
-
-TWO_STAGES = ("backbone.fpn.", "rpn.head.", "roi_heads.box_predictor.")
-CANDIDATES = (
-    Candidate(
-        "seednet",
-        ("top_down.", "embedding.", "seediness.", "seed_head.", "level_scorer."),
-        read_seednet,
-        SeedNetConfig,
-        lambda config, _classes: SeedNet(config, pretrained_backbone=False),
-    ),
-    _of(DEEP_METRIC_LEARNING, read_deep_metric, "top_down.", "embedding.", "classifier."),
-    _of(EMBEDMASK, read_embedmask, "pyramid.fpn.", "head.class_tower.", "proposals.", "pixels."),
-    _of(SPATIAL_EMBEDDINGS, read_spatial_embeddings, "encoder.", "instance_decoder.", "seed_decoder."),
-    _of(MASK_RCNN, read_mask_rcnn, *TWO_STAGES, "roi_heads.mask_predictor.mask_fcn_logits."),
-    _of(
-        MASK_SCORING_RCNN,
-        read_mask_rcnn,
-        *TWO_STAGES,
-        "roi_heads.mask_predictor.mask_fcn_logits.",
-        "mask_iou_head.",
-    ),
-    _of(
-        MASK_X_RCNN,
-        read_mask_x_rcnn,
-        *TWO_STAGES,
-        "roi_heads.mask_predictor.transfer.",
-        "roi_heads.mask_predictor.gist.",
-    ),
-    _of(YOLACT, read_yolact, "pyramid.lateral.", "protonet.", "head.coefficients.", "semantic."),
-    _of(FCN_FAMILY, read_fcn, "head.hidden.", "head.score.", "head.final."),
-    _of(PANOPTIC, read_panoptic, "instance.", "semantic.hidden.", "semantic.score.", "semantic.final."),
-)
+    Raises:
+        WeightsError: the file is missing, damaged, or of no network known here.
+    """
+    info = read_header(path) if path.suffix == ".safetensors" else None
+    return (info or read_any_weights(path)[0]).architecture
 
 
 def recognize(tensors: Mapping[str, Tensor], *, source: str, categories: tuple[str, ...] = ()) -> Recognized:
@@ -143,10 +79,12 @@ def recognize(tensors: Mapping[str, Tensor], *, source: str, categories: tuple[s
     """
     named = {published_name(WRAPPER.sub("", name)): tensor for name, tensor in tensors.items()}
     shapes = Shapes({name: tuple(tensor.shape) for name, tensor in named.items()})
-    best = max(CANDIDATES, key=lambda candidate: candidate.likeness(named))
+    patterns = {name: a.pattern for name, a in ARCHITECTURES.items() if a.pattern is not None}
+    network = max(patterns, key=lambda name: patterns[name].likeness(named))
+    best = patterns[network]
     if best.likeness(named)[0] < ENOUGH:
         return _recognize_backbone(named, shapes, source)
-    looks = f"{source}: this looks like {best.name}"
+    looks = f"{source}: this looks like {network}"
     try:
         sizes, classes = best.read(shapes)
         config = best.config(**sizes)
@@ -155,7 +93,7 @@ def recognize(tensors: Mapping[str, Tensor], *, source: str, categories: tuple[s
     _compare(named, lambda: best.network(config, classes or 0), looks)
     names = _category_names(classes, categories, source)
     assumed = {f.name: getattr(config, f.name) for f in fields(config) if f.name not in sizes}
-    return Recognized(WeightsInfo(best.name, best.name, asdict(config), names), named, assumed)
+    return Recognized(WeightsInfo(network, network, asdict(config), names), named, assumed)
 
 
 def _recognize_backbone(named: dict[str, Tensor], shapes: Shapes, source: str) -> Recognized:

@@ -10,7 +10,8 @@ import numpy as np
 
 from converters.annotation import Mask, Seed
 from converters.shapes.geometry import mask_iou
-from models.grid.overlaps import Overlaps, _best_first
+from models.grid.encoding import MIN_CELLS
+from models.grid.overlaps import Overlaps, best_first
 from models.grid.peaks import seed_peaks
 from models.segmenter import Prediction, Region
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 CHUNK = 64
 SAME_IOU = 0.7  # nearly the same mask, reached from several seeds or as several levels of one
-MIN_CELLS = 4
 LEAST_CANDIDATE = 0.005  # of objectness; average precision counts what is hardly believed in, too
 AGREEMENT, USUAL_AGREEMENT = 0.12, 8.0  # logits per natural logarithm; candidates that count neither way
 CONTAINMENT = 0.9  # logits
@@ -68,7 +68,7 @@ def find_instances(
     overlaps = Overlaps.of([c.mask for c in candidates])
     scores = rescored_by_overlaps([c.score for c in candidates], overlaps)
     found: list[Prediction] = []
-    for i in _best_first(scores, overlaps.iou > SAME_IOU):
+    for i in best_first(scores, overlaps.iou > SAME_IOU):
         if len(found) == max_count or scores[i] < min_score:
             break
         chosen = candidates[i]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.seednet.click_depth import seed_depths
-from models.seednet.pooling import _extents, _summed_by_four, pooled, quarters_of, ring_around
+from models.seednet.pooling import extents, pooled, quarters_of, ring_around, summed_by_four
 from models.seednet.scores import DEPTH_CENTER, DEPTH_SCALE, THRESHOLDS, Surroundings
 
 
@@ -78,7 +78,7 @@ class CutScorer(nn.Module):
 
     def _described(self, quarters: Tensor, surroundings: Surroundings) -> Tensor:
         """(S, K, T, inputs) of (S, K, T, h/2, w/2) uint8, how many of each four cells lie inside."""
-        fine, coarse = quarters.float() / 4.0, _summed_by_four(quarters).float() / 16.0
+        fine, coarse = quarters.float() / 4.0, summed_by_four(quarters).float() / 16.0
         height, width = coarse.shape[3:]
         features = surroundings.backbone_features[:, :height, :width].flatten(1, 2)
         between = (coarse[:, :, :-1] - coarse[:, :, 1:]).clamp(min=0.0)
@@ -99,7 +99,7 @@ class CutScorer(nn.Module):
     def _statistics(cuts: Tensor) -> Tensor:
         """(S, K, T, STATISTICS): size, share of the picture, fill, aspect, outline, border of coverage maps
         (S, K, T, h, w)."""
-        area, rows, columns, border = _extents(cuts)
+        area, rows, columns, border = extents(cuts)
         length = (area + 1.0).sqrt()
         outline = cuts.diff(dim=3).abs().sum(dim=(3, 4)) + cuts.diff(dim=4).abs().sum(dim=(3, 4))
         facts = [

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from models.seednet.cut_calibrator import CutCalibrator
 from models.seednet.cut_scorer import CutScorer
-from models.seednet.pooling import _extents, _halved, pooled, ring_around
+from models.seednet.pooling import extents, halved, pooled, ring_around
 from models.seednet.scores import THRESHOLDS, LevelScores, Surroundings
 
 
@@ -101,7 +101,7 @@ class LevelScorer(nn.Module):
         logits = logits.detach()
         count, levels = logits.shape[:2]
         probability = logits.sigmoid()
-        inside = _halved(probability, surroundings.size)
+        inside = halved(probability, surroundings.size)
         both = pooled(torch.stack([inside, ring_around(inside, 2)], dim=1), surroundings.appearance)
         mean, around = both.unbind(dim=1)
         whole = surroundings.whole.repeat_interleave(count // len(surroundings.whole), dim=0)
@@ -136,7 +136,7 @@ class LevelScorer(nn.Module):
         """(S, K, STATISTICS) facts of each mask that need no features."""
         mask = logits > 0
         cells = mask[0, 0].numel()
-        area, rows, columns, border = _extents(mask)
+        area, rows, columns, border = extents(mask)
         some = area.clamp(min=1.0)
         higher, lower = (logits > 1.5).sum(dim=(2, 3)), (logits > -1.5).sum(dim=(2, 3))
         inside, everywhere = (probability * mask).sum(dim=(2, 3)), probability.sum(dim=(2, 3))

@@ -12,7 +12,7 @@ What it joins, and where each idea comes from:
     a predicted mask IoU that ranks a seed's levels and automatic results
         Huang et al., Mask Scoring R-CNN (arXiv 1903.00241)
     and beside it what is an object, where nobody has clicked
-        section 3.2 there; objectness.py
+        section 3.2 there; object_scorer.py
 
 For a seed s, level k and pixel i, with per-dimension bandwidth m > 0 and bias b:
 
@@ -35,12 +35,12 @@ from models.backbones.activation_ranges import ActivationRanges
 from models.backbones.efficientnet_lite import efficientnet_lite, normalize_pixels
 from models.device.precision import full_precision
 from models.layers.convolution import SeparableConv
-from models.layers.resizing import resize_maps
 from models.layers.top_down import TopDownPath
 from models.seednet.features import SeedFeatures, SeedMasks, SeedQuery, SeedView, read_views
 from models.seednet.level_scorer import LevelScorer
 from models.seednet.mask_refiner import MaskRefiner
 from models.seednet.object_scorer import ObjectScorer, believed_without_click, facts_count, facts_of
+from models.seednet.resizing import resize_maps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def _extents(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def extents(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Of (..., h, w) masks or coverage maps, (...) float32 each: area, number of rows and of columns that are
     touched, and what lies along the border of the map, corners twice."""
     of_rows, of_columns = maps.sum(dim=-1, dtype=torch.float32), maps.sum(dim=-2, dtype=torch.float32)
@@ -20,7 +20,7 @@ def _extents(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def quarters_of(cuts: Tensor) -> Tensor:
     """(..., h, w) bool -> (..., h/2, w/2) uint8: how many of each four cells are inside."""
-    return _summed_by_four(cuts.view(torch.uint8))
+    return summed_by_four(cuts.view(torch.uint8))
 
 
 def pooled(weight: Tensor, features: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def pooled(weight: Tensor, features: Tensor) -> Tensor:
     return mean.view(*weight.shape[:-2], features.shape[2])
 
 
-def _summed_by_four(maps: Tensor) -> Tensor:
+def summed_by_four(maps: Tensor) -> Tensor:
     """(..., h, w) -> (..., ceil(h / 2), ceil(w / 2)), sums of 2 x 2 cells; an odd last row or column counts
     twice. On small integers many times quicker than a mean of floats."""
     for dim in (-2, -1):
@@ -40,7 +40,7 @@ def _summed_by_four(maps: Tensor) -> Tensor:
     return maps[..., 0::2] + maps[..., 1::2]
 
 
-def _halved(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def halved(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """(S, K, h, w) brought to `size`, (ceil(h / 2), ceil(w / 2)), bilinearly."""
     height, width = maps.shape[2:]
     if height % 2 == 0 and width % 2 == 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -120,8 +119,3 @@ def build_seednet(
         raise WeightsError(f"{source}: its sizes fit no SeedNet of this version ({error}).") from error
     load_into(network, up_to_date(tensors), source=source)
     return SeedNetSegmenter(network, version=info.version, device=device)
-
-
-def shipped_weights() -> Path:
-    """The weights that come with SeedHue."""
-    return Path(__file__).resolve().parents[2] / "resources" / "weights" / "seednet.safetensors"

@@ -22,9 +22,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.grid.encoding import MIN_CELLS
 from models.grid.overlaps import suppress_duplicates
 from models.grid.peaks import seed_peaks
-from models.seednet.automatic import CHUNK, MIN_CELLS, ClickableEncoding, predict_point
+from models.seednet.automatic import CHUNK, ClickableEncoding, predict_point
 from models.segmenter import MOSTLY, SAME_OBJECT_IOU, Appearance, Prediction
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Means of a network's weights: along one training (Polyak averaging), and of several trainings.
+"""Means of a network's weights: along one training (an exponential moving average, EMA), and of several.
 
 The mean of trainings that began with the same weights is often better than each of them (model soups,
 Wortsman et al., arXiv 2203.05482).

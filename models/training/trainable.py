@@ -1,4 +1,4 @@
-"""What an architecture hands to the training engine."""
+"""What an architecture hands to a training."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class RangedNetwork(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TrainableModel:
-    """A network ready for `run_training`.
+    """A network ready for a `Training`.
 
     Attributes:
         network: on the CPU, in float32. If it has a `backbone` with `freeze_early_blocks`, that is called.

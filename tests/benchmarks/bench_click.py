@@ -31,7 +31,7 @@ from app.project.settings import SettingsStore
 from app.services.window_services import WindowServices
 from app.window.main_window import MainWindow
 from converters.annotation import Seed
-from models.networks.registry import load_segmenter
+from models.networks.loading import load_segmenter
 from tests.benchmarks.event_loop import wait_for, wait_until
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]

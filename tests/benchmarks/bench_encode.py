@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from models.backbones.batch_norm_folding import fuse_batch_norms
 from models.backbones.int8 import Int8Backbone, can_compute_int8
 from models.device.precision import has_fast_bfloat16, reads_faster_in_bfloat16
-from models.networks.registry import load_segmenter
+from models.networks.loading import load_segmenter
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.seednet.segmenter import shipped_weights
 from models.weights import load_into, read_weights

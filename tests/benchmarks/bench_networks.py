@@ -20,8 +20,9 @@ from torch import Tensor
 from models.backbones.choice import build_backbone
 from models.layers.boxes import box_iou
 from models.layers.nms import fast_nms, nms
-from models.layers.roi_align import roi_align
-from models.networks.registry import ARCHITECTURES, load_segmenter
+from models.networks.loading import load_segmenter
+from models.networks.mask_rcnn.roi_align import roi_align
+from models.networks.registry import ARCHITECTURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

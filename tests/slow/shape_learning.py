@@ -10,9 +10,10 @@ from models.data.augment import ColorJitter
 from models.data.crops import CropSettings
 from models.data.shapes import make_shapes
 from models.evaluation.coco import CocoReport, evaluate_coco
-from models.networks.registry import load_segmenter
-from models.training.engine import TrainingRequest, run_training
+from models.networks.loading import load_segmenter
 from models.training.events import StepDone
+from models.training.request import TrainingRequest
+from models.training.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ def learn_shapes(
             on_terms(event.step, event.losses)
 
     start, cpu_start = time.monotonic(), time.process_time()
-    path = run_training(
+    path = Training(
         model.network,
         model.loss,
         TrainingRequest(
@@ -98,7 +99,7 @@ def learn_shapes(
             backbone_rate=rate,  # it begins at random, too
         ),
         on_event=on_event,
-    )
+    ).run()
     seconds, cpu_seconds = time.monotonic() - start, time.process_time() - cpu_start
     segmenter = load_segmenter(model.info.architecture, weights=path, device="cpu")
     report = evaluate_coco(segmenter, unseen, class_agnostic=False)

@@ -10,11 +10,12 @@ from models.data.augment import ColorJitter
 from models.data.crops import CropSettings
 from models.data.dataset import load_dataset
 from models.data.shapes import SHAPE_CATEGORIES, make_shapes
+from models.networks.loading import load_segmenter
+from models.networks.mask_rcnn.family import MASK_X_RCNN
 from models.networks.mask_rcnn.loss import MaskRCNNLoss, TwoStageSettings
 from models.networks.mask_rcnn.transfer import MaskXRCNNConfig
-from models.networks.proposals.families import MASK_X_RCNN
-from models.networks.registry import load_segmenter
-from models.training.engine import TrainingRequest, run_training
+from models.training.request import TrainingRequest
+from models.training.training import Training
 from tests.unit.models.data.shape_folders import write_shape_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -69,7 +70,7 @@ def test_a_class_that_was_only_boxed_gets_masks(tmp_path):
         backbone_rate=2e-3,
     )
     loss = MaskRCNNLoss(TwoStageSettings(anchors=64, regions=64))
-    weights = run_training(model.network, loss, request)
+    weights = Training(model.network, loss, request).run()
     segmenter = load_segmenter("mask-x-rcnn", weights=weights, device="cpu")
 
     unseen = make_shapes(

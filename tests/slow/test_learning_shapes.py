@@ -17,17 +17,18 @@ from models.evaluation.clicks import evaluate_clicks
 from models.evaluation.coco import evaluate_coco
 from models.evaluation.panoptic import evaluate_panoptic
 from models.evaluation.semantic import evaluate_semantic
-from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
+from models.networks.deep_metric_learning.family import DEEP_METRIC_LEARNING
 from models.networks.deep_metric_learning.loss import DeepMetricLoss, DeepMetricSettings
-from models.networks.embedmask.encoding import EMBEDMASK
-from models.networks.fcn.encoding import FCN_FAMILY
+from models.networks.embedmask.family import EMBEDMASK
+from models.networks.fcn.family import FCN_FAMILY
+from models.networks.mask_rcnn.family import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN
 from models.networks.mask_rcnn.loss import MaskRCNNLoss, TwoStageSettings
 from models.networks.mask_rcnn.scoring_loss import MaskScoringLoss
-from models.networks.panoptic.encoding import PANOPTIC
+from models.networks.panoptic.family import PANOPTIC
 from models.networks.panoptic.loss import PanopticLoss
-from models.networks.proposals.families import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
-from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
+from models.networks.spatial_embeddings.family import SPATIAL_EMBEDDINGS
 from models.networks.spatial_embeddings.loss import SpatialEmbeddingsLoss, SpatialLossSettings
+from models.networks.yolact.family import YOLACT
 from tests.slow.shape_learning import learn_shapes
 
 if TYPE_CHECKING:

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.grid.encoding import FoundCells, GridAnswer, GridEncoding
+from models.grid.encoding import MIN_CELLS, FoundCells, GridAnswer, GridEncoding
 from models.grid.overlaps import suppress_duplicates
-from models.grid.segmenter import GridSegmenter
 from models.layers.distance import squared_distances
-from models.networks.deep_metric_learning.loss import DeepMetricLoss
 from models.networks.deep_metric_learning.metric import embedding_gap, pixel_similarity
-from models.networks.deep_metric_learning.network import (
-    STRIDE,
-    TAUS,
-    DeepMetricConfig,
-    DeepMetricNetwork,
-    MetricFeatures,
-)
-from models.networks.family import NetworkFamily
-from models.seednet.automatic import MIN_CELLS
+from models.networks.deep_metric_learning.network import TAUS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.grid.frame import GridFrame
+    from models.networks.deep_metric_learning.network import DeepMetricConfig, MetricFeatures
     from models.segmenter import Prediction
 
-NAME = "deep-metric-learning"
 DIVERSITY = 0.3  # alpha of equation 6
 MAX_SEEDS = 100
 
@@ -86,11 +75,11 @@ class DeepMetricEncoding(GridEncoding):
         version: str,
         *,
         categories: tuple[str, ...],
-        use_square: bool,
+        config: DeepMetricConfig,
     ) -> None:
         super().__init__(frame, size, version)
         rows, columns = frame.grid_size
-        self._categories, self._use_square = categories, use_square
+        self._categories, self._use_square = categories, config.squared
         self._embedding = features.embedding[0, :, :rows, :columns].flatten(1)
         best, tau, category = (t[0, :rows, :columns] for t in features.seediness())
         self._seediness = best
@@ -148,38 +137,3 @@ class DeepMetricEncoding(GridEncoding):
             for i in kept[:max_count]
         ]
         return [self.predict(f) for f in found]
-
-
-class DeepMetricSegmenter(GridSegmenter[MetricFeatures]):
-    """See `GridSegmenter`."""
-
-    name = NAME
-
-    def run_network(self, pixels: Tensor) -> MetricFeatures:
-        features: MetricFeatures = self._network(pixels)
-        return features
-
-    def make_encoding(
-        self, features: MetricFeatures, frame: GridFrame, size: tuple[int, int]
-    ) -> DeepMetricEncoding:
-        assert isinstance(self._network, DeepMetricNetwork)
-        return DeepMetricEncoding(
-            features,
-            frame,
-            size,
-            self.version,
-            categories=self.categories,
-            use_square=self._network.config.squared,
-        )
-
-
-DEEP_METRIC_LEARNING = NetworkFamily(
-    name=NAME,
-    config=DeepMetricConfig,
-    network=lambda config, classes, pretrained: DeepMetricNetwork(
-        classes, config, pretrained_backbone=pretrained
-    ),
-    loss=lambda _config: DeepMetricLoss(),
-    segmenter=partial(DeepMetricSegmenter, stride=STRIDE),
-    mask_stride=STRIDE,
-)

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.errors import SegmenterError
-from models.grid.encoding import FoundCells, GridAnswer, GridEncoding
-from models.grid.segmenter import GridSegmenter
+from models.grid.encoding import MIN_CELLS, FoundCells, GridAnswer, GridEncoding
 from models.layers.boxes import clip_boxes
 from models.layers.nms import grouped_nms
 from models.networks.embedmask.fcos import sides_to_boxes
-from models.networks.embedmask.loss import MASK_STRIDE, EmbedMaskLoss
-from models.networks.embedmask.network import (
-    EMBEDDING_STRIDE,
-    EmbedMask,
-    EmbedMaskConfig,
-    EmbedMaskFeatures,
-    embedding_distance,
-)
-from models.networks.family import NetworkFamily
-from models.seednet.automatic import MIN_CELLS
-from models.training.sizes_as_text import change_sizes
+from models.networks.embedmask.network import EMBEDDING_STRIDE, embedding_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from models.grid.frame import GridFrame
+    from models.networks.embedmask.network import EmbedMaskConfig, EmbedMaskFeatures
     from models.segmenter import Prediction
 
-NAME = "embedmask"
 MIN_CLASS_SCORE = 0.05
 MAX_CANDIDATES = 1000
 NMS_IOU = 0.6
@@ -101,11 +86,11 @@ class EmbedMaskEncoding(GridEncoding):
         version: str,
         *,
         categories: tuple[str, ...],
-        threshold: float,
+        config: EmbedMaskConfig,
     ) -> None:
         super().__init__(frame, size, version)
         rows, columns = frame.grid_size
-        self._categories, self._threshold = categories, threshold
+        self._categories, self._threshold = categories, config.mask_threshold
         self._pixels = features.pixels[0, :, :rows, :columns]
         self._proposals = select_proposals(features, 0, frame.input_height, frame.input_width)
         fine = features.finest[0] * features.finest[1]
@@ -207,58 +192,3 @@ class EmbedMaskEncoding(GridEncoding):
             )
         ]
         return [self.predict(f) for f in found]
-
-
-class EmbedMaskSegmenter(GridSegmenter[EmbedMaskFeatures]):
-    """See `GridSegmenter`."""
-
-    name = NAME
-
-    def run_network(self, pixels: Tensor) -> EmbedMaskFeatures:
-        features: EmbedMaskFeatures = self._network(pixels)
-        return features
-
-    def make_encoding(
-        self, features: EmbedMaskFeatures, frame: GridFrame, size: tuple[int, int]
-    ) -> EmbedMaskEncoding:
-        assert isinstance(self._network, EmbedMask)
-        return EmbedMaskEncoding(
-            features,
-            frame,
-            size,
-            self.version,
-            categories=self.categories,
-            threshold=self._network.config.mask_threshold,
-        )
-
-
-VARIANTS = {"arxiv": EmbedMaskConfig.arxiv, "ijcai": EmbedMaskConfig.ijcai}
-
-
-def change_variant(
-    config: EmbedMaskConfig, changes: Mapping[str, str], categories: tuple[str, ...]
-) -> EmbedMaskConfig:
-    """Sizes by name; `variant` is one of the two published ones, with all that it means.
-
-    Raises:
-        SegmenterError: there is no such variant or size.
-    """
-    changes = dict(changes)
-    if "variant" in changes:
-        name = changes.pop("variant")
-        if name not in VARIANTS:
-            raise SegmenterError(f'EmbedMask has no variant "{name}"; there are: {", ".join(VARIANTS)}.')
-        config = VARIANTS[name]()
-    changed: EmbedMaskConfig = change_sizes(config, changes, categories)
-    return changed
-
-
-EMBEDMASK = NetworkFamily(
-    name=NAME,
-    config=EmbedMaskConfig,
-    network=lambda config, classes, pretrained: EmbedMask(classes, config, pretrained_backbone=pretrained),
-    loss=lambda _config: EmbedMaskLoss(),
-    segmenter=partial(EmbedMaskSegmenter, stride=EMBEDDING_STRIDE),
-    mask_stride=MASK_STRIDE,
-    change=change_variant,
-)

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.layers.boxes import box_area, masks_to_boxes
-from models.losses.focal import sigmoid_focal_loss
 from models.networks.embedmask.fcos import Locations, sides_to_boxes
+from models.networks.embedmask.focal import sigmoid_focal_loss
 
 if TYPE_CHECKING:
     from models.data.sample import CropTarget

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -13,9 +12,6 @@ from torch.nn import functional as F
 from converters.annotation import Mask, Seed
 from models.grid.encoding import FoundCells, GridAnswer, GridEncoding
 from models.grid.segmenter import GridSegmenter
-from models.networks.family import NetworkFamily
-from models.networks.fcn.loss import SemanticLoss
-from models.networks.fcn.network import FCN, FCNConfig
 from models.segmenter import Prediction
 
 if TYPE_CHECKING:
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
 
 NAME = "fcn"
 STRIDE = 2  # input pixels per cell that the encoding keeps; half the memory of every pixel, twice over
-MASK_STRIDE = 2
 CUT = 0.5
 HOLLOW_CUT = 0.9  # share of the seed's probability that cuts, where no class reaches CUT
 PEAK_CLEARANCE = 0.05
@@ -138,13 +133,3 @@ class FCNSegmenter(GridSegmenter[NDArray[np.float16]]):
         self, features: NDArray[np.float16], frame: GridFrame, size: tuple[int, int]
     ) -> FCNEncoding:
         return FCNEncoding(features, frame, size, self.version, self.categories)
-
-
-FCN_FAMILY = NetworkFamily(
-    name=NAME,
-    config=FCNConfig,
-    network=lambda config, _classes, pretrained: FCN(config, pretrained_backbone=pretrained),
-    loss=lambda _config: SemanticLoss(),
-    segmenter=partial(FCNSegmenter, stride=STRIDE),
-    mask_stride=MASK_STRIDE,
-)

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.layers.matching import BACKGROUND, Matcher, sample_balanced
-from models.layers.region_proposals import ProposalMaps, RegionProposalNetwork
-from models.layers.roi_align import crop_masks
 from models.losses.detection_targets import ObjectTargets, mask_stride, object_targets
 from models.networks.mask_rcnn.network import MASK_BINS, MASK_SIDE, MaskRCNN, Regions
+from models.networks.mask_rcnn.region_proposals import ProposalMaps, RegionProposalNetwork
+from models.networks.mask_rcnn.roi_align import crop_masks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,8 +23,8 @@ from models.layers.box_coding import BoxCoder
 from models.layers.boxes import clip_boxes
 from models.layers.detections import BoxMasks, Detections
 from models.layers.nms import grouped_nms
-from models.layers.region_proposals import ProposalMaps, RegionProposalNetwork
-from models.layers.roi_align import pyramid_level, roi_align
+from models.networks.mask_rcnn.region_proposals import ProposalMaps, RegionProposalNetwork
+from models.networks.mask_rcnn.roi_align import pyramid_level, roi_align
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,18 +12,14 @@ from converters.annotation import Mask, Seed
 from models.errors import SegmenterError
 from models.grid.segmenter import GridSegmenter
 from models.layers.detections import Detections
-from models.networks.family import NetworkFamily
 from models.networks.fcn.encoding import STRIDE, FCNEncoding, pooled_probability
 from models.networks.panoptic.fusion import PanopticMap, fuse_panoptic
-from models.networks.panoptic.loss import PanopticLoss
-from models.networks.panoptic.network import INSTANCE_NETWORKS, PanopticConfig, PanopticNetwork
+from models.networks.panoptic.network import PanopticNetwork
 from models.networks.proposals.encoding import ProposalEncoding
-from models.networks.proposals.families import MASK_STRIDE
 from models.segmenter import Encoding, Prediction, Region
-from models.training.sizes_as_text import change_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
@@ -146,54 +141,3 @@ class PanopticSegmenter(GridSegmenter[tuple[Detections, NDArray[np.float16]]]):
         things = ProposalEncoding(detections, frame, size, version=self.version, categories=self._thing_names)
         pixels = FCNEncoding(probability, replace(frame, stride=STRIDE), size, self.version, self.categories)
         return PanopticEncoding(things, pixels, self.categories, self._stuff)
-
-
-def fit_stuff(config: PanopticConfig, old: tuple[str, ...], new: tuple[str, ...]) -> PanopticConfig:
-    """The sizes for other categories; which of them are stuff is kept by name."""
-    stuff = tuple(new.index(old[i]) for i in config.stuff if i < len(old) and old[i] in new)
-    return replace(config, classes=len(new), stuff=stuff)
-
-
-def choose_backbone(config: PanopticConfig, name: str, width: int) -> PanopticConfig:
-    """The sizes with another backbone, which is the instance network's."""
-    return replace(config, instance_sizes={**config.instance_sizes, "backbone": name, "resnet_width": width})
-
-
-def change_parts(
-    config: PanopticConfig, changes: Mapping[str, str], categories: tuple[str, ...]
-) -> PanopticConfig:
-    """Sizes by name: `stuff` names categories, with commas; `instance.NAME` is a size of the instance
-    network.
-
-    Raises:
-        SegmenterError: there is no such size, network or category.
-    """
-    own = {k: v for k, v in changes.items() if k != "stuff" and not k.startswith("instance.")}
-    changed: PanopticConfig = change_sizes(config, own, categories)
-    if "stuff" in changes:
-        names = [name.strip() for name in changes["stuff"].split(",") if name.strip()]
-        unknown = [name for name in names if name not in categories]
-        if unknown:
-            raise SegmenterError(f"the data has no category {', '.join(unknown)} that could be stuff.")
-        indices = tuple(sorted(categories.index(name) for name in names))
-        changed = replace(changed, classes=len(categories), stuff=indices)
-    instance = {k.removeprefix("instance."): v for k, v in changes.items() if k.startswith("instance.")}
-    if instance:
-        usual = INSTANCE_NETWORKS[changed.instance][0](**changed.instance_sizes)
-        sizes = change_sizes(usual, instance, categories)
-        wanted = {name: getattr(sizes, name) for name in instance}
-        changed = replace(changed, instance_sizes={**changed.instance_sizes, **wanted})
-    return changed
-
-
-PANOPTIC = NetworkFamily(
-    name=NAME,
-    config=PanopticConfig,
-    network=lambda config, _classes, pretrained: PanopticNetwork(config, pretrained_backbone=pretrained),
-    loss=lambda config: PanopticLoss(config.instance),
-    segmenter=partial(PanopticSegmenter, stride=1),
-    mask_stride=MASK_STRIDE,
-    fit=fit_stuff,
-    with_backbone=choose_backbone,
-    change=change_parts,
-)

@@ -86,7 +86,7 @@ class PanopticNetwork(nn.Module):
 
     @property
     def backbone(self) -> nn.Module:
-        """The pretrained part, for the training engine."""
+        """The pretrained part, for a training."""
         return self.instance.backbone
 
     def body_features(self, images: Tensor) -> list[Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,24 +10,15 @@ import torch
 from torch import Tensor
 
 from models.grid.encoding import FoundCells, GridAnswer, GridEncoding
-from models.grid.segmenter import GridSegmenter
-from models.networks.family import NetworkFamily
-from models.networks.spatial_embeddings.loss import SpatialEmbeddingsLoss
-from models.networks.spatial_embeddings.network import (
-    SpatialEmbeddings,
-    SpatialEmbeddingsConfig,
-    SpatialFeatures,
-    bandwidth,
-    cluster_probability,
-)
+from models.networks.spatial_embeddings.network import bandwidth, cluster_probability
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.grid.frame import GridFrame
+    from models.networks.spatial_embeddings.network import SpatialEmbeddingsConfig, SpatialFeatures
     from models.segmenter import Prediction
 
-NAME = "spatial-embeddings"
 BORDER_PHI = 0.5
 MIN_SEED = 0.5
 FREE_SHARE = 0.5  # a cluster counts if more than this share of it is not taken yet
@@ -99,11 +89,11 @@ class SpatialEncoding(GridEncoding):
         version: str,
         *,
         categories: tuple[str, ...],
-        min_pixels: int,
+        config: SpatialEmbeddingsConfig,
     ) -> None:
         super().__init__(frame, size, version)
         rows, columns = frame.grid_size
-        self._categories, self._min_pixels = categories, min_pixels
+        self._categories, self._min_pixels = categories, config.min_pixels
         self._embedding = features.embedding[0, :, :rows, :columns]
         self._sigma = features.sigma[0, :, :rows, :columns]
         self._seeds = features.seeds[0, :, :rows, :columns]
@@ -158,37 +148,3 @@ class SpatialEncoding(GridEncoding):
                 )
         found.sort(key=lambda f: -f.score)
         return [self.predict(f) for f in found if f.score >= min_score][:max_count]
-
-
-class SpatialSegmenter(GridSegmenter[SpatialFeatures]):
-    """See `GridSegmenter`."""
-
-    name = NAME
-
-    def run_network(self, pixels: Tensor) -> SpatialFeatures:
-        features: SpatialFeatures = self._network(pixels)
-        return features
-
-    def make_encoding(
-        self, features: SpatialFeatures, frame: GridFrame, size: tuple[int, int]
-    ) -> SpatialEncoding:
-        assert isinstance(self._network, SpatialEmbeddings)
-        return SpatialEncoding(
-            features,
-            frame,
-            size,
-            self.version,
-            categories=self.categories,
-            min_pixels=self._network.config.min_pixels,
-        )
-
-
-SPATIAL_EMBEDDINGS = NetworkFamily(
-    name=NAME,
-    config=SpatialEmbeddingsConfig,
-    # ERFNet has no installed ImageNet weights; it begins from scratch either way.
-    network=lambda config, classes, _pretrained: SpatialEmbeddings(classes, config),
-    loss=lambda _config: SpatialEmbeddingsLoss(),
-    segmenter=partial(SpatialSegmenter, stride=1),
-    mask_stride=1,
-)

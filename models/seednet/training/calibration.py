@@ -1,8 +1,8 @@
-"""SeedNet's third stage: the calibrator learns, from whole pictures, and from each answer many times.
+"""The lesson "calibrator": it learns from whole pictures, and from each answer many times by replay.
 
 Whether a click means a part or the whole is also a matter of how large things are in pictures, so a picture
 is asked as a whole. That takes half a second; but what the calibrator sees of an answer is a few numbers,
-which are remembered. So pictures are asked first, and then every step learns from many of them: learning
+which a replay buffer keeps. So pictures are asked first, and then every step learns from many: learning
 beside asking, from the few pictures that were asked so far, ends up worse.
 """
 
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from models.device.precision import full_precision
-from models.losses.region import threshold_ious
 from models.seednet.scores import THRESHOLDS
+from models.seednet.training.mask_losses import threshold_ious
 from models.seednet.training.replay_buffer import ReplayBuffer
 from models.seednet.training.seed_loss import SeedLoss, SeedLossSettings, choice_terms, on_device
 
@@ -35,7 +35,7 @@ CALIBRATION = SeedLossSettings(
 
 
 class CalibrationLoss(SeedLoss):
-    """The third stage: only the calibrator learns, from answers that were gathered before.
+    """Only the calibrator learns, from answers that were gathered before.
 
     A third of the seeds is drawn where objects are thickest, a third near there, a third anywhere in them; a
     third is answered once more with further clicks.
@@ -57,7 +57,7 @@ class CalibrationLoss(SeedLoss):
         replayed: int = REPLAYED,
     ) -> None:
         super().__init__(settings or CALIBRATION)
-        self.memory = ReplayBuffer(remembered)
+        self.buffer = ReplayBuffer(remembered)
         self.replayed = replayed
 
     def __call__(
@@ -65,10 +65,10 @@ class CalibrationLoss(SeedLoss):
     ) -> dict[str, Tensor]:
         """Terms as of `SeedLoss`, of answers that were gathered; none without any. No batch is needed."""
         calibrator = _calibrator_of(network)
-        if not len(self.memory):
+        if not len(self.buffer):
             return {}  # a budget that was spent before, or nothing large enough to click on
         device = calibrator.correction.weight.device
-        facts, truth = self.memory.draw(self.replayed, on_device(generator, device))
+        facts, truth = self.buffer.draw(self.replayed, on_device(generator, device))
         with full_precision(device):  # IoUs that are close to each other are compared
             predicted = calibrator(facts).sigmoid()
         terms = choice_terms(predicted, truth, self.settings.choice_sharpness)
@@ -81,7 +81,7 @@ class CalibrationLoss(SeedLoss):
     ) -> dict[str, Tensor]:
         """Remember what the batch is answered with; how many answers there are now."""
         self._remember(network, batch, generator)
-        return {"answers": torch.tensor(float(len(self.memory)))}
+        return {"answers": torch.tensor(float(len(self.buffer)))}
 
     @torch.no_grad()
     def _remember(self, network: SeedNet, batch: Batch | SeedBatch, generator: torch.Generator) -> None:
@@ -98,7 +98,7 @@ class CalibrationLoss(SeedLoss):
         of_each = [_by_picture(batch, *_seen_of(*one)) for one in seen]
         for index in torch.nonzero(batch.usable).flatten().tolist():
             facts, truth = (torch.cat(parts) for parts in zip(*(one[index] for one in of_each), strict=True))
-            self.memory.add(facts, truth)
+            self.buffer.add(facts, truth)
 
 
 def _calibrator_of(network: SeedNet) -> CutCalibrator:

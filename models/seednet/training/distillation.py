@@ -1,4 +1,4 @@
-"""A SeedNet with a new backbone learns to see what a trained one with another backbone sees.
+"""The lesson "distill": a SeedNet with a new backbone learns to see what a trained one with another sees.
 
 Regression of a teacher's intermediate features, as the hints of FitNets (Romero et al., arXiv 1412.6550):
 every cell of every level is a target, so that a step teaches more than the few objects of a crop could. What

@@ -1,8 +1,8 @@
-"""SeedNet's fourth stage: what tells objects from other masks learns, from pictures without a click.
+"""The lesson "objects": what tells objects from other masks learns, from pictures without a click.
 
 Seeds are asked at the peaks of the seediness map, as the automatic segmentation asks them, on whole pictures
-of which all objects are known. As in the third stage, pictures are asked first, what was seen of their
-answers is remembered, and then every step learns from many of them.
+of which all objects are known. As for the calibrator, pictures are asked first, what was seen of their
+answers goes into a replay buffer, and then every step learns from many of them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from models.device.precision import full_precision
 from models.grid.peaks import seed_peaks
-from models.losses.tensor_batch import TensorBatch
 from models.seednet.object_scorer import ObjectScorer, facts_of
 from models.seednet.training.replay_buffer import ReplayBuffer
 from models.seednet.training.seed_loss import mirror_images
+from models.seednet.training.tensor_batch import TensorBatch
 
 if TYPE_CHECKING:
     from models.data.sample import Batch
@@ -61,13 +61,13 @@ class KnownPictures(TensorBatch):
 
 
 class ObjectnessLoss:
-    """The fourth stage: only the object scorer learns, from masks that were found without a click.
+    """Only the object scorer learns, from masks that were found without a click.
 
     A mask is worth the share of COCO's thresholds that its IoU with some object reaches: what average
     precision counts.
 
     Args:
-        remembered, replayed: so many seeds are kept, and drawn for a step.
+        remembered, replayed: so many seeds are kept for replay, and drawn for a step.
         sought: of a picture so many seeds are asked.
 
     Attributes:
@@ -79,7 +79,7 @@ class ObjectnessLoss:
     def __init__(
         self, *, remembered: int = REMEMBERED, replayed: int = REPLAYED, sought: int = SOUGHT
     ) -> None:
-        self.memory = ReplayBuffer(remembered)
+        self.buffer = ReplayBuffer(remembered)
         self.replayed, self.sought = replayed, sought
 
     def prepare(self, batch: Batch, _generator: torch.Generator) -> KnownPictures:
@@ -89,9 +89,9 @@ class ObjectnessLoss:
     def __call__(self, network: SeedNet, _batch: object, generator: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy of answers that were gathered; no term without any. No batch is needed."""
         scorer = _scorer_of(network)
-        if not len(self.memory):
+        if not len(self.buffer):
             return {}
-        facts, worth = self.memory.draw(self.replayed, generator)
+        facts, worth = self.buffer.draw(self.replayed, generator)
         device = scorer.correction.weight.device
         facts, worth = facts.to(device).flatten(0, 1).float(), worth.to(device).flatten()
         with full_precision(device):
@@ -106,7 +106,7 @@ class ObjectnessLoss:
         for index in torch.nonzero(batch.exhaustive).flatten().tolist():
             objects = batch.objects[batch.picture == index]
             self._remember(network, batch.images[index : index + 1], objects, generator)
-        return {"seeds": torch.tensor(float(len(self.memory)))}
+        return {"seeds": torch.tensor(float(len(self.buffer)))}
 
     @torch.no_grad()
     def _remember(self, network: SeedNet, image: Tensor, objects: Tensor, generator: torch.Generator) -> None:
@@ -116,7 +116,7 @@ class ObjectnessLoss:
             found = self._sought(network, image.to(device), generator)
         if found is not None:
             masks, facts = found
-            self.memory.add(facts.half().cpu(), credits_of(masks, objects.to(device)).cpu())
+            self.buffer.add(facts.half().cpu(), credits_of(masks, objects.to(device)).cpu())
 
     def _sought(
         self, network: SeedNet, image: Tensor, generator: torch.Generator

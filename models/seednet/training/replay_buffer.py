@@ -1,4 +1,4 @@
-"""Facts that a scorer went by in many answers, and what was true of these: learnt from again and again."""
+"""A replay buffer: what a scorer went by in many answers and what was true of these, learnt from often."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.losses.tensor_batch import TensorBatch
 from models.seednet.training.drawn_clicks import DrawnSeeds, draw_objects, draw_seeds
+from models.seednet.training.tensor_batch import TensorBatch
 
 if TYPE_CHECKING:
     from models.data.sample import Batch, CropTarget

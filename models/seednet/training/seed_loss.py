@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.layers.resizing import resize_maps
-from models.losses.region import area_bce, dice_loss, threshold_ious
 from models.seednet.network import STRIDE, SeedNet
+from models.seednet.resizing import resize_maps
 from models.seednet.scores import THRESHOLDS, LevelScores
 from models.seednet.training.drawn_clicks import draw_corrections
+from models.seednet.training.mask_losses import area_bce, dice_loss, threshold_ious
 from models.seednet.training.seed_batch import SeedBatch
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class SeedLoss:
 
 
 class SecondLookLoss(SeedLoss):
-    """The second stage: the refiner and the level scorer learn, the seeds' own masks stay as they are.
+    """The lesson "refiner": it and the level scorer learn, the seeds' own masks stay as they are.
 
     They judge masks, so they learn best from those of the finished network, on pictures at the size they
     are encoded at. Nothing flows into the encoder, so a step is quick.

@@ -107,13 +107,13 @@ def test_the_mean_of_several_trainings_is_a_model_of_its_own(trained, tmp_path, 
     assert "mean.safetensors" in capsys.readouterr().err
 
 
-def test_the_second_stage_adds_a_refiner_and_leaves_the_masks(trained, tmp_path):
+def test_teaching_the_refiner_adds_it_and_leaves_the_masks(trained, tmp_path):
     from models.weights import read_weights
 
     data, weights = trained
     second, third = tmp_path / "second", tmp_path / "third"
     arguments = ["train", str(data), "--epochs", "0.5", "--batch", "1"]
-    assert main([*arguments, "--start", str(weights), "--stage", "2", "-o", str(second)]) == 0
+    assert main([*arguments, "--start", str(weights), "--teach", "refiner", "-o", str(second)]) == 0
     _, before = read_weights(weights)
     info, after = read_weights(second / "seednet.safetensors")
     changed = {k.split(".")[0] for k in before if not before[k].float().equal(after[k].float())}
@@ -129,7 +129,7 @@ def test_the_second_stage_adds_a_refiner_and_leaves_the_masks(trained, tmp_path)
     assert {"refiner", "embedding", "level_scorer"} <= changed
 
 
-def test_the_third_stage_has_the_last_word_on_the_scores_and_the_fourth_tells_objects(
+def test_the_calibrator_has_the_last_word_on_the_scores_and_then_objects_are_taught(
     trained, tmp_path, capsys, monkeypatch
 ):
     from models.seednet.training.calibration import CalibrationLoss
@@ -144,7 +144,7 @@ def test_the_third_stage_has_the_last_word_on_the_scores_and_the_fourth_tells_ob
     of_second = ["--stage", "2", "--batch", "1", "-o", str(second)]
     assert main([*arguments, "--start", str(weights), *of_second]) == 0
     start = ["--start", str(second / "seednet.safetensors")]
-    arguments, of_third = ["train", str(data), "--epochs", "1"], ["--stage", "3", "-o", str(third)]
+    arguments, of_third = ["train", str(data), "--epochs", "1"], ["--teach", "calibrator", "-o", str(third)]
     assert main([*arguments, *start, *of_third]) == 0
     _, before = read_weights(second / "seednet.safetensors")
     info, after = read_weights(third / "seednet.safetensors")
@@ -158,9 +158,9 @@ def test_the_third_stage_has_the_last_word_on_the_scores_and_the_fourth_tells_ob
         assert main([*arguments, *start, *of_third, *given]) == 2
         assert "one whole picture a step" in capsys.readouterr().err
     # And on this stands what tells objects from other masks.
-    of_fourth = ["--stage", "4", "-o", str(fourth)]
+    of_fourth = ["--teach", "objects", "--stage", "4", "-o", str(fourth)]
     assert main([*arguments, *start, *of_fourth]) == 1
-    assert "stage 3" in capsys.readouterr().err
+    assert "--teach calibrator" in capsys.readouterr().err
     start = ["--start", str(third / "seednet.safetensors")]
     assert main([*arguments, *start, *of_fourth, "--partial", data.name]) == 1
     assert "all objects are annotated" in capsys.readouterr().err
@@ -171,7 +171,21 @@ def test_the_third_stage_has_the_last_word_on_the_scores_and_the_fourth_tells_ob
     assert all(k.startswith("object_scorer.") for k in changed)
     assert info.config["objectness"] > 0
     assert main([*arguments, "--start", str(weights), *of_third]) == 1
-    assert "that stage 2 has finished" in capsys.readouterr().err
+    assert "--teach refiner` has finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--teach", "refiner", "--stage", "3"], "--stage 3 means --teach calibrator"),
+        (["--teach", "heads"], "distill, masks, refiner, calibrator, objects"),
+        (["--stage", "4", "--teach", "objects"], "--teach objects needs --model seednet"),
+        (["--stage", "2"], "--teach refiner needs --model seednet"),
+    ],
+)
+def test_what_is_taught_is_said_by_name_or_by_the_old_number(given, said, tmp_path, capsys):
+    assert main(["train", str(tmp_path), *given]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_new_backbone_learns_from_the_old_one(trained, tmp_path, capsys):
@@ -183,13 +197,13 @@ def test_a_new_backbone_learns_from_the_old_one(trained, tmp_path, capsys):
     old = tmp_path / "old.safetensors"
     info = WeightsInfo("seednet", "seednet-1", {**asdict(config)})
     save_weights(old, SeedNet(config, pretrained_backbone=False), info)
-    arguments = ["train", str(data), "--epochs", "0.5", "--batch", "1", "--crop", "64", "--stage", "0"]
+    arguments = ["train", str(data), "--epochs", "0.5", "--batch", "1", "--crop", "64", "--teach", "distill"]
     new = ["--start", str(old), "--set", "backbone=efficientnet-lite0", "-o", str(tmp_path / "new")]
     assert main([*arguments, *new]) == 0
     info, _ = read_weights(tmp_path / "new" / "seednet.safetensors")
     assert info.config == {**asdict(config), "backbone": "efficientnet-lite0"}
     assert main([*arguments, "-o", str(tmp_path / "none")]) == 2
-    assert "--stage 0 needs" in capsys.readouterr().err
+    assert "--teach distill needs" in capsys.readouterr().err
     assert main([*arguments, "--start", str(weights), "-o", str(tmp_path / "none")]) == 1
     assert "another backbone" in capsys.readouterr().err
 

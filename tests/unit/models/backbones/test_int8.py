@@ -14,7 +14,7 @@ from converters.files.images import read_image
 from models.backbones.activation_ranges import ActivationRanges
 from models.backbones.batch_norm_folding import fuse_batch_norms
 from models.backbones.efficientnet_lite import SameConv2d, efficientnet_lite, normalize_pixels
-from models.backbones.int8 import ZERO, EightBitConv, Int8Backbone, can_compute_int8
+from models.backbones.int8 import ZERO, Int8Backbone, Int8Conv, can_compute_int8
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.seednet.segmenter import SeedNetSegmenter
 
@@ -74,7 +74,7 @@ def test_a_convolution_of_integers_is_that_of_what_they_stand_for(kernel, stride
     x = (integers.float() - zero) * given[:, None, None] / 255.0
     expected = convolution(x)
     leaving = expected.abs().amax(dim=(0, 2, 3)) / 127.0
-    integer_conv = EightBitConv(convolution, given / 255.0, leaving, (zero, ZERO))
+    integer_conv = Int8Conv(convolution, given / 255.0, leaving, (zero, ZERO))
     out = integer_conv(integers.contiguous(memory_format=torch.channels_last))
     assert out.dtype == torch.uint8
     assert out.shape == expected.shape

@@ -1,4 +1,4 @@
-"""Commands that are recorded give what they gave before, whatever else the card does."""
+"""Replayed graphs give what the commands gave before, whatever else the card does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from converters.annotation import Seed
-from models.device import cuda_graphs as recording
+from models.device import cuda_graphs
 from models.device.choice import choose_device
 from models.device.cuda_graphs import GraphReplay
 from models.seednet.segmenter import SeedNetSegmenter
@@ -32,28 +32,28 @@ class Doubled:
 
 def test_on_a_processor_every_call_is_made():
     double = Doubled()
-    recorder = GraphReplay(double, torch.clone)
+    replay = GraphReplay(double, torch.clone)
     for value in range(4):
-        assert recorder(torch.full((3,), float(value))).tolist() == [2.0 * value] * 3
+        assert replay(torch.full((3,), float(value))).tolist() == [2.0 * value] * 3
     assert double.calls == 4
 
 
 @CARD
-def test_sizes_that_come_again_are_played_back():
+def test_sizes_that_come_again_are_replayed():
     double = Doubled()
-    recorder = GraphReplay(double, torch.clone)
-    results = [recorder(torch.full((3,), float(value), device=DEVICE)) for value in range(6)]
+    replay = GraphReplay(double, torch.clone)
+    results = [replay(torch.full((3,), float(value), device=DEVICE)) for value in range(6)]
     assert [r.tolist() for r in results] == [[2.0 * value] * 3 for value in range(6)]
-    assert double.calls == 3  # the first as it is; the second warms up, then is recorded
+    assert double.calls == 3  # the first as it is; the second warms up, then is captured
 
 
 @CARD
 def test_only_the_last_sizes_are_kept():
     double = Doubled()
-    recorder = GraphReplay(double, torch.clone)
-    sizes = [*range(1, recording.KEPT_SIZES + 2)] * 2
+    replay = GraphReplay(double, torch.clone)
+    sizes = [*range(1, cuda_graphs.KEPT_SIZES + 2)] * 2
     for size in sizes:
-        assert recorder(torch.ones(size, device=DEVICE)).tolist() == [2.0] * size
+        assert replay(torch.ones(size, device=DEVICE)).tolist() == [2.0] * size
     assert double.calls == len(sizes)  # each had been forgotten when it came again
 
 
@@ -80,16 +80,16 @@ def test_a_full_card_is_left_for_the_processor(monkeypatch):
 
 
 @CARD
-def test_what_cannot_be_recorded_is_called_as_it_is(caplog):
+def test_what_cannot_be_captured_is_called_as_it_is(caplog):
     calls = []
 
     def asks_the_device(given):
         calls.append(1)
         return given * float(given.sum())
 
-    recorder = GraphReplay(asks_the_device, torch.clone)
+    replay = GraphReplay(asks_the_device, torch.clone)
     for _ in range(4):
-        assert recorder(torch.ones(2, device=DEVICE)).tolist() == [2.0, 2.0]
+        assert replay(torch.ones(2, device=DEVICE)).tolist() == [2.0, 2.0]
     assert "cannot be recorded" in caplog.text
 
 

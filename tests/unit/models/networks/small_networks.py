@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
-from models.networks.embedmask.encoding import EMBEDMASK
-from models.networks.fcn.encoding import FCN_FAMILY
-from models.networks.panoptic.encoding import PANOPTIC
-from models.networks.proposals.families import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
-from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
+from models.networks.deep_metric_learning.family import DEEP_METRIC_LEARNING
+from models.networks.embedmask.family import EMBEDMASK
+from models.networks.fcn.family import FCN_FAMILY
+from models.networks.mask_rcnn.family import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN
+from models.networks.panoptic.family import PANOPTIC
+from models.networks.spatial_embeddings.family import SPATIAL_EMBEDDINGS
+from models.networks.yolact.family import YOLACT
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.weights import WeightsInfo
 

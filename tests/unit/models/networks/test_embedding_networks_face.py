@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from models import Cancelled, Seed, SeedOutsideError, SegmenterError, ThresholdError, WeightsError
-from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
+from models.networks.deep_metric_learning.family import DEEP_METRIC_LEARNING
 from models.networks.deep_metric_learning.network import DeepMetricConfig
-from models.networks.embedmask.encoding import EMBEDMASK
+from models.networks.embedmask.family import EMBEDMASK
 from models.networks.embedmask.network import EmbedMaskConfig
-from models.networks.registry import find_architecture, load_segmenter
-from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
+from models.networks.loading import load_segmenter
+from models.networks.registry import find_architecture
+from models.networks.spatial_embeddings.family import SPATIAL_EMBEDDINGS
 from models.networks.spatial_embeddings.network import SpatialEmbeddingsConfig
 from models.segmenter import overlaps
 from models.weights import save_weights

@@ -13,7 +13,8 @@ from models.data.dataset import AnnotatedObject, AnnotatedPicture
 from models.data.sample import CropTarget
 from models.evaluation.semantic import confusion_matrix, summarize_confusion, true_class_map
 from models.grid.frame import GridFrame
-from models.networks.fcn.encoding import FCN_FAMILY, FCNEncoding
+from models.networks.fcn.encoding import FCNEncoding
+from models.networks.fcn.family import FCN_FAMILY
 from models.networks.fcn.loss import SemanticLoss, class_labels, semantic_cross_entropy
 from models.networks.fcn.network import FCN, BilinearUpsample, FCNConfig, FCNHead, bilinear_filter
 from tests.unit.models.networks.mask_rcnn_cases import small_batch, two_squares

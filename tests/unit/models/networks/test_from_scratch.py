@@ -7,15 +7,17 @@ import torch
 
 from models.data.crops import CropSettings
 from models.data.shapes import SHAPE_CATEGORIES, make_shapes
-from models.networks.deep_metric_learning.encoding import DEEP_METRIC_LEARNING
+from models.networks.deep_metric_learning.family import DEEP_METRIC_LEARNING
 from models.networks.deep_metric_learning.network import DeepMetricConfig
-from models.networks.embedmask.encoding import EMBEDMASK
-from models.networks.fcn.encoding import FCN_FAMILY
-from models.networks.panoptic.encoding import PANOPTIC
-from models.networks.proposals.families import MASK_RCNN, YOLACT
-from models.networks.spatial_embeddings.encoding import SPATIAL_EMBEDDINGS
+from models.networks.embedmask.family import EMBEDMASK
+from models.networks.fcn.family import FCN_FAMILY
+from models.networks.mask_rcnn.family import MASK_RCNN
+from models.networks.panoptic.family import PANOPTIC
+from models.networks.spatial_embeddings.family import SPATIAL_EMBEDDINGS
 from models.networks.spatial_embeddings.network import SpatialEmbeddingsConfig
-from models.training.engine import TrainingRequest, run_training
+from models.networks.yolact.family import YOLACT
+from models.training.request import TrainingRequest
+from models.training.training import Training
 
 RESNET = {"backbone": "resnet-18", "resnet_width": 8, "width": 16}
 
@@ -32,7 +34,7 @@ def changed_by_training(model, tmp_path):
         crops=CropSettings(size=64, long_side=(60, 70), mask_stride=model.crops.mask_stride),
         frozen_blocks=2,
     )
-    run_training(model.network, model.loss, request)
+    Training(model.network, model.loss, request).run()
     after = model.network.state_dict()
     return {k for k in before if not torch.equal(before[k], after[k])}
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from models.data.sample import CropTarget
 from models.errors import WeightsError
 from models.layers.detections import BoxMasks
-from models.layers.region_proposals import ProposalMaps
 from models.losses.detection_targets import object_targets
+from models.networks.loading import load_segmenter
 from models.networks.mask_rcnn.loss import (
     MaskRCNNLoss,
     TwoStageSettings,
@@ -25,9 +25,10 @@ from models.networks.mask_rcnn.loss import (
     sample_regions,
 )
 from models.networks.mask_rcnn.network import MaskRCNN, MaskRCNNConfig, Regions, select_detections
+from models.networks.mask_rcnn.region_proposals import ProposalMaps
 from models.networks.mask_rcnn.torchvision_names import COCO_CATEGORIES
 from models.networks.recognition import recognize
-from models.networks.registry import find_architecture, load_segmenter
+from models.networks.registry import find_architecture
 from models.store import ModelStore
 from models.weights import load_into
 from tests.unit.models.networks.mask_rcnn_cases import SMALL, no_objects, small_batch, two_squares

@@ -11,10 +11,10 @@ import torch
 from converters.annotation import Mask, Seed
 from models.data.dataset import AnnotatedObject, AnnotatedPicture
 from models.evaluation.panoptic import PanopticCounts, summarize_panoptic, true_panoptic_map
+from models.networks.loading import load_segmenter
 from models.networks.panoptic.fusion import UNKNOWN, PanopticMap, fuse_panoptic
 from models.networks.panoptic.loss import PanopticLoss, only_things
 from models.networks.panoptic.network import INSTANCE_NETWORKS, PanopticConfig, PanopticNetwork
-from models.networks.registry import load_segmenter
 from models.segmenter import Prediction
 from models.weights import WeightsInfo, save_weights
 from tests.unit.models.networks.mask_rcnn_cases import SMALL_SIZES, small_batch, two_squares

@@ -10,11 +10,12 @@ from converters.annotation import Mask, Seed
 from models.errors import SeedOutsideError, ThresholdError, WeightsError
 from models.grid.frame import GridFrame
 from models.layers.detections import BoxMasks, Detections, PrototypeMasks
+from models.networks.loading import load_segmenter
+from models.networks.mask_rcnn.family import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN
 from models.networks.mask_rcnn.network import MaskRCNNConfig
 from models.networks.proposals.encoding import ProposalEncoding
-from models.networks.proposals.families import MASK_RCNN, MASK_SCORING_RCNN, MASK_X_RCNN, YOLACT
 from models.networks.proposals.soft_masks import soft_masks
-from models.networks.registry import load_segmenter
+from models.networks.yolact.family import YOLACT
 from models.weights import save_weights
 
 HEIGHT, WIDTH = 60, 100

@@ -15,8 +15,8 @@ from models import Seed, WeightsError, load_segmenter
 from models.backbones.efficientnet_lite import EfficientNetLite
 from models.backbones.resnet import ResNet
 from models.networks.embedmask.network import EmbedMaskConfig
-from models.networks.recognition import recognize
-from models.networks.registry import ARCHITECTURES, read_any_weights
+from models.networks.recognition import read_any_weights, recognize
+from models.networks.registry import ARCHITECTURES
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.store import ModelStore
 from models.weights import read_weights

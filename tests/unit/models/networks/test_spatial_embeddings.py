@@ -255,7 +255,7 @@ def test_an_object_of_unclear_class_is_found_and_named_after_the_likelier_one():
         (side, side),
         "test",
         categories=("cat", "dog"),
-        min_pixels=16,
+        config=SpatialEmbeddingsConfig(min_pixels=16),
     )
     found = encoding.instances(min_score=0.1)
     assert [p.label for p in found] == ["dog", "cat"]

@@ -10,15 +10,16 @@ from models.data.crops import CropSettings, WholePictures, draw_crop
 from models.data.dataset import load_dataset
 from models.data.sample import collate
 from models.errors import SegmenterError
-from models.losses.region import threshold_ious
 from models.seednet.cut_calibrator import CutCalibrator
 from models.seednet.network import SeedNet
 from models.seednet.scores import THRESHOLDS
 from models.seednet.training.calibration import CalibrationLoss
+from models.seednet.training.lessons import trainable_seednet
+from models.seednet.training.mask_losses import threshold_ious
 from models.seednet.training.replay_buffer import ReplayBuffer
 from models.seednet.training.seed_loss import SeedLossSettings
-from models.seednet.training.stages import trainable_seednet
-from models.training.engine import TrainingRequest, run_training
+from models.training.request import TrainingRequest
+from models.training.training import Training
 from models.weights import WeightsInfo, read_weights
 from tests.unit.models.evaluation.coco_folders import write_coco_folder
 from tests.unit.models.seednet.seednet_cases import COMPLETE, ask, small_seednet
@@ -112,8 +113,8 @@ def test_what_is_remembered_is_what_was_answered_and_what_was_true(network, data
     told = loss.gather(network, seeds, torch.Generator().manual_seed(0))
     answer = answers(network, seeds)
     truth = threshold_ious(answer.logits, seeds.mask_of(seeds.owner), THRESHOLDS)
-    assert len(loss.memory) == len(seeds.points) == float(told["answers"])
-    facts, true = loss.memory.draw(50, torch.Generator().manual_seed(1))
+    assert len(loss.buffer) == len(seeds.points) == float(told["answers"])
+    facts, true = loss.buffer.draw(50, torch.Generator().manual_seed(1))
     for seen, iou in zip(facts, true, strict=True):
         distance = (answer.scores.facts - seen).abs().amax(dim=(1, 2, 3))
         assert float(distance.min()) < 1e-4
@@ -125,14 +126,14 @@ def test_a_third_is_answered_again_with_further_clicks(network, datasets):
     loss = CalibrationLoss()
     seeds = seeds_of(datasets, loss)
     loss.gather(network, seeds, torch.Generator().manual_seed(0))
-    assert len(loss.memory) == len(seeds.points) + round(len(seeds.points) / 3)
+    assert len(loss.buffer) == len(seeds.points) + round(len(seeds.points) / 3)
 
 
 def test_pictures_without_anything_to_click_on_teach_nothing(network, datasets):
     loss = CalibrationLoss()
     empty = replace(seeds_of(datasets, loss), usable=torch.tensor([False]))
     loss.gather(network, empty, torch.Generator())
-    assert len(loss.memory) == 0
+    assert len(loss.buffer) == 0
     assert loss(network, None, torch.Generator()) == {}
     with pytest.raises(ValueError, match="without a calibrator"):
         loss(SeedNet(replace(SMALL, calibrator=0), pretrained_backbone=False), None, torch.Generator())
@@ -145,7 +146,7 @@ def test_it_learns_which_cuts_the_other_scorers_are_wrong_about(network, dataset
     generator, scores = torch.Generator().manual_seed(0), []
     for seed in range(6):
         loss.gather(network, seeds_of(datasets, loss, seed), generator)
-    known = len(loss.memory)
+    known = len(loss.buffer)
     for _ in range(100):
         terms = loss(network, None, generator)
         optimizer.zero_grad()
@@ -154,14 +155,18 @@ def test_it_learns_which_cuts_the_other_scorers_are_wrong_about(network, dataset
         scores.append(float(terms["score"]))
         assert 0.0 <= float(terms["iou"]) <= 1.0
     assert np.mean(scores[-20:]) < 0.5 * np.mean(scores[:5])
-    assert len(loss.memory) == known
+    assert len(loss.buffer) == known
 
 
-def test_the_third_stage_teaches_nothing_else(network, datasets, tmp_path):
+def test_teaching_the_calibrator_changes_nothing_else(network, datasets, tmp_path):
     state = {k: v.clone() for k, v in network.state_dict().items() if ".calibrator." not in k}
     info = WeightsInfo("seednet", "seednet-test", asdict(replace(SMALL, calibrator=0)))
     model = trainable_seednet(
-        ("disc",), pretrained_backbone=False, start=(info, state), stage=3, sizes={"ranges": "false"}
+        ("disc",),
+        pretrained_backbone=False,
+        start=(info, state),
+        teach="calibrator",
+        sizes={"ranges": "false"},
     )
     assert model.network.config.calibrator > 0
     assert model.crops.whole is not None
@@ -174,7 +179,7 @@ def test_the_third_stage_teaches_nothing_else(network, datasets, tmp_path):
         crops=replace(model.crops, long_side=WHOLE.long_side),
         steps=2,
     )
-    _, tensors = read_weights(run_training(model.network, model.loss, request))
+    _, tensors = read_weights(Training(model.network, model.loss, request).run())
     learnt = {k for k, v in tensors.items() if k not in state or not torch.equal(v, state[k])}
     assert learnt == {k for k in model.network.state_dict() if ".calibrator." in k}
     assert tensors["level_scorer.calibrator.correction.weight"].any()
@@ -182,18 +187,22 @@ def test_the_third_stage_teaches_nothing_else(network, datasets, tmp_path):
         replace(request, batch_size=2)
     # The same budget again has nothing left to ask, so nothing is taught.
     again = trainable_seednet(
-        ("disc",), pretrained_backbone=False, start=(info, state), stage=3, sizes={"ranges": "false"}
+        ("disc",),
+        pretrained_backbone=False,
+        start=(info, state),
+        teach="calibrator",
+        sizes={"ranges": "false"},
     )
-    _, after = read_weights(run_training(again.network, again.loss, request))
+    _, after = read_weights(Training(again.network, again.loss, request).run())
     for name, value in tensors.items():
         torch.testing.assert_close(after[name], value, rtol=0.0, atol=0.0)
 
 
-def test_the_third_stage_wants_what_the_second_has_finished(network):
+def test_the_calibrator_wants_a_refiner_that_was_taught(network):
     plain = SeedNet(replace(SMALL, cut_scorer=0, calibrator=0), pretrained_backbone=False)
     info = WeightsInfo("seednet", "seednet-test", asdict(plain.config))
     start = (info, plain.state_dict())
-    with pytest.raises(SegmenterError, match="stage 2"):
-        trainable_seednet((), pretrained_backbone=False, start=start, stage=3)
+    with pytest.raises(SegmenterError, match="--teach refiner"):
+        trainable_seednet((), pretrained_backbone=False, start=start, teach="calibrator")
     with pytest.raises(SegmenterError, match="cut_scorer"):
         trainable_seednet((), pretrained_backbone=False, sizes={"calibrator": "8"})

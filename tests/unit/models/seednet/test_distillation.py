@@ -9,7 +9,7 @@ from models.data.sample import Batch
 from models.errors import SegmenterError
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.seednet.training.distillation import DistillationLoss
-from models.seednet.training.stages import trainable_seednet
+from models.seednet.training.lessons import trainable_seednet
 from models.weights import WeightsInfo
 
 OLD = SeedNetConfig(
@@ -56,7 +56,7 @@ def test_the_loss_is_in_units_of_the_teachers_variance(teacher, batch):
 
 def test_the_new_backbone_learns_and_the_heads_stay(start, batch):
     torch.manual_seed(1)
-    model = trainable_seednet((), pretrained_backbone=False, start=start, stage=0, sizes=NEW)
+    model = trainable_seednet((), pretrained_backbone=False, start=start, teach="distill", sizes=NEW)
     assert model.info.config == asdict(replace(OLD, **NEW))
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
     optimizer = torch.optim.Adam([p for p in model.network.parameters() if p.requires_grad], lr=3e-3)
@@ -75,8 +75,8 @@ def test_the_new_backbone_learns_and_the_heads_stay(start, batch):
 
 
 @pytest.mark.parametrize("sizes", [{}, {"backbone": "efficientnet-lite2"}, {**NEW, "width": "32"}])
-def test_imitation_needs_another_backbone_behind_the_same_path(start, sizes):
+def test_distillation_needs_another_backbone_behind_the_same_path(start, sizes):
     with pytest.raises(SegmenterError, match="another backbone"):
-        trainable_seednet((), pretrained_backbone=False, start=start, stage=0, sizes=sizes)
+        trainable_seednet((), pretrained_backbone=False, start=start, teach="distill", sizes=sizes)
     with pytest.raises(SegmenterError, match="start from"):
-        trainable_seednet((), pretrained_backbone=False, stage=0, sizes=NEW)
+        trainable_seednet((), pretrained_backbone=False, teach="distill", sizes=NEW)

@@ -16,9 +16,10 @@ from models.seednet.features import SeedMasks
 from models.seednet.network import SeedNet
 from models.seednet.object_scorer import ObjectScorer, believed_without_click, facts_count, facts_of
 from models.seednet.segmenter import SeedNetSegmenter
+from models.seednet.training.lessons import trainable_seednet
 from models.seednet.training.objectness import KnownPictures, ObjectnessLoss, credits_of
-from models.seednet.training.stages import trainable_seednet
-from models.training.engine import TrainingRequest, run_training
+from models.training.request import TrainingRequest
+from models.training.training import Training
 from models.weights import WeightsInfo, read_weights
 from tests.unit.models.evaluation.coco_folders import draw_discs, write_coco_folder
 from tests.unit.models.seednet.seednet_cases import COMPLETE, ask, small_seednet
@@ -120,14 +121,14 @@ def test_what_is_remembered_is_what_the_search_would_ask_for(network, datasets):
     batch = drawn(datasets)
     loss = ObjectnessLoss(sought=5)
     told = loss.gather(network, batch, generator())
-    assert len(loss.memory) == 5 == float(told["seeds"])
+    assert len(loss.buffer) == 5 == float(told["seeds"])
     with torch.no_grad():
         seediness = network.seediness_of(network.features(batch.images).view)[0, 0].sigmoid().numpy()
     peaks = torch.tensor(seed_peaks(seediness), dtype=torch.float32)
     masks, maps = asked(network, batch.images, peaks.flip(1) + 0.5)
     facts = facts_of(masks, maps, peaks.flip(1) + 0.5)
     worth = credits_of(masks, batch.targets[0].masks >= 0.5)
-    for seen, true in zip(*loss.memory.draw(30, generator(1)), strict=True):
+    for seen, true in zip(*loss.buffer.draw(30, generator(1)), strict=True):
         distance = (facts - seen.float()).abs().amax(dim=(1, 2))
         assert float(distance.min()) < 0.05  # remembered with half the digits
         torch.testing.assert_close(worth[distance.argmin()], true)
@@ -137,7 +138,7 @@ def test_only_pictures_of_which_everything_is_known_teach(network, tmp_path):
     partial = tuple(load_dataset(write_coco_folder(tmp_path / "partial", partial=True)))
     loss = ObjectnessLoss()
     loss.gather(network, drawn(partial), generator())
-    assert len(loss.memory) == 0
+    assert len(loss.buffer) == 0
     assert loss(network, None, generator()) == {}
     whole = tuple(load_dataset(write_coco_folder(tmp_path / "whole")))
     batch = drawn(whole)
@@ -151,7 +152,7 @@ def test_pictures_without_a_seed_teach_nothing(network, datasets):
     torch.nn.init.constant_(network.seediness[1].bias, -50.0)
     loss = ObjectnessLoss()
     loss.gather(network, drawn(datasets), generator())
-    assert len(loss.memory) == 0
+    assert len(loss.buffer) == 0
     with pytest.raises(ValueError, match="none to teach"):
         loss(SeedNet(replace(COMPLETE, objectness=0), pretrained_backbone=False), None, generator())
 
@@ -184,25 +185,25 @@ def three_steps(model, datasets, folder):
         crops=replace(model.crops, size=96, long_side=WHOLE.long_side),
         steps=3,
     )
-    return read_weights(run_training(model.network, model.loss, request))
+    return read_weights(Training(model.network, model.loss, request).run())
 
 
-def stage_four(network, datasets, folder, **sizes):
+def taught_objects(network, datasets, folder, **sizes):
     state = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("object_scorer")}
     info = WeightsInfo("seednet", "seednet-test", asdict(replace(COMPLETE, objectness=0)))
     model = trainable_seednet(
         ("disc",),
         pretrained_backbone=False,
         start=(info, state),
-        stage=4,
+        teach="objects",
         sizes={"ranges": "false", **sizes},
     )
     model.loss.steps = 10
     return state, model, three_steps(model, datasets, folder)
 
 
-def test_the_fourth_stage_teaches_nothing_else(network, datasets, tmp_path):
-    state, model, (info, tensors) = stage_four(network, datasets, tmp_path / "run", objectness="14")
+def test_teaching_objects_changes_nothing_else(network, datasets, tmp_path):
+    state, model, (info, tensors) = taught_objects(network, datasets, tmp_path / "run", objectness="14")
     assert info.config["objectness"] == 14
     assert model.crops.whole is not None
     learnt = {k for k, v in tensors.items() if k not in state or not torch.equal(v, state[k])}
@@ -211,12 +212,12 @@ def test_the_fourth_stage_teaches_nothing_else(network, datasets, tmp_path):
     assert tensors["object_scorer.correction.weight"].any()
 
 
-@pytest.mark.parametrize("stage", [1, 2, 3])
-def test_the_other_stages_leave_it_as_it_is(network, datasets, tmp_path, stage):
-    _, _, start = stage_four(network, datasets, tmp_path / "run")
-    model = trainable_seednet(("disc",), pretrained_backbone=False, start=start, stage=stage)
+@pytest.mark.parametrize("teach", ["masks", "refiner", "calibrator"])
+def test_the_other_lessons_leave_it_as_it_is(network, datasets, tmp_path, teach):
+    _, _, start = taught_objects(network, datasets, tmp_path / "run")
+    model = trainable_seednet(("disc",), pretrained_backbone=False, start=start, teach=teach)
     assert model.network.config.objectness == start[0].config["objectness"]
-    if stage == 3:
+    if teach == "calibrator":
         model.loss.steps = 3
     _, tensors = three_steps(model, datasets, tmp_path / "more")
     own = [k for k in start[1] if k.startswith("object_scorer.")]
@@ -226,7 +227,7 @@ def test_the_other_stages_leave_it_as_it_is(network, datasets, tmp_path, stage):
 
 
 def test_in_another_size_it_is_left_out(network, datasets, tmp_path):
-    _, _, start = stage_four(network, datasets, tmp_path / "run")
+    _, _, start = taught_objects(network, datasets, tmp_path / "run")
     wider = {"scorer_hidden": "20"}
     model = trainable_seednet(("disc",), pretrained_backbone=False, start=start, sizes=wider)
     assert model.network.object_scorer is None
@@ -234,22 +235,22 @@ def test_in_another_size_it_is_left_out(network, datasets, tmp_path):
 
 
 def test_what_was_learnt_is_a_start_for_learning_more(network, datasets, tmp_path):
-    _, _, start = stage_four(network, datasets, tmp_path / "run")
+    _, _, start = taught_objects(network, datasets, tmp_path / "run")
     missing = {k: v for k, v in start[1].items() if k != "embedding.weight"}
     with pytest.raises(SegmenterError, match=r"embedding\.weight"):
         trainable_seednet(("disc",), pretrained_backbone=False, start=(start[0], missing))
-    again = trainable_seednet(("disc",), pretrained_backbone=False, start=start, stage=4)
+    again = trainable_seednet(("disc",), pretrained_backbone=False, start=start, teach="objects")
     torch.testing.assert_close(
         again.network.object_scorer.correction.weight, start[1]["object_scorer.correction.weight"]
     )
 
 
-def test_the_fourth_stage_wants_what_the_third_has_finished(network):
+def test_it_wants_a_calibrator_that_was_taught(network):
     plain = SeedNet(replace(COMPLETE, calibrator=0, objectness=0), pretrained_backbone=False)
     start = (WeightsInfo("seednet", "seednet-test", asdict(plain.config)), plain.state_dict())
-    with pytest.raises(SegmenterError, match="stage 3"):
-        trainable_seednet((), pretrained_backbone=False, start=start, stage=4)
-    with pytest.raises(SegmenterError, match="stage 4"):
+    with pytest.raises(SegmenterError, match="--teach calibrator"):
+        trainable_seednet((), pretrained_backbone=False, start=start, teach="objects")
+    with pytest.raises(SegmenterError, match="--teach objects"):
         trainable_seednet((), pretrained_backbone=False, start=start, sizes={"objectness": "8"})
 
 

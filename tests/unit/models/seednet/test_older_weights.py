@@ -8,7 +8,7 @@ from models.seednet.network import SeedNet, SeedNetConfig
 from models.seednet.older_weights import up_to_date
 from models.seednet.scores import DEPTH_CENTER, DEPTH_SCALE
 from models.seednet.segmenter import build_seednet
-from models.seednet.training.stages import trainable_seednet
+from models.seednet.training.lessons import trainable_seednet
 from models.weights import WeightsInfo
 
 SMALL = SeedNetConfig(

@@ -18,7 +18,7 @@ from models.seednet.network import (
     seed_logits,
     with_squares,
 )
-from models.seednet.training.stages import trainable_seednet
+from models.seednet.training.lessons import trainable_seednet
 from models.weights import WeightsInfo
 
 SMALL = SeedNetConfig(width=16, embedding=6, levels=3, query_hidden=24, scorer_channels=8, scorer_hidden=16)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.losses.focal import sigmoid_focal_loss
+from models.networks.embedmask.focal import sigmoid_focal_loss
 
 
 @pytest.mark.parametrize(("alpha", "gamma"), [(0.25, 2.0), (0.5, 0.0), (0.75, 3.0)])

@@ -1,4 +1,4 @@
-"""Real trainings of a few steps: budget, stop, resume, the files they leave, fine-tuning."""
+"""Real trainings of a few steps: budget, stop, resume, the files they leave."""
 
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -11,19 +11,18 @@ from models import WeightsError, load_segmenter
 from models.data.crops import CropSettings
 from models.data.dataset import load_dataset
 from models.data.sample import collate
-from models.errors import Cancelled
-from models.fine_tuning import FineTuneRequest, fine_tune, split_held_out
-from models.losses.region import area_bce, dice_loss
 from models.seednet.network import SeedNet, SeedNetConfig
 from models.seednet.training.drawn_clicks import draw_corrections, draw_objects, draw_seeds
+from models.seednet.training.mask_losses import area_bce, dice_loss
 from models.seednet.training.seed_batch import SeedBatch, seediness_target
 from models.seednet.training.seed_loss import SecondLookLoss, SeedLoss, SeedLossSettings, mirror_images
 from models.training.averaging import WeightAverage, mean_weights
-from models.training.engine import TrainingRequest, run_training
-from models.training.events import Finished, StepDone, Validated
+from models.training.events import Finished, StepDone
 from models.training.prefetch import Prefetcher, ProcessPrefetcher
+from models.training.request import TrainingRequest
 from models.training.schedule import learning_rate_factor
-from models.weights import WeightsInfo, read_weights, save_weights
+from models.training.training import Training
+from models.weights import WeightsInfo, read_weights
 from tests.unit.models.evaluation.coco_folders import write_coco_folder
 
 SMALL = SeedNetConfig(width=16, embedding=6, levels=3, query_hidden=24, scorer_channels=8, scorer_hidden=16)
@@ -50,7 +49,9 @@ def request_for(datasets, output, **changes):
 
 def test_training_takes_its_steps_and_leaves_weights_that_load(datasets, network, tmp_path):
     events = []
-    path = run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run"), on_event=events.append)
+    path = Training(
+        network, SeedLoss(), request_for(datasets, tmp_path / "run"), on_event=events.append
+    ).run()
     assert isinstance(events[-1], Finished)
     assert (events[-1].steps, events[-1].stopped, events[-1].weights) == (3, False, path)
     segmenter = load_segmenter("seednet", weights=path, device="cpu")
@@ -64,7 +65,7 @@ def test_training_changes_the_head_but_neither_frozen_blocks_nor_running_statist
     datasets, network, tmp_path
 ):
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run", frozen_blocks=4))
+    Training(network, SeedLoss(), request_for(datasets, tmp_path / "run", frozen_blocks=4)).run()
     after = network.state_dict()
     changed = {k for k in before if not torch.equal(before[k], after[k])}
     assert "seed_head.answer.weight" in changed
@@ -99,13 +100,13 @@ def test_what_a_loss_gathers_as_long_as_the_budget_lasts_is_taught_then(
     loss = Gatherer(network)
     request = request_for(datasets, tmp_path / "run", steps=5, rate=0.1)
     events = []
-    run_training(
+    Training(
         network,
         loss,
         request,
         should_stop=lambda: len(loss.calls) == stops_after,
         on_event=events.append,
-    )
+    ).run()
     asked = stops_after or 5
     assert [name for name, _ in loss.calls] == ["gather"] * asked + ["teach"] * 4
     assert events[-1].steps == asked
@@ -124,7 +125,7 @@ def test_a_stop_is_honoured_between_steps_and_keeps_what_was_learned(datasets, n
 
     events = []
     request = request_for(datasets, tmp_path / "run", steps=1000)
-    path = run_training(network, SeedLoss(), request, should_stop=stop_after_two, on_event=events.append)
+    path = Training(network, SeedLoss(), request, should_stop=stop_after_two, on_event=events.append).run()
     assert events[-1].stopped
     assert events[-1].steps == 2
     _, tensors = read_weights(path)
@@ -132,19 +133,19 @@ def test_a_stop_is_honoured_between_steps_and_keeps_what_was_learned(datasets, n
 
 
 def test_a_training_measures_what_its_backbone_leads_to(datasets, network, tmp_path):
-    path = run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=1))
+    path = Training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=1)).run()
     _, tensors = read_weights(path)
     assert float(tensors["ranges.left0"].max()) > 0.0
     assert all(float(v.min()) >= 0.0 for k, v in tensors.items() if k.startswith("ranges."))
 
 
 def test_a_longer_budget_resumes_where_the_shorter_ended(datasets, network, tmp_path):
-    run_training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=2))
+    Training(network, SeedLoss(), request_for(datasets, tmp_path / "run", steps=2)).run()
     torch.manual_seed(1)
     fresh = SeedNet(SMALL, pretrained_backbone=False)
     events = []
     request = request_for(datasets, tmp_path / "run", steps=5)
-    run_training(fresh, SeedLoss(), request, on_event=events.append)
+    Training(fresh, SeedLoss(), request, on_event=events.append).run()
     assert events[-1].steps == 5
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     steps = {int(v["step"]) for v in state["optimizer"]["state"].values()}
@@ -154,7 +155,7 @@ def test_a_longer_budget_resumes_where_the_shorter_ended(datasets, network, tmp_
 def test_a_time_budget_ends_the_training(datasets, network, tmp_path):
     events = []
     request = request_for(datasets, tmp_path / "run", steps=None, minutes=0.02)
-    run_training(network, SeedLoss(), request, on_event=events.append)
+    Training(network, SeedLoss(), request, on_event=events.append).run()
     assert events[-1].steps >= 1
     assert any(isinstance(e, StepDone) and 0 < e.progress <= 1 for e in events)
 
@@ -329,7 +330,7 @@ def test_an_error_while_making_batches_reaches_the_training():
 def test_processes_make_batches_as_a_thread_does(datasets, network, tmp_path):
     events = []
     request = request_for(datasets, tmp_path / "run", processes=2, steps=4)
-    run_training(network, SeedLoss(), request, on_event=events.append)
+    Training(network, SeedLoss(), request, on_event=events.append).run()
     assert events[-1].steps == 4
 
 
@@ -351,74 +352,6 @@ def test_every_process_makes_its_own_batches():
         pytest.raises(OSError, match="the picture is gone"),
     ):
         next(iter(batches))
-
-
-def base_weights(network, folder):
-    path = folder / "base.safetensors"
-    save_weights(path, network, WeightsInfo("seednet", "seednet-base", asdict(network.config)))
-    return path
-
-
-def fine_tune_request(datasets, network, tmp_path, **changes):
-    fields = {
-        "architecture": "seednet",
-        "dataset": datasets[0],
-        "base": base_weights(network, tmp_path),
-        "output": tmp_path / "tuned",
-        "version": "mine-1",
-        "minutes": 0.03,
-        **changes,
-    }
-    return FineTuneRequest(**fields)
-
-
-@pytest.mark.parametrize("backbone", ["efficientnet-lite0", "efficientnet-lite2"])
-def test_fine_tuning_measures_before_and_after_and_notes_the_parent(datasets, backbone, tmp_path):
-    network = SeedNet(replace(SMALL, backbone=backbone), pretrained_backbone=False)
-    events = []
-    result = fine_tune(fine_tune_request(datasets, network, tmp_path), on_event=events.append)
-    assert [e.score for e in events if isinstance(e, Validated)] == [result.before, result.after]
-    assert result.held_out == 3
-    assert result.accepted == (result.after >= result.before - 0.005)
-    info, tensors = read_weights(result.weights)
-    assert (info.version, info.facts["parent"]) == ("mine-1", "seednet-base")
-    _, base = read_weights(tmp_path / "base.safetensors")
-    assert all(torch.equal(tensors[k], base[k]) for k in base if k.startswith("backbone."))
-    assert not torch.equal(tensors["embedding.weight"], base["embedding.weight"])
-
-
-def test_fine_tuning_that_is_stopped_early_leaves_nothing(datasets, network, tmp_path):
-    with pytest.raises(Cancelled):
-        fine_tune(fine_tune_request(datasets, network, tmp_path), should_stop=lambda: True)
-    assert not (tmp_path / "tuned").exists()
-
-
-def test_held_out_pictures_are_never_trained_on(datasets):
-    train, held_out = split_held_out(datasets[0], seed=0)
-    assert len(held_out.pictures) == 1
-    assert {p.path for p in train.pictures}.isdisjoint(p.path for p in held_out.pictures)
-
-
-def test_a_single_picture_is_split_by_objects(datasets):
-    single = replace(datasets[0], pictures=datasets[0].pictures[:1])
-    train, held_out = split_held_out(single, seed=0)
-    counts = len(train.pictures[0].objects), len(held_out.pictures[0].objects)
-    assert counts == (2, 1)
-    assert not train.pictures[0].exhaustive
-    one = replace(single, pictures=(replace(single.pictures[0], objects=single.pictures[0].objects[:1]),))
-    with pytest.raises(ValueError, match="at least two"):
-        split_held_out(one, seed=0)
-
-
-def test_fine_tuning_from_weights_of_another_network_is_refused(datasets, network, tmp_path):
-    path = tmp_path / "odd.safetensors"
-    other = replace(SMALL, width=32)
-    save_weights(path, network, WeightsInfo("seednet", "odd", asdict(other)))
-    with pytest.raises(WeightsError, match="another network"):
-        fine_tune(fine_tune_request(datasets, network, tmp_path, base=path))
-    save_weights(path, network, WeightsInfo("seednet", "odd", {**asdict(SMALL), "width": 20}))
-    with pytest.raises(WeightsError, match="its sizes fit no SeedNet"):
-        fine_tune(fine_tune_request(datasets, network, tmp_path, base=path))
 
 
 def test_corrections_fall_into_what_is_wrong_with_the_right_sign():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.layers.roi_align import crop_masks, pyramid_level, roi_align
+from models.networks.mask_rcnn.roi_align import crop_masks, pyramid_level, roi_align
 
 
 def sample(feature: np.ndarray, y: float, x: float) -> np.ndarray:

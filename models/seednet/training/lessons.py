@@ -1,9 +1,9 @@
-"""SeedNet's stages: what each teaches, on which crops, and what it adds to the network."""
+"""SeedNet's lessons: what each teaches, on which crops, and what it adds to the network."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from models.backbones.batch_norm_folding import fuse_batch_norms
 from models.backbones.efficientnet_lite import STAGES
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
+
+Lesson: TypeAlias = Literal["distill", "masks", "refiner", "calibrator", "objects"]
+LESSONS: tuple[Lesson, ...] = get_args(Lesson)  # in the order of their old numbers, 0 to 4
 
 COLOR_CHANGES = 2.0  # times the usual ones: without classes, no colour has a meaning
 SMALLEST_SIDE, SMALLEST_MIRROR = 64, 32  # pixels; what a picture and its mirror image may be scaled to
@@ -46,17 +49,17 @@ def trainable_seednet(
     *,
     pretrained_backbone: bool = True,
     start: tuple[WeightsInfo, dict[str, Tensor]] | None = None,
-    stage: int = 1,
+    teach: Lesson = "masks",
     sizes: Mapping[str, str] | None = None,
 ) -> TrainableModel:
-    """SeedNet for the training engine; it is class-agnostic, `categories` are only noted in the header.
+    """SeedNet for a training; it is class-agnostic, `categories` are only noted in the header.
 
-    Stage 1 teaches the whole network. Stage 2 teaches what judges finished masks, the refiner and the level
-    scorer, on crops as large as the pictures are encoded; stage 3, on whole pictures, what has the last word
-    on the scores; stage 4 what tells objects from other masks where nobody has clicked. Each adds the parts
-    that it teaches. What stage 4 taught stays as it is in the other stages, as long as the sizes stay. Stage
-    0 gives the network of `start` another backbone: that learns to imitate the old one, everything behind it
-    stays.
+    "masks" teaches the whole network. "refiner" teaches what judges finished masks, the refiner and the level
+    scorer, on crops as large as the pictures are encoded; "calibrator", on whole pictures, what has the last
+    word on the scores; "objects" what tells objects from other masks where nobody has clicked. Each adds the
+    parts that it teaches. What "objects" taught stays as it is in the other lessons, as long as the sizes
+    stay. "distill" gives the network of `start` another backbone, which learns by distillation from the old
+    one; everything behind it stays.
 
     Args:
         sizes: fields of SeedNetConfig, by name and as text. What `start` has in another size begins fresh;
@@ -64,14 +67,14 @@ def trainable_seednet(
 
     Raises:
         WeightsError: `start` belongs to another network, or ImageNet weights are not installed.
-        SegmenterError: there is no such size, or not that small or large; stage 0 without another backbone;
-            what the stage builds upon is missing.
+        SegmenterError: there is no such size, or not that small or large; distillation without another
+            backbone; what the lesson builds upon is missing.
     """
     own, learnt = _beginning(start)
     config: SeedNetConfig = change_sizes(own or SeedNetConfig(), sizes or {}, categories)
-    if stage != 4 and config != own:
+    if teach != "objects" and config != own:
         config = replace(config, objectness=0)
-    _check(config, stage, sizes or {})
+    _check(config, teach, sizes or {})
     begins_anew = own is None or own.backbone != config.backbone
     network = SeedNet(config, pretrained_backbone=pretrained_backbone and begins_anew)
     if own is not None and own == config:
@@ -80,17 +83,19 @@ def trainable_seednet(
         dropped = (OF_BACKBONE if begins_anew else ()) + (() if config.objectness else (OF_OBJECT_SCORER,))
         kept = {k: v for k, v in learnt.items() if not k.startswith(dropped)}
         load_matching(network, kept)
-    if stage == 0:
+    if teach == "distill":
         if own is None or not begins_anew or own.width != config.width:
-            raise SegmenterError("stage 0 needs weights to start from, and another backbone than theirs.")
+            raise SegmenterError(
+                "distillation needs weights to start from, and another backbone than theirs."
+            )
         teacher = SeedNet(own, pretrained_backbone=False)
         load_into(teacher, learnt, source="starting weights")
         network.freeze_heads()
         loss: Loss = DistillationLoss(fuse_batch_norms(teacher.eval()))
     else:
-        network, loss = _taught(network, stage)
+        network, loss = _taught(network, teach)
     info = WeightsInfo("seednet", "seednet-1", asdict(network.config), facts={"categories": list(categories)})
-    return TrainableModel(network, loss, info, _crops_of(stage, config.long_side))
+    return TrainableModel(network, loss, info, _crops_of(teach, config.long_side))
 
 
 def _beginning(
@@ -105,8 +110,8 @@ def _beginning(
     return SeedNetConfig.stored(info.config), up_to_date(tensors)
 
 
-def _check(config: SeedNetConfig, stage: int, sizes: Mapping[str, str]) -> None:
-    """Whether there are networks of these sizes, with the parts that a stage builds upon."""
+def _check(config: SeedNetConfig, teach: Lesson, sizes: Mapping[str, str]) -> None:
+    """Whether there are networks of these sizes, with the parts that a lesson builds upon."""
     if config.backbone not in STAGES:
         raise SegmenterError(f'"backbone" cannot be {config.backbone}; there are: {", ".join(STAGES)}.')
     if config.long_side < SMALLEST_SIDE:
@@ -115,39 +120,43 @@ def _check(config: SeedNetConfig, stage: int, sizes: Mapping[str, str]) -> None:
         least = SMALLEST_MIRROR / config.long_side
         raise SegmenterError(f'"mirror" must lie between {least:.2f} and 1, not be {config.mirror}.')
     if config.calibrator and not config.cut_scorer:
-        raise SegmenterError('"calibrator" needs a "cut_scorer", which stage 2 adds.')
-    if "objectness" in sizes and stage != 4:
-        raise SegmenterError('"objectness" is what stage 4 adds.')
-    if stage == 3 and not config.cut_scorer:
-        raise SegmenterError("stage 3 needs weights to start from that stage 2 has finished.")
-    if stage == 4 and not config.calibrator:
-        raise SegmenterError("stage 4 needs weights to start from that stage 3 has finished.")
+        raise SegmenterError('"calibrator" needs a "cut_scorer", which `--teach refiner` adds.')
+    if "objectness" in sizes and teach != "objects":
+        raise SegmenterError('"objectness" is what `--teach objects` adds.')
+    if teach == "calibrator" and not config.cut_scorer:
+        raise SegmenterError(
+            "the calibrator needs weights to start from that `--teach refiner` has finished."
+        )
+    if teach == "objects" and not config.calibrator:
+        raise SegmenterError(
+            "the object scorer needs weights to start from that `--teach calibrator` has finished."
+        )
 
 
-def _taught(network: SeedNet, stage: int) -> tuple[SeedNet, Loss]:
-    """The network, perhaps grown, of which only what stage 1, 2, 3 or 4 teaches will learn, and its loss."""
-    if stage == 2:
+def _taught(network: SeedNet, teach: Lesson) -> tuple[SeedNet, Loss]:
+    """The network, perhaps grown, of which only what the lesson teaches will learn, and its loss."""
+    if teach == "refiner":
         network = network.with_second_look(refiner=REFINER_CHANNELS, cut_scorer=CUT_SCORER_WIDTH)
         network.freeze_masks()
         return network, SecondLookLoss(SECOND_LOOK)
-    if stage == 3:
+    if teach == "calibrator":
         network = network.with_calibrator(CALIBRATOR_WIDTH)
         network.freeze_all_but(network.level_scorer.calibrator)
         return network, CalibrationLoss()
-    if stage == 4:
+    if teach == "objects":
         network = network.with_object_scorer(OBJECTNESS_WIDTH)
         network.freeze_all_but(network.object_scorer)
         return network, ObjectnessLoss()
     return network, SeedLoss()
 
 
-def _crops_of(stage: int, long_side: int) -> CropSettings:
-    if stage == 2:
+def _crops_of(teach: Lesson, long_side: int) -> CropSettings:
+    if teach == "refiner":
         return _crops(long_side, 0.83, (0.73, 1.17))
-    if stage == 3:
+    if teach == "calibrator":
         plain = _crops(long_side, 1.0, (1.0, 1.0))
         return replace(plain, whole=ASKED_FOR_SCORES, jitter=ColorJitter().times(0.0))
-    if stage == 4:
+    if teach == "objects":
         varied = _crops(long_side, 1.0, SEARCHED_SIZES)
         return replace(varied, whole=SEARCHED, max_objects=MOST_OBJECTS, jitter=ColorJitter())
     crops = _crops(long_side, 0.65, (0.6, 1.28))

@@ -1,4 +1,4 @@
-"""Bilinear resizing of many maps."""
+"""Bilinear resizing of many maps, as SeedNet's mirror images and decoder want it."""
 
 from __future__ import annotations
 

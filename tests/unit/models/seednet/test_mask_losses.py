@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.losses.region import MIN_AREA, area_bce, balanced_bce, dice_loss, threshold_ious
+from models.seednet.training.mask_losses import MIN_AREA, area_bce, balanced_bce, dice_loss, threshold_ious
 
 
 @pytest.fixture

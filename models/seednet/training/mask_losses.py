@@ -1,4 +1,4 @@
-"""Losses between a predicted region and its true coverage, one value per region."""
+"""Losses between SeedNet's masks and the true coverage, one value per mask."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.layers.resizing import resize_maps, resized_by_products
+from models.seednet.resizing import resize_maps, resized_by_products
 
 
 @pytest.mark.parametrize("size", [(24, 20), (5, 7), (12, 10), (13, 30)])

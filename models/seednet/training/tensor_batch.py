@@ -1,4 +1,4 @@
-"""What a loss is called with: tensors that travel together."""
+"""What SeedNet's losses are called with: tensors that travel together."""
 
 from __future__ import annotations
 
