@@ -89,7 +89,7 @@ class Session(QObject):
         colors_changed: a label whose colour was chosen anew.
         recent_colors_changed: other colours are the ones recoloured with last.
         message: text for the status bar.
-        failed: what went wrong in a tool or on the canvas, and the details to copy.
+        failed: the `Failure` of a tool or of the canvas.
     """
 
     document_changed = Signal(object)
@@ -106,7 +106,7 @@ class Session(QObject):
     colors_changed = Signal(str)
     recent_colors_changed = Signal()
     message = Signal(str)
-    failed = Signal(str, str)
+    failed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

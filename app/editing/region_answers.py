@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 
 from app.process.cores import take_cores
+from app.process.stopping import stop_if
 from converters.annotation import Mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app.workers.task import ShouldStop
+    from app.process.stopping import ShouldStop
     from converters.annotation import Seed
     from models.segmenter import Encoding, Region
 
@@ -108,12 +109,16 @@ def answer(encoding: Encoding, request: RegionRequest) -> RegionResult:
 
 def answer_unless_stopped(
     encoding: Encoding, request: RegionRequest, should_stop: ShouldStop
-) -> RegionResult | None:
-    """`grow`, or None if told to stop before the outline is drawn, which takes a third of the time."""
-    if should_stop():
-        return None
+) -> RegionResult:
+    """`answer`, unless told to stop before the outline is drawn, which takes a third of the time.
+
+    Raises:
+        Stopped: `should_stop` said so.
+    """
+    stop_if(should_stop)
     scores = _scores(encoding, request)
-    return None if should_stop() else _outlined(encoding, request, scores)
+    stop_if(should_stop)
+    return _outlined(encoding, request, scores)
 
 
 def _scores(encoding: Encoding, request: RegionRequest) -> tuple[float, ...]:

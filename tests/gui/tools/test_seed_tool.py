@@ -327,7 +327,7 @@ def test_a_failing_model_is_told_and_the_tool_goes_on(seeds):
     seeds.click(60, 60)
     seeds.key(Qt.Key.Key_Return)
     seeds.settle()
-    assert {what for what, _ in seeds.failures} == {"out of memory"}
+    assert {failure.title for failure in seeds.failures} == {"Something unexpected went wrong: out of memory"}
     seeds.failures.clear()
     seeds.session.set_encoding(working)
     seeds.click(60, 60)
