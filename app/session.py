@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
-from app.editing.superpixels import DEFAULT_SIZE
+from app.editing.limits import BRUSH_RADIUS, OVERLAY_OPACITY, SUPERPIXEL_SIZE
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ class ToolOptions:
 
     tau: float | None = None
     level: int | None = None
-    brush_radius: float = 12.0
-    superpixel_size: float = DEFAULT_SIZE
+    brush_radius: float = BRUSH_RADIUS.default
+    superpixel_size: float = SUPERPIXEL_SIZE.default
     label: str = "object"
     color: str = "#c8442e"
     recolor_settings: FrozenMap[float] = field(default_factory=FrozenMap)
-    overlay_opacity: float = 0.35
+    overlay_opacity: float = OVERLAY_OPACITY.default
 
 
 @dataclass(frozen=True, slots=True)

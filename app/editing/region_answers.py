@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from app.editing.limits import TAU
 from app.process.cores import take_cores
 from app.process.stopping import stop_if
 from converters.annotation import Mask
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from app.process.stopping import ShouldStop
     from converters.annotation import Seed
     from models.segmenter import Encoding, Region
-
-TAU_MIN, TAU_MAX = 0.02, 0.98
-"""Ends of a level: scrolling on leads to the next one."""
 
 
 _COMPARED_SIDE = 256
@@ -197,7 +195,7 @@ def _covering(similarity: NDArray[np.float32], covered: int) -> float:
     """The threshold, inside the scale's ends, from which on so many values are found."""
     values = similarity.reshape(-1)
     rank = min(values.size - 1, max(0, values.size - covered))
-    return min(TAU_MAX, max(TAU_MIN, float(np.partition(values, rank)[rank])))
+    return TAU.clamped(float(np.partition(values, rank)[rank]))
 
 
 def enter_level(result: RegionResult, level: int) -> float:

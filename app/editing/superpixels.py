@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 Region: TypeAlias = tuple[int, int, int, int]
 
-SMALLEST_SIZE, LARGEST_SIZE, DEFAULT_SIZE = 6.0, 200.0, 24.0
-"""How wide a superpixel may be wished, in picture pixels."""
-
 WORK_PIXELS: Final = 2**20
 """A region of more pixels is divided at so many; more would cost seconds."""
 

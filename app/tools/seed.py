@@ -13,7 +13,7 @@ from app.appearance.i18n import phrase, tr
 from app.appearance.title import Title
 from app.canvas.markers import SEED_REACH, draw_seed
 from app.document.document import LockedError
-from app.editing.region_answers import TAU_MAX, TAU_MIN, RegionResult
+from app.editing.limits import TAU
 from app.session import SeedState
 from app.tools.picking import instance_at
 from app.tools.region_tool import EXPECTED, EnterLevel, Grow, RegionTool
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from app.canvas.tool import PointerEvent, ToolSurface
     from app.document.document import Change
+    from app.editing.region_answers import RegionResult
     from app.session import Session
     from app.workers.failure import Failure
 
@@ -135,12 +136,12 @@ class SeedTool(RegionTool):
         tau = self._result.tau if chosen is None else chosen
         wanted = tau - steps * (FINE_STEP if fine else TAU_STEP)  # scrolling up spreads the region
         level, last = self._result.level, len(self._result.level_scores) - 1
-        if wanted < TAU_MIN and level < last:
+        if wanted < TAU.minimum and level < last:
             self._go_to_level(level + 1)
-        elif wanted > TAU_MAX and level > 0:
+        elif wanted > TAU.maximum and level > 0:
             self._go_to_level(level - 1)
         else:
-            self.session.set_option("tau", round(min(TAU_MAX, max(TAU_MIN, wanted)), 4))
+            self.session.set_option("tau", round(TAU.clamped(wanted), 4))
         return True
 
     def claims_key(self, event: QKeyEvent) -> bool:
