@@ -231,7 +231,7 @@ def test_shrinking_past_the_end_goes_down_a_level(scene):
     scene.open(image=ramp())
     scene.use("seed")
     scene.session.set_option("level", 1)
-    scene.session.set_option("tau", 0.97)
+    scene.session.set_option("tau", 0.98)
     scene.click(10, 100)
     scene.settle()
     scene.wheel(-1)
