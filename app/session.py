@@ -15,7 +15,8 @@ from converters.frozen import FrozenMap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from app.document.document import Change, Document
+    from app.document.change import Change
+    from app.document.document import Document
     from app.pixels.base_image import OpenImage
     from app.pixels.label_image import LabelImage
     from converters.annotation import ImageAnnotation, Instance, Seed

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPainter
 
     from app.canvas.surface import Surface
-    from app.document.document import Change, Document
+    from app.document.change import Change
+    from app.document.document import Document
     from app.pixels.viewport import Region, Viewport
     from converters.annotation import Geometry, Instance
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from app.canvas.annotation_layer import AnnotationLayer
     from app.canvas.surface import Surface
-    from app.document.document import Change
+    from app.document.change import Change
     from app.pixels.base_image import OpenImage
     from app.pixels.viewport import Region
     from app.process.stopping import ShouldStop

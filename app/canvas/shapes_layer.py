@@ -20,7 +20,7 @@ from converters.shapes.geometry import points_of
 if TYPE_CHECKING:
     from app.canvas.annotation_layer import AnnotationLayer
     from app.canvas.surface import Surface
-    from app.document.document import Change
+    from app.document.change import Change
     from app.pixels.viewport import Viewport
     from converters.annotation import Geometry, Instance
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from app.appearance.i18n import phrase
 from app.appearance.title import Title
-from app.document.diff import AnnotationDiff, Rewrite, difference
-from app.document.extent import PixelBox, pixel_extent, union_extent
+from app.document.change import Change, describe, is_reshaped
+from app.document.diff import AnnotationDiff, difference
 from app.document.history import History, Recorder, Recovery, Step
 from converters.annotation import ImageAnnotation, Instance, new_instance_id
 from converters.frozen import FrozenMap
@@ -33,32 +33,6 @@ class LockedError(ValueError):
     def __init__(self, ids: tuple[str, ...]) -> None:
         self.ids = ids
         super().__init__(f"locked: {', '.join(ids)}; unlock before removing or reshaping")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What subscribers are told after every edit, undo and redo.
-
-    Attributes:
-        title: what was done, English ("Add person"); `Title.translated` says it in any language.
-        added, removed, changed: instance ids. One that only moved in the order counts as changed.
-        region: half-open pixel box whose overlay must be repainted; None: nothing visible changed.
-        fields: the picture's own fields that changed ("flags", "extra", ...).
-        kind: whether it was an edit, its undoing or its redoing.
-    """
-
-    title: Title
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    region: PixelBox | None = None
-    fields: tuple[str, ...] = ()
-    kind: Literal["edit", "undo", "redo"] = "edit"
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing changed at all."""
-        return not (self.added or self.removed or self.changed or self.fields)
 
 
 Subscriber = Callable[[Change], None]
@@ -314,7 +288,7 @@ class Document:
             )
         ]
         for rewrite in diff.rewritten:
-            if rewrite.before.locked and _is_reshaped(rewrite):
+            if rewrite.before.locked and is_reshaped(rewrite):
                 locked.append(rewrite.before.id)
         if locked:
             raise LockedError(tuple(locked))
@@ -374,34 +348,6 @@ class Document:
             raise failure
 
 
-def describe(
-    title: Title,
-    states: tuple[ImageAnnotation, ImageAnnotation],
-    diff: AnnotationDiff,
-    *,
-    kind: Literal["edit", "undo", "redo"] = "edit",
-) -> Change:
-    """What the diff between the two states (before, after) means for those who show them."""
-    arriving = {placed.instance.id for placed in diff.added}
-    leaving = {placed.instance.id for placed in diff.removed}
-    boxes = [pixel_extent(placed.instance.geometry) for placed in diff.added + diff.removed]
-    repainted = {r.before.id for r in diff.rewritten if _looks_different(r)}
-    if repainted:
-        for state in states:
-            boxes += [pixel_extent(i.geometry) for i in state.instances if i.id in repainted]
-    before = states[0]
-    return Change(
-        title,
-        added=tuple(p.instance.id for p in diff.added if p.instance.id not in leaving),
-        removed=tuple(p.instance.id for p in diff.removed if p.instance.id not in arriving),
-        changed=tuple(r.before.id for r in diff.rewritten)
-        + tuple(p.instance.id for p in diff.added if p.instance.id in leaving),
-        region=union_extent(boxes, before.height, before.width),
-        fields=tuple(diff.fields_after),
-        kind=kind,
-    )
-
-
 def with_unique_ids(annotation: ImageAnnotation) -> ImageAnnotation:
     """The annotation, with a fresh id for every instance that repeats an earlier one's.
 
@@ -416,21 +362,3 @@ def with_unique_ids(annotation: ImageAnnotation) -> ImageAnnotation:
         seen.add(unique.id)
         instances.append(unique)
     return annotation.with_instances(tuple(instances))
-
-
-def _looks_different(rewrite: Rewrite) -> bool:
-    """Whether the two versions of an instance are painted differently."""
-    one, other = rewrite.before, rewrite.after
-    return (
-        _is_reshaped(rewrite)
-        or one.label != other.label
-        or one.recolor != other.recolor
-        or one.iscrowd != other.iscrowd
-    )
-
-
-def _is_reshaped(rewrite: Rewrite) -> bool:
-    if rewrite.patch is not None:
-        return bool(rewrite.patch.bits)
-    one, other = rewrite.before.geometry, rewrite.after.geometry
-    return one is not other and (type(one) is not type(other) or one != other)

@@ -25,7 +25,7 @@ from app.panels.controls import swatch_icon
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
 
-    from app.document.document import Change
+    from app.document.change import Change
     from app.session import Session
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QKeyEvent, QPainter
 
     from app.canvas.tool import PointerEvent, ToolSurface
-    from app.document.document import Change
+    from app.document.change import Change
     from app.editing.region_answers import RegionResult
     from app.session import Session
     from app.workers.failure import Failure

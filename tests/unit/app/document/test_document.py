@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.appearance.title import Title
-from app.document.document import Change, Document, LockedError
+from app.document.change import Change
+from app.document.document import Document, LockedError
 from converters.annotation import Mask, Point, Polygon, RecolorOperation
 from converters.frozen import FrozenMap
 from tests.unit.app.pictures import instance, picture, square
