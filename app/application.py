@@ -13,10 +13,10 @@ from app.appearance.i18n import set_language
 from app.appearance.qt_translation import translate_qt
 from app.appearance.theme import ThemeManager
 from app.process.environment import forget_opencv_plugins
-from app.process.garbage import GarbageCollection
 from app.project.settings import SettingsStore
 from app.services.window_services import WindowServices
 from app.window.main_window import MainWindow
+from app.workers.garbage import GarbageCollection
 
 SWITCH_SECONDS: Final = 0.0005
 ICON_COLOR: Final = "#2e9e5b"  # reads on the title bars of light and dark desktops

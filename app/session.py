@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
-from app.editing.superpixels import DEFAULT_SIZE
+from app.editing.limits import BRUSH_RADIUS, OVERLAY_OPACITY, SUPERPIXEL_SIZE
 from app.project.labels import LabelList, steady_color
 from app.project.project_file import ProjectFile
 from converters.frozen import FrozenMap
@@ -40,12 +40,12 @@ class ToolOptions:
 
     tau: float | None = None
     level: int | None = None
-    brush_radius: float = 12.0
-    superpixel_size: float = DEFAULT_SIZE
+    brush_radius: float = BRUSH_RADIUS.default
+    superpixel_size: float = SUPERPIXEL_SIZE.default
     label: str = "object"
     color: str = "#c8442e"
     recolor_settings: FrozenMap[float] = field(default_factory=FrozenMap)
-    overlay_opacity: float = 0.35
+    overlay_opacity: float = OVERLAY_OPACITY.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Session(QObject):
         colors_changed: a label that is shown in another colour.
         recent_colors_changed: other colours are the ones recoloured with last.
         message: text for the status bar.
-        failed: what went wrong in a tool or on the canvas, and the details to copy.
+        failed: the `Failure` of a tool or of the canvas.
     """
 
     document_changed = Signal(object)
@@ -105,7 +105,7 @@ class Session(QObject):
     colors_changed = Signal(str)
     recent_colors_changed = Signal()
     message = Signal(str)
-    failed = Signal(str, str)
+    failed = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

@@ -59,7 +59,7 @@ def no_logged_error(logged_errors: list[str]):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Cycles are collected between tests only, in the main thread: a QObject that dies in a worker's
-    thread leaves its timers behind (app/process/garbage.py does the same for the program)."""
+    thread leaves its timers behind (app/workers/garbage.py does the same for the program)."""
     gc.disable()
 
 

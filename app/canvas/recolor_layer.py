@@ -14,19 +14,20 @@ import cv2
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.canvas.background import Background
 from app.pixels.base_image import refresh_mips
+from app.workers.task import OnEvent, TaskRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.canvas.annotation_layer import AnnotationLayer
-    from app.canvas.background import Job, ShouldStop
     from app.canvas.surface import Surface
     from app.document.change import Change
     from app.pixels.base_image import OpenImage
     from app.pixels.viewport import Region
+    from app.process.stopping import ShouldStop
     from app.recolor.engine import PreparedObject
+    from app.workers.failure import Failure
     from converters.annotation import Instance, Mask, RecolorOperation
 
 KEPT_BYTES = 64 * 2**20
@@ -59,43 +60,56 @@ class Patch:
         return self.pixels.nbytes + self.changed.nbytes
 
 
-def make_patch(
-    image: OpenImage, mask: Mask, operation: RecolorOperation, prepared: PreparedObject | None
-) -> Job:
-    """The job that recolours one object at preview quality.
+@dataclass(frozen=True, slots=True, eq=False)
+class MakePatch:
+    """Recolour one object at preview quality.
 
-    Args:
+    Attributes:
+        key: what the patch is kept by.
         prepared: the object's analysis if it is known, which makes it several times quicker.
     """
 
-    def job(should_stop: ShouldStop) -> tuple[Patch, PreparedObject] | None:
-        # Loaded with the first recoloured object: the window's start has no use for the engine.
-        from app.recolor.engine import RecolorStopped, prepare
-
-        try:
-            ready = prepared or prepare(image.array, mask, quality="preview", should_stop=should_stop)
-            made = ready.render(operation, should_stop)
-        except RecolorStopped:
-            return None
-        height, width = made.rgb.shape[:2]
-        region = (made.x0, made.y0, made.x0 + width, made.y0 + height)
-        before = image.array[region[1] : region[3], region[0] : region[2]]
-        changed = (made.rgb != before).any(axis=2)
-        pixels = np.empty((height, width, 4), np.uint8)
-        if pixels.size:
-            cv2.cvtColor(made.rgb, cv2.COLOR_RGB2BGRA, dst=pixels)
-        return Patch(mask, region, pixels, changed), ready
-
-    return job
+    image: OpenImage
+    key: Key
+    mask: Mask
+    operation: RecolorOperation
+    prepared: PreparedObject | None
 
 
-def copy_mips(image: OpenImage) -> Job:
-    """The job that copies the picture's mip chain to be painted on."""
+@dataclass(frozen=True, slots=True, eq=False)
+class CopyMips:
+    """Copy the picture's mip chain to be painted on."""
 
-    def job(should_stop: ShouldStop) -> tuple[OpenImage, tuple[NDArray[np.uint8], ...]]:
-        return image, tuple(mip.copy() for mip in image.mips)
+    image: OpenImage
 
-    return job
+
+def recolor_job(request: MakePatch | CopyMips, should_stop: ShouldStop, _on_event: OnEvent) -> Any:
+    """Answers a MakePatch with a Patch and the object's analysis, a CopyMips with (h, w, 4) uint8 arrays."""
+    if isinstance(request, CopyMips):
+        return tuple(mip.copy() for mip in request.image.mips)
+    return make_patch(request, should_stop)
+
+
+def make_patch(request: MakePatch, should_stop: ShouldStop) -> tuple[Patch, PreparedObject]:
+    """The recoloured object, and its analysis.
+
+    Raises:
+        Stopped: `should_stop` said so.
+    """
+    # Loaded with the first recoloured object: the window's start has no use for the engine.
+    from app.recolor.engine import prepare
+
+    picture, mask = request.image.array, request.mask
+    ready = request.prepared or prepare(picture, mask, quality="preview", should_stop=should_stop)
+    made = ready.render(request.operation, should_stop)
+    height, width = made.rgb.shape[:2]
+    region = (made.x0, made.y0, made.x0 + width, made.y0 + height)
+    before = picture[region[1] : region[3], region[0] : region[2]]
+    changed = (made.rgb != before).any(axis=2)
+    pixels = np.empty((height, width, 4), np.uint8)
+    if pixels.size:
+        cv2.cvtColor(made.rgb, cv2.COLOR_RGB2BGRA, dst=pixels)
+    return Patch(mask, region, pixels, changed), ready
 
 
 class RecolorLayer(QObject):
@@ -115,9 +129,10 @@ class RecolorLayer(QObject):
         self._view = view
         self._annotations = annotations
         self._session = view.session
-        self._background = Background(self)
-        self._background.finished.connect(self._on_finished)
-        self._background.failed.connect(self._on_failed)
+        self._runner = TaskRunner(recolor_job, name="recolour", parent=self)
+        self._runner.finished.connect(self._on_finished)
+        self._runner.dropped.connect(self._on_finished)  # made for nothing now, but known when it is wanted
+        self._runner.failed.connect(self._on_failed)
         self._copy: tuple[NDArray[np.uint8], ...] | None = None
         self._known: OrderedDict[Key, Patch] = OrderedDict()
         self._prepared: OrderedDict[int, tuple[Mask, PreparedObject]] = OrderedDict()
@@ -152,13 +167,11 @@ class RecolorLayer(QObject):
 
     def shutdown(self) -> None:
         """Stop the background work."""
-        self._background.shutdown()
+        self._runner.shutdown()
 
     @Slot(object)
     def _on_image_changed(self, image: OpenImage | None) -> None:
-        for instance_id in self._wanted:
-            self._background.drop(instance_id)
-        self._background.drop("copy")
+        self._runner.cancel()
         self._copy, self._trial = None, None
         self._known.clear()
         self._prepared.clear()
@@ -201,34 +214,32 @@ class RecolorLayer(QObject):
                 self._known.move_to_end(key)
             elif self._wanted.get(instance.id) != key:
                 if self._copy is None:
-                    self._background.submit("copy", "copy", copy_mips(image))
+                    self._runner.submit(CopyMips(image), key="copy")
                 prepared = self._prepared.get(id(mask), (None, None))[1]
-                self._background.submit(
-                    instance.id, (image, key), make_patch(image, mask, operation, prepared)
-                )
+                request = MakePatch(image, key, mask, operation, prepared)
+                self._runner.submit(request, key=("patch", instance.id))
         self._wanted = wanted
         self._place()
 
     @Slot(object, object)
-    def _on_finished(self, key: Any, result: Any) -> None:
-        if key == "copy":
-            image, mips = result
-            if image is self._session.image:
-                self._copy = mips
+    def _on_finished(self, request: MakePatch | CopyMips, result: Any) -> None:
+        if request.image is not self._session.image:
+            return
+        if isinstance(request, CopyMips):
+            self._copy = self._copy or result  # one that is being painted on stays
         else:
-            image, patch_key = key
-            if image is not self._session.image or result is None:
-                return
             patch, prepared = result
-            self._known[patch_key] = patch
+            self._known[request.key] = patch
             self._prepared[id(patch.mask)] = patch.mask, prepared
             self._forget_old()
         self._place()
 
-    @Slot(object, object, str)
-    def _on_failed(self, key: Any, problem: Exception, details: str) -> None:
-        if key != "copy" and self._wanted.get(key[1][0]) == key[1]:
-            self._session.failed.emit(str(problem), details)
+    @Slot(object, object)
+    def _on_failed(self, request: MakePatch | CopyMips, failure: Failure) -> None:
+        if request.image is not self._session.image:
+            return
+        if isinstance(request, CopyMips) or self._wanted.get(request.key[0]) == request.key:
+            self._session.failed.emit(failure)
 
     def _forget_old(self) -> None:
         while len(self._prepared) > PREPARED_KEPT:

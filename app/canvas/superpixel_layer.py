@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
@@ -11,24 +12,24 @@ from PySide6.QtCore import QObject, QPoint, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QImage
 
 from app.appearance.i18n import tr
-from app.canvas.background import Background
 from app.canvas.overlay import premultiplied, take_grid
 from app.editing.superpixels import (
     Superpixels,
-    SuperpixelsStopped,
     compute_superpixels,
     region_to_divide,
     serves,
 )
+from app.workers.task import OnEvent, TaskRunner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QPainter
 
-    from app.canvas.background import Job, ShouldStop
     from app.canvas.surface import Surface
     from app.pixels.base_image import OpenImage
     from app.pixels.viewport import Region, Viewport
+    from app.process.stopping import ShouldStop
+    from app.workers.failure import Failure
 
 REST_MS: Final = 150
 """The view and the size must rest so long before superpixels are computed for them."""
@@ -39,16 +40,18 @@ LINE: Final = premultiplied(QColor(255, 255, 255), 0.5)
 HALO: Final = premultiplied(QColor(0, 0, 0), 0.18)
 
 
-def divide(image: OpenImage, size: float, region: Region) -> Job:
-    """The job that computes superpixels; its result is None if it was told to stop."""
+@dataclass(frozen=True, slots=True)
+class Divide:
+    """Compute the superpixels of a part of a picture."""
 
-    def job(should_stop: ShouldStop) -> Superpixels | None:
-        try:
-            return compute_superpixels(image.array, size, region, should_stop)
-        except SuperpixelsStopped:
-            return None
+    image: OpenImage
+    size: float
+    region: Region
 
-    return job
+
+def divide(request: Divide, should_stop: ShouldStop, _on_event: OnEvent) -> Superpixels:
+    """The superpixels asked for."""
+    return compute_superpixels(request.image.array, request.size, request.region, should_stop)
 
 
 class SuperpixelLayer(QObject):
@@ -69,11 +72,12 @@ class SuperpixelLayer(QObject):
         self._is_on = False
         self._current: Superpixels | None = None
         self._known: OrderedDict[tuple[float, Region], Superpixels] = OrderedDict()
-        self._asked: tuple[OpenImage, float, Region] | None = None
+        self._asked: Divide | None = None
         self._net: tuple[Viewport, Superpixels, NDArray[np.uint32], QPoint] | None = None
-        self._background = Background(self)
-        self._background.finished.connect(self._on_finished)
-        self._background.failed.connect(self._on_failed)
+        self._runner = TaskRunner(divide, name="superpixels", parent=self)
+        self._runner.finished.connect(self._on_finished)
+        self._runner.dropped.connect(self._keep_late)
+        self._runner.failed.connect(self._on_failed)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
@@ -138,7 +142,7 @@ class SuperpixelLayer(QObject):
     def shutdown(self) -> None:
         """Stop the background work."""
         self._rest.stop()
-        self._background.shutdown()
+        self._runner.shutdown()
 
     @Slot(object)
     def _on_image_changed(self, _: object) -> None:
@@ -170,34 +174,39 @@ class SuperpixelLayer(QObject):
             self._forget_question()
             self._show(found)
             return
-        question = image, size, region_to_divide(shown, image.height, image.width, size)
+        question = Divide(image, size, region_to_divide(shown, image.height, image.width, size))
         if question == self._asked:
             return
         self._asked = question
-        self._background.submit("divide", question, divide(*question))
+        self._runner.submit(question)
         self.busy_changed.emit(tr("Computing superpixels…"))
 
     def _forget_question(self) -> None:
         if self._asked is not None:
-            self._background.drop("divide")
+            self._runner.cancel()
             self._asked = None
             self.busy_changed.emit(None)
 
     @Slot(object, object)
-    def _on_finished(self, question: Any, result: Superpixels | None) -> None:
-        if result is not None and question[0] is self._session.image:
-            self.keep(result)
+    def _on_finished(self, question: Divide, result: Superpixels) -> None:
+        self._keep_late(question, result)
         if question == self._asked:
             self._asked = None
             self._show(result)
             self.busy_changed.emit(None)
 
-    @Slot(object, object, str)
-    def _on_failed(self, question: Any, problem: Exception, details: str) -> None:
+    @Slot(object, object)
+    def _keep_late(self, question: Divide, result: Superpixels) -> None:
+        """What nobody waits for any more may be looked at again."""
+        if question.image is self._session.image:
+            self.keep(result)
+
+    @Slot(object, object)
+    def _on_failed(self, question: Divide, failure: Failure) -> None:
         if question == self._asked:
             self._asked = None
             self.busy_changed.emit(None)
-            self._session.failed.emit(str(problem), details)
+            self._session.failed.emit(failure)
 
     def _show(self, superpixels: Superpixels | None) -> None:
         if superpixels is not self._current:

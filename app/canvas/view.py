@@ -16,6 +16,7 @@ from app.canvas.recolor_layer import RecolorLayer
 from app.canvas.shapes_layer import ShapesLayer
 from app.canvas.superpixel_layer import SuperpixelLayer
 from app.canvas.tool import PointerEvent, Tool
+from app.editing.limits import ZOOM
 from app.pixels.viewport import Viewport
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from app.pixels.viewport import Region
     from app.session import Session
 
-ZOOM_PER_NOTCH = 1.25
 NOTCH = 120
 
 
@@ -350,7 +350,7 @@ class CanvasView(QWidget):
         zooms = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         if not zooms and self.tool is not None and self.tool.wheel(steps, event.modifiers()):
             return
-        self.zoom_by(ZOOM_PER_NOTCH**steps, event.position())
+        self.zoom_by(ZOOM.step**steps, event.position())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from app.commands.output import DONE, FAILED, fail, print_json, progress, warn, wrong_usage
 from app.commands.segment import add_seed_arguments, parse_point
+from app.editing.limits import TAU
 from app.recolor.color_space import parse_color
 from app.recolor.engine import apply_operations, sample_color
 from app.recolor.settings import SETTINGS, check_setting
@@ -51,7 +52,9 @@ class RecoloredPicture:
 
 def add_parser(subparsers: Any) -> None:
     """Add the command; it sets `handler` to a function from the arguments to an exit code."""
-    names = ", ".join(f"{s.name} {s.minimum:g}..{s.maximum:g} ({s.default:g})" for s in SETTINGS)
+    names = ", ".join(
+        f"{s.name} {s.limits.minimum:g}..{s.limits.maximum:g} ({s.limits.default:g})" for s in SETTINGS
+    )
     parser = subparsers.add_parser(
         "recolor",
         help="give an object another colour and keep its shading",
@@ -125,8 +128,8 @@ def usage_problem(options: argparse.Namespace) -> str:
         return "say which object: one of --seed X,Y, --mask FILE and --label NAME."
     if not options.seed and (options.negative or options.tau is not None or options.level is not None):
         return "--not, --tau and --level need a --seed."
-    if options.tau is not None and not 0.0 < options.tau < 1.0:
-        return f"--tau must lie strictly between 0 and 1, got {options.tau:g}."
+    if options.tau is not None and options.tau not in TAU:
+        return f"--tau must lie between {TAU}, got {options.tau:g}."
     if options.output is not None and is_picture_name(options.output) and len(options.images) > 1:
         return f"{options.output} is one file, but there are {len(options.images)} pictures; give a folder."
     return ""

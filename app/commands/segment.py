@@ -13,6 +13,7 @@ import numpy as np
 
 from app.commands.output import DONE, FAILED, fail, print_json, progress, warn, wrong_usage
 from app.commands.overlay_picture import draw_overlay
+from app.editing.limits import FOUND_SCORE, TAU
 from converters.annotation import ImageAnnotation, Instance, Mask, Provenance, Seed, new_instance_id
 from converters.errors import ConverterError
 from converters.files.images import read_image, write_image
@@ -64,7 +65,9 @@ def add_seed_arguments(parser: argparse.ArgumentParser) -> None:
         help="a point that does not belong to it; may be repeated",
     )
     parser.add_argument(
-        "--tau", type=float, help="similarity threshold in (0, 1); higher is smaller (default: suggested)"
+        "--tau",
+        type=float,
+        help=f"similarity threshold between {TAU}; higher is smaller (default: suggested)",
     )
     parser.add_argument("--level", type=int, help="0 is the smallest answer (default: the most likely one)")
     parser.add_argument("--model", help="see `models list` (default: what the weights are of, else seednet)")
@@ -94,7 +97,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="for --auto: look at parts of the picture, too, which finds small objects and takes longer",
     )
-    parser.add_argument("--min-score", type=float, default=0.5, help="for --auto (default: %(default)s)")
+    parser.add_argument(
+        "--min-score", type=float, default=FOUND_SCORE.default, help="for --auto (default: %(default)s)"
+    )
     parser.add_argument("--label", default="object", help="name for the objects (default: %(default)s)")
     parser.add_argument("--format", choices=("labelme", "coco", "png", "overlay"), default="labelme")
     parser.add_argument(
@@ -113,8 +118,8 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage("give --seed X,Y (once or more) or --auto, and not both.")
     if options.closer and not options.auto:
         return wrong_usage("--closer belongs to --auto.")
-    if options.tau is not None and not 0.0 < options.tau < 1.0:
-        return wrong_usage(f"--tau must lie strictly between 0 and 1, got {options.tau:g}.")
+    if options.tau is not None and options.tau not in TAU:
+        return wrong_usage(f"--tau must lie between {TAU}, got {options.tau:g}.")
     from app.commands.model_choice import load_chosen_segmenter
     from models import SegmenterError
 

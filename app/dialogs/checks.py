@@ -11,11 +11,12 @@ from app.appearance.i18n import tr
 from app.appearance.theme import icon
 from app.panels.controls import make_label
 from app.project.checks import CheckLimits, Finding, check_annotation
-from app.workers.task import OnEvent, ShouldStop, TaskRunner
+from app.workers.task import OnEvent, TaskRunner
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
+    from app.process.stopping import ShouldStop
     from app.session import Session
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
@@ -22,8 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import MENUS, all_commands, default_keys, find_conflicts, native_text, portable
 from app.appearance.i18n import phrase, tr
+from app.appearance.keys import effective_keys, find_conflicts, native_text, portable
 from app.panels.controls import make_label
 
 if TYPE_CHECKING:
@@ -41,6 +42,21 @@ GESTURES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ShortcutRow:
+    """A command as the dialog lists it.
+
+    Attributes:
+        menu, title: English texts.
+        keys: its default key sequences.
+    """
+
+    id: str
+    menu: str
+    title: str
+    keys: tuple[str, ...]
+
+
 class ShortcutsDialog(QDialog):
     """A table of commands; the editor below changes the keys of the chosen row.
 
@@ -50,12 +66,16 @@ class ShortcutsDialog(QDialog):
 
     keys_changed = Signal(object)
 
-    def __init__(self, keys: Mapping[str, Sequence[str]], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, rows: Sequence[ShortcutRow], own: Mapping[str, Sequence[str]], parent: QWidget | None = None
+    ) -> None:
+        """`own` are the keys in place of the default ones."""
         super().__init__(parent)
         self.setWindowTitle(tr("Keyboard shortcuts"))
         self.resize(640, 640)
-        self._keys = {name: tuple(own) for name, own in keys.items()}
-        self._commands = all_commands()
+        self._commands = tuple(rows)
+        self._defaults = {row.id: row.keys for row in rows}
+        self._keys = effective_keys(self._defaults, own)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(tr("Find a command or a key"))
         self.filter.setClearButtonEnabled(True)
@@ -122,7 +142,7 @@ class ShortcutsDialog(QDialog):
         """Fills the table and tells about clashes."""
         for row, command in enumerate(self._commands):
             title = tr(command.title).rstrip("…")
-            menu = tr(MENUS[command.menu]).replace("&", "").split("(")[0]
+            menu = tr(command.menu).replace("&", "").split("(")[0]
             for column, text in enumerate((menu, title, native_text(self._keys[command.id]))):
                 self.table.setItem(row, column, QTableWidgetItem(text))
         for number, (gesture, meaning) in enumerate(GESTURES):
@@ -175,13 +195,13 @@ class ShortcutsDialog(QDialog):
     def _reset_one(self) -> None:
         name = self._chosen()
         if name is not None:
-            self._keys[name] = default_keys()[name]
+            self._keys[name] = self._defaults[name]
             self.refresh()
             self._show_row()
 
     @Slot()
     def _reset_all(self) -> None:
-        self._keys = default_keys()
+        self._keys = dict(self._defaults)
         self.refresh()
         self._show_row()
 
@@ -194,6 +214,6 @@ class ShortcutsDialog(QDialog):
             self.table.setRowHidden(row, not shown)
 
     def accept(self) -> None:
-        defaults = default_keys()
-        self.keys_changed.emit({name: own for name, own in self._keys.items() if own != defaults[name]})
+        changed = {name: own for name, own in self._keys.items() if own != self._defaults[name]}
+        self.keys_changed.emit(changed)
         super().accept()

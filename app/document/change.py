@@ -1,4 +1,4 @@
-"""What an edit, an undo or a redo changed, for those who show it."""
+"""What an edit meant: which instances came, went or changed, and what must be painted anew."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _looks_different(rewrite: Rewrite) -> bool:
 
 
 def is_reshaped(rewrite: Rewrite) -> bool:
-    """Whether the two versions of an instance have different shapes."""
+    """Whether the two versions of an instance cover different pixels."""
     if rewrite.patch is not None:
         return bool(rewrite.patch.bits)
     one, other = rewrite.before.geometry, rewrite.after.geometry

@@ -7,10 +7,11 @@ pixels whose ends follow from the geometry; no distance is computed per pixel.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.editing.limits import BRUSH_RADIUS
 from converters.annotation import EMPTY_MASK, Mask, Vertex
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MIN_RADIUS: Final = 0.5
 """Below this a brush would miss pixels it passes through."""
 
 _Runs = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
@@ -37,7 +37,7 @@ def paint_stroke(
 
     Args:
         points: the way of the brush's centre, in picture coordinates; it may leave the picture.
-        radius: in pixels; at least `MIN_RADIUS` is used.
+        radius: in pixels; at least that of the smallest brush is used.
         height, width: of the picture; nothing is painted outside it.
 
     Returns:
@@ -76,7 +76,7 @@ def stroke_mask(points: Sequence[Vertex], radius: float, height: int, width: int
         raise ValueError("a stroke needs finite coordinates and a finite radius")
     if not way.shape[0]:
         return EMPTY_MASK
-    radius = max(MIN_RADIUS, float(radius))
+    radius = max(BRUSH_RADIUS.minimum, float(radius))
     starts, ends = (way, way) if way.shape[0] == 1 else (way[:-1], way[1:])
     rows, firsts, lasts = _runs(starts, ends, radius, height)
     # The pixel under each point belongs to the stroke however thin the brush is.

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from app.editing.limits import TAU
 from app.process.cores import take_cores
+from app.process.stopping import stop_if
 from converters.annotation import Mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app.workers.task import ShouldStop
+    from app.process.stopping import ShouldStop
     from converters.annotation import Seed
     from models.segmenter import Encoding, Region
-
-TAU_MIN, TAU_MAX = 0.02, 0.98
-"""Ends of a level: scrolling on leads to the next one."""
 
 
 _COMPARED_SIDE = 256
@@ -108,12 +107,16 @@ def answer(encoding: Encoding, request: RegionRequest) -> RegionResult:
 
 def answer_unless_stopped(
     encoding: Encoding, request: RegionRequest, should_stop: ShouldStop
-) -> RegionResult | None:
-    """`grow`, or None if told to stop before the outline is drawn, which takes a third of the time."""
-    if should_stop():
-        return None
+) -> RegionResult:
+    """`answer`, unless told to stop before the outline is drawn, which takes a third of the time.
+
+    Raises:
+        Stopped: `should_stop` said so.
+    """
+    stop_if(should_stop)
     scores = _scores(encoding, request)
-    return None if should_stop() else _outlined(encoding, request, scores)
+    stop_if(should_stop)
+    return _outlined(encoding, request, scores)
 
 
 def _scores(encoding: Encoding, request: RegionRequest) -> tuple[float, ...]:
@@ -192,7 +195,7 @@ def _covering(similarity: NDArray[np.float32], covered: int) -> float:
     """The threshold, inside the scale's ends, from which on so many values are found."""
     values = similarity.reshape(-1)
     rank = min(values.size - 1, max(0, values.size - covered))
-    return min(TAU_MAX, max(TAU_MIN, float(np.partition(values, rank)[rank])))
+    return TAU.clamped(float(np.partition(values, rank)[rank]))
 
 
 def enter_level(result: RegionResult, level: int) -> float:

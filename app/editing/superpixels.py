@@ -8,23 +8,23 @@ of a picture is divided at about a megapixel and the borders are then drawn at f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import cv2
 import numpy as np
 
+from app.process.stopping import stop_if
 from converters.annotation import EMPTY_MASK, Mask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-Region: TypeAlias = tuple[int, int, int, int]
-ShouldStop: TypeAlias = Callable[[], bool]
+    from app.process.stopping import ShouldStop
 
-SMALLEST_SIZE, LARGEST_SIZE, DEFAULT_SIZE = 6.0, 200.0, 24.0
-"""How wide a superpixel may be wished, in picture pixels."""
+Region: TypeAlias = tuple[int, int, int, int]
 
 WORK_PIXELS: Final = 2**20
 """A region of more pixels is divided at so many; more would cost seconds."""
@@ -41,10 +41,6 @@ SMOOTHING: Final = 1.0
 
 _SMALLEST_WORK_SIDE: Final = 6.0
 _ROWS_AT_A_TIME: Final = 256
-
-
-class SuperpixelsStopped(Exception):  # noqa: N818 - not an error: nobody wants them any more
-    """`should_stop` said so."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +166,7 @@ def compute_superpixels(
         should_stop: asked between the steps.
 
     Raises:
-        SuperpixelsStopped: `should_stop` said so.
+        Stopped: `should_stop` said so.
         ValueError: there is nothing in the region, or the size is not a positive number.
     """
     height, width = image.shape[:2]
@@ -181,13 +177,12 @@ def compute_superpixels(
         raise ValueError(f"superpixels need a positive size, not {size}")
     from skimage.segmentation import slic
 
-    stop = should_stop or (lambda: False)
     part = image[y0:y1, x0:x1]
     scale = work_scale((x0, y0, x1, y1))
     if scale < 1:
         shape = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
         part = np.asarray(cv2.resize(part, shape, interpolation=cv2.INTER_AREA), np.uint8)
-    _continue(stop)
+    stop_if(should_stop)
     # The library stretches colours to the full range first: the noise of a wall would count as much as
     # the edges of a face, and a part would be divided unlike the whole. Undone by the compactness.
     contrast = max(1, int(part.max()) - int(part.min())) / 255
@@ -200,8 +195,8 @@ def compute_superpixels(
         start_label=1,
         channel_axis=-1,
     )
-    _continue(stop)
-    labels = enlarge_labels(coarse.astype(np.uint16), y1 - y0, x1 - x0, stop)
+    stop_if(should_stop)
+    labels = enlarge_labels(coarse.astype(np.uint16), y1 - y0, x1 - x0, should_stop)
     return Superpixels.from_labels(labels, x0, y0, size)
 
 
@@ -244,7 +239,7 @@ def enlarge_labels(
         height, width: of the result, at least h and w.
 
     Raises:
-        SuperpixelsStopped: `should_stop` said so.
+        Stopped: `should_stop` said so.
     """
     if labels.shape == (height, width):
         return labels.copy()
@@ -255,7 +250,7 @@ def enlarge_labels(
     mixed = (corners[0] != corners[1]) | (corners[0] != corners[2]) | (corners[0] != corners[3])
     large = np.empty((height, width), np.uint16)
     for first in range(0, height, _ROWS_AT_A_TIME):
-        _continue(should_stop or (lambda: False))
+        stop_if(should_stop)
         block = slice(first, first + _ROWS_AT_A_TIME)
         target = large[block]
         target[...] = corners[0].take(rows[block], axis=0).take(columns, axis=1)
@@ -287,8 +282,3 @@ def _largest_share(
         better = total > most
         best, most = np.where(better, label, best), np.maximum(total, most)
     return best
-
-
-def _continue(should_stop: ShouldStop) -> None:
-    if should_stop():
-        raise SuperpixelsStopped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QColor
@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, 
 
 from app.appearance.i18n import phrase, tr
 from app.appearance.title import Title
+from app.editing.limits import FOUND_SCORE
 from app.panels.candidate_list import Candidate, CandidateList
 from app.panels.controls import ValueSlider, make_label
 from app.services.similar import is_annotated
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from app.canvas.candidate_layer import CandidateLayer
     from app.session import Session
-
-FIRST_SCORE: Final = 0.5
 
 
 class CandidatesPanel(QWidget):
@@ -39,12 +38,12 @@ class CandidatesPanel(QWidget):
         super().__init__()
         self._session = session
         self._layer = layer
-        self.slider = ValueSlider(tr("Smallest score"), low=0.0, high=1.0, step=0.01)
-        self.slider.set_value(FIRST_SCORE)
+        self.slider = ValueSlider(tr("Smallest score"), FOUND_SCORE)
+        self.slider.set_value(FOUND_SCORE.default)
         self.summary = make_label("", "muted")
         self.summary.setWordWrap(True)
         self.list = CandidateList(session, tr("Found objects"))
-        self.list.set_smallest(FIRST_SCORE)
+        self.list.set_smallest(FOUND_SCORE.default)
         self.list.changed.connect(self._show_masks)
         self.slider.changed.connect(self.list.set_smallest)
         self.closer_box = QCheckBox(tr("Look closer: small objects, too"))

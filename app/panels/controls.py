@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
@@ -22,6 +23,9 @@ from PySide6.QtWidgets import (
 
 from app.appearance.i18n import tr
 from app.appearance.theme import color
+
+if TYPE_CHECKING:
+    from app.editing.limits import Limits
 
 
 def make_label(text: str, role: str = "") -> QLabel:
@@ -91,7 +95,7 @@ class Section(QWidget):
 
 
 class ValueSlider(QWidget):
-    """A named slider over a float range with its value written beside it.
+    """A named slider over what may be set, with the value written beside it.
 
     Signals:
         changed: the new value, while the user drags.
@@ -104,19 +108,19 @@ class ValueSlider(QWidget):
     def __init__(
         self,
         title: str,
+        limits: Limits,
         *,
-        low: float,
-        high: float,
-        step: float,
+        scale: float = 1,
         decimals: int = 2,
         suffix: str = "",
         slider: QSlider | None = None,
     ) -> None:
+        """`scale`, `decimals` and `suffix` say how a value is written: scale 100 makes 0.4 "40"."""
         super().__init__()
-        self._low, self._step, self._decimals, self._suffix = low, step, decimals, suffix
+        self._limits, self._scale, self._decimals, self._suffix = limits, scale, decimals, suffix
         self.slider = slider or QSlider()
         self.slider.setOrientation(Qt.Orientation.Horizontal)
-        self.slider.setRange(0, round((high - low) / step))
+        self.slider.setRange(0, round((limits.maximum - limits.minimum) / limits.step))
         self.slider.setAccessibleName(title)
         self.value_label = make_label("", "value")
         self.value_label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -139,12 +143,12 @@ class ValueSlider(QWidget):
         self._top.addWidget(button)
 
     def value(self) -> float:
-        return self._low + self.slider.value() * self._step
+        return self._limits.minimum + self.slider.value() * self._limits.step
 
     def set_value(self, value: float) -> None:
         """Shows a value without telling anyone."""
         blocked = self.slider.blockSignals(True)
-        self.slider.setValue(round((value - self._low) / self._step))
+        self.slider.setValue(round((value - self._limits.minimum) / self._limits.step))
         self.slider.blockSignals(blocked)
         self._show_value()
 
@@ -158,7 +162,7 @@ class ValueSlider(QWidget):
         self.changed.emit(self.value())
 
     def _show_value(self) -> None:
-        self.value_label.setText(f"{self.value():.{self._decimals}f}{self._suffix}")
+        self.value_label.setText(f"{self._scale * self.value():.{self._decimals}f}{self._suffix}")
 
 
 class MarkedSlider(QSlider):

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.appearance.i18n import phrase, tr
 from app.appearance.theme import icon
-from app.editing.superpixels import LARGEST_SIZE, SMALLEST_SIZE
+from app.editing.limits import BRUSH_RADIUS, OVERLAY_OPACITY, SUPERPIXEL_SIZE, TAU
 from app.panels.controls import ColorButton, MarkedSlider, Section, ValueSlider, make_label
 from app.panels.swatches import Swatches
 from app.recolor.palette import PRESETS
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from app.session import SeedState, Session
     from app.workers.requests import ModelChoice
 
-TAU_LOW, TAU_HIGH, TAU_STEP = 0.01, 0.99, 0.01
 _LEVEL_NAMES: Final[dict[int, tuple[str, ...]]] = {
     1: (phrase("Whole"),),
     2: (phrase("Part"), phrase("Whole")),
@@ -57,9 +56,7 @@ class SeedSection(Section):
         super().__init__(tr("Segmentation"))
         self._session = session
         self.slider = MarkedSlider()
-        self.tau = ValueSlider(
-            tr("Threshold τ"), low=TAU_LOW, high=TAU_HIGH, step=TAU_STEP, slider=self.slider
-        )
+        self.tau = ValueSlider(tr("Threshold τ"), TAU, slider=self.slider)
         self.tau.setToolTip(tr("Higher: a smaller region. The mark shows what the model suggests."))
         self.suggested = QToolButton()
         self.suggested.setIcon(icon("mdi6.restore"))
@@ -92,11 +89,11 @@ class SeedSection(Section):
         """Shows the session's seed state, or the options for the next seed."""
         state, options = self._session.seed_state, self._session.options
         value = options.tau if options.tau is not None else state.tau
-        self.tau.set_value(value if value is not None else 0.5)
+        self.tau.set_value(value if value is not None else TAU.default)
         if value is None:
             self.tau.show_text(tr("suggested"))
         suggested = state.suggested_tau
-        self.slider.set_mark(None if suggested is None else round((suggested - TAU_LOW) / TAU_STEP))
+        self.slider.set_mark(None if suggested is None else round((suggested - TAU.minimum) / TAU.step))
         self.suggested.setEnabled(options.tau is not None)
         self._show_levels(state)
 
@@ -158,7 +155,7 @@ class BrushSection(Section):
     def __init__(self, session: Session) -> None:
         super().__init__(tr("Brush"))
         self._session = session
-        self.diameter = ValueSlider(tr("Size"), low=1, high=200, step=1, decimals=0, suffix=" px")
+        self.diameter = ValueSlider(tr("Size"), BRUSH_RADIUS, scale=2, decimals=0, suffix=" px")
         self.diameter.setToolTip(tr("Diameter in picture pixels; the keys [ and ] change it too"))
         self.diameter.changed.connect(self._set_size)
         self.body.addWidget(self.diameter)
@@ -167,12 +164,12 @@ class BrushSection(Section):
 
     @Slot()
     def _refresh(self) -> None:
-        self.diameter.set_value(2 * self._session.options.brush_radius)
+        self.diameter.set_value(self._session.options.brush_radius)
         self.diameter.show_text(f"{2 * self._session.options.brush_radius:.0f} px")
 
     @Slot(float)
-    def _set_size(self, diameter: float) -> None:
-        self._session.set_option("brush_radius", diameter / 2)
+    def _set_size(self, radius: float) -> None:
+        self._session.set_option("brush_radius", radius)
 
 
 class SuperpixelSection(Section):
@@ -181,9 +178,7 @@ class SuperpixelSection(Section):
     def __init__(self, session: Session) -> None:
         super().__init__(tr("Superpixels"))
         self._session = session
-        self.width_slider = ValueSlider(
-            tr("Size"), low=SMALLEST_SIZE, high=LARGEST_SIZE, step=1, decimals=0, suffix=" px"
-        )
+        self.width_slider = ValueSlider(tr("Size"), SUPERPIXEL_SIZE, decimals=0, suffix=" px")
         self.width_slider.setToolTip(
             tr("About how wide one is, in picture pixels; the keys [ and ] change it too")
         )
@@ -220,9 +215,7 @@ class RecolorSection(Section):
         self.body.addWidget(self.recent)
         self.sliders: dict[str, ValueSlider] = {}
         for setting in SETTINGS:
-            slider = ValueSlider(
-                tr(setting.title), low=setting.minimum, high=setting.maximum, step=setting.step
-            )
+            slider = ValueSlider(tr(setting.title), setting.limits)
             slider.setToolTip(tr(setting.hint))
             slider.slider.setObjectName(setting.name)
             slider.changed.connect(self._set_setting)
@@ -244,7 +237,7 @@ class RecolorSection(Section):
         options = self._session.options
         self.color.set_color(options.color)
         for setting in SETTINGS:
-            value = options.recolor_settings.get(setting.name, setting.default)
+            value = options.recolor_settings.get(setting.name, setting.limits.default)
             self.sliders[setting.name].set_value(value)
 
     @Slot()
@@ -276,7 +269,7 @@ class RecolorSection(Section):
 
     @Slot()
     def _set_setting(self) -> None:
-        defaults = {setting.name: setting.default for setting in SETTINGS}
+        defaults = {setting.name: setting.limits.default for setting in SETTINGS}
         values = {name: round(slider.value(), 4) for name, slider in self.sliders.items()}
         chosen = {name: value for name, value in values.items() if abs(value - defaults[name]) > 1e-6}
         self._session.set_option("recolor_settings", FrozenMap(chosen))
@@ -307,7 +300,7 @@ class ViewSection(Section):
         self.models = QComboBox()
         self.models.setAccessibleName(tr("Model"))
         self.models.activated.connect(self._choose)
-        self.opacity = ValueSlider(tr("Overlay opacity"), low=0, high=100, step=5, decimals=0, suffix=" %")
+        self.opacity = ValueSlider(tr("Overlay opacity"), OVERLAY_OPACITY, scale=100, decimals=0, suffix=" %")
         self.opacity.changed.connect(self._set_opacity)
         self.body.addWidget(self.models)
         self.body.addWidget(self.opacity)
@@ -329,11 +322,11 @@ class ViewSection(Section):
 
     @Slot()
     def _refresh(self) -> None:
-        self.opacity.set_value(100 * self._session.options.overlay_opacity)
+        self.opacity.set_value(self._session.options.overlay_opacity)
 
     @Slot(float)
-    def _set_opacity(self, percent: float) -> None:
-        self._session.set_option("overlay_opacity", percent / 100)
+    def _set_opacity(self, opacity: float) -> None:
+        self._session.set_option("overlay_opacity", round(opacity, 2))
 
     @Slot(int)
     def _choose(self, row: int) -> None:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.appearance.i18n import tr
+from app.editing.limits import SIMILARITY
 from app.editing.region_answers import RegionResult
 from app.panels.candidate_list import Candidate, CandidateList
 from app.panels.candidates import make_instance
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from app.session import Session
     from app.workers.similar import SimilarFind
 
-FIRST_SIMILARITY: Final = 0.5
 """The networks' similarity is such that they believe in it from here on."""
 ROW: Final = QSize(120, 26)
 PATH_ROLE: Final = int(Qt.ItemDataRole.UserRole)
@@ -78,12 +78,12 @@ class SimilarPanel(QWidget):
         self._connect()
 
     def _build(self) -> None:
-        self.slider = ValueSlider(tr("Similarity"), low=0.0, high=1.0, step=0.01)
-        self.slider.set_value(FIRST_SIMILARITY)
+        self.slider = ValueSlider(tr("Similarity"), SIMILARITY)
+        self.slider.set_value(SIMILARITY.default)
         self.summary = make_label("", "muted")
         self.summary.setWordWrap(True)
         self.list = CandidateList(self._session, tr("Similar objects"))
-        self.list.set_smallest(FIRST_SIMILARITY)
+        self.list.set_smallest(SIMILARITY.default)
         self.folder_box = QCheckBox(tr("Also in the folder's other pictures"))
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)

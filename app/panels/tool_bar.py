@@ -36,13 +36,8 @@ class ToolBar(QToolBar):
             action.setCheckable(True)
             group.addAction(action)
             self.addAction(action)
-        group.triggered.connect(self._choose)
         session.tool_changed.connect(self._follow)
         self._follow()
-
-    @Slot(QAction)
-    def _choose(self, action: QAction) -> None:
-        self._session.set_tool(action.objectName().removeprefix("tool_"))
 
     @Slot()
     def _follow(self) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.editing.limits import ZOOM
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Region = tuple[int, int, int, int]
 
-LARGEST_SCALE = 64.0
 SMALLEST_SIDE_ON_SCREEN = 32.0
 FIT_MARGIN = 0.96
 
@@ -94,10 +95,10 @@ class Viewport:
         return self.limited(scale)
 
     def limited(self, scale: float) -> float:
-        """`scale` kept between a picture of a thumbnail's size and 64 device pixels a pixel."""
+        """`scale` kept between a picture of a thumbnail's size and the largest zoom."""
         longest = max(self.image_width, self.image_height, 1)
         smallest = min(1.0, SMALLEST_SIDE_ON_SCREEN / longest)
-        return min(LARGEST_SCALE, max(smallest, scale))
+        return min(ZOOM.maximum, max(smallest, scale))
 
     def centered(self, scale: float, x: float, y: float) -> Viewport:
         """The picture point (x, y) in the middle of the window at `scale`."""

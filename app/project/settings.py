@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from app.appearance.i18n import LANGUAGES
-from app.editing.superpixels import DEFAULT_SIZE, LARGEST_SIZE, SMALLEST_SIZE
+from app.editing.limits import BRUSH_RADIUS, OVERLAY_OPACITY, SUPERPIXEL_SIZE, Limits
 from app.project.folders import settings_file
 from app.project.labels import checked_color
 from converters.errors import ConverterError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 MAX_RECENT: Final = 12
 THEMES: Final = ("system", "light", "dark")
-BRUSH_RADII: Final = (0.5, 500.0)
 _log = logging.getLogger(__name__)
 
 
@@ -63,9 +62,9 @@ class Settings:
     autosave: bool = True
     model: str = "seednet"
     look_closer: bool = False
-    brush_radius: float = 12.0
-    superpixel_size: float = DEFAULT_SIZE
-    overlay_opacity: float = 0.4
+    brush_radius: float = BRUSH_RADIUS.default
+    superpixel_size: float = SUPERPIXEL_SIZE.default
+    overlay_opacity: float = OVERLAY_OPACITY.default
     label: str = "object"
     labels: tuple[str, ...] = ()
     label_colors: FrozenMap[str] = field(default_factory=FrozenMap)
@@ -188,11 +187,11 @@ def _switch(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _number(least: float, most: float) -> Callable[[Any], float | None]:
+def _number(limits: Limits) -> Callable[[Any], float | None]:
     def check(value: Any) -> float | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return None
-        return float(value) if least <= value <= most else None
+        return float(value) if value in limits else None
 
     return check
 
@@ -226,9 +225,9 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "autosave": _switch,
     "model": _text,
     "look_closer": _switch,
-    "brush_radius": _number(*BRUSH_RADII),
-    "superpixel_size": _number(SMALLEST_SIZE, LARGEST_SIZE),
-    "overlay_opacity": _number(0.0, 1.0),
+    "brush_radius": _number(BRUSH_RADIUS),
+    "superpixel_size": _number(SUPERPIXEL_SIZE),
+    "overlay_opacity": _number(OVERLAY_OPACITY),
     "label": _text,
     "labels": _texts,
     "label_colors": _map_of(checked_color),

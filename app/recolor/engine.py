@@ -7,21 +7,24 @@ for every position, which spares the analysis and the edge.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import cv2
 import numpy as np
 
+from app.process.stopping import stop_if
 from app.recolor.alpha import BAND, Edge, blurred_edge, estimated_edge
 from app.recolor.color_space import ByteArray, FloatArray, to_codes, to_linear
 from app.recolor.palette import analyse_object, sample_color
 from app.recolor.recipe import Recipe, make_recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
+    from app.process.stopping import ShouldStop
     from app.recolor.body import BodyModel
     from converters.annotation import Mask, RecolorOperation
 
@@ -29,7 +32,6 @@ __all__ = [
     "PreparedObject",
     "Quality",
     "RecolorPatch",
-    "RecolorStopped",
     "apply_operations",
     "apply_patch",
     "prepare",
@@ -38,17 +40,12 @@ __all__ = [
 ]
 
 Quality = Literal["preview", "final"]
-StopCheck = Callable[[], bool]
 
 _PREVIEW_PIXELS: Final = 260_000  # working size of a preview: within 30 ms on one core
 _EDGE_PIXELS: Final = 1_500_000  # working size of the final edge estimate; the colours are always full size
 _STRIP_PIXELS: Final = 200_000  # rows are handled in strips of about this size, which stay in the cache
 _CONTEXT: Final = 12  # pixels around the band from which the background's colour is taken
 _TEXTURE_SHARE: Final = 0.02  # of the object's extent: window that tells texture from shading
-
-
-class RecolorStopped(Exception):  # noqa: N818 - a request granted, not an error
-    """`should_stop` said so; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +84,12 @@ class PreparedObject:
     reach: ByteArray | None
     texture_radius: int
 
-    def render(self, operation: RecolorOperation, should_stop: StopCheck | None = None) -> RecolorPatch:
+    def render(self, operation: RecolorOperation, should_stop: ShouldStop | None = None) -> RecolorPatch:
         """The region with the object in another colour.
 
         Raises:
             ValueError: the colour or a setting is malformed or out of range.
-            RecolorStopped: `should_stop` returned True.
+            Stopped: `should_stop` returned True.
         """
         if self.body is None or self.edge is None:
             return RecolorPatch(self.x0, self.y0, self.codes)
@@ -109,7 +106,7 @@ def recolor(
     operation: RecolorOperation,
     *,
     quality: Quality = "final",
-    should_stop: StopCheck | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> RecolorPatch:
     """One object in another colour.
 
@@ -126,7 +123,7 @@ def recolor(
 
     Raises:
         ValueError: the picture, the colour or a setting is malformed.
-        RecolorStopped: `should_stop` returned True.
+        Stopped: `should_stop` returned True.
     """
     return prepare(image, mask, quality=quality, should_stop=should_stop).render(operation, should_stop)
 
@@ -142,12 +139,12 @@ def apply_operations(
     operations: Iterable[tuple[Mask, RecolorOperation]],
     *,
     quality: Quality = "final",
-    should_stop: StopCheck | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> ByteArray:
     """A copy of the picture with every operation applied in order, later ones on top.
 
     Raises:
-        ValueError, RecolorStopped: as `recolor`.
+        ValueError, Stopped: as `recolor`.
     """
     result = np.array(image, np.uint8, copy=True, order="C")
     for mask, operation in operations:
@@ -160,7 +157,7 @@ def prepare(
     mask: Mask,
     *,
     quality: Quality = "final",
-    should_stop: StopCheck | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> PreparedObject:
     """Cut out and analyse an object; arguments and errors as for `recolor`."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -169,7 +166,7 @@ def prepare(
         )
     if quality not in ("preview", "final"):
         raise ValueError(f'quality is "preview" or "final", got {quality!r}')
-    _check(should_stop)
+    stop_if(should_stop)
     inside = mask.clipped(*image.shape[:2])
     if inside.is_empty:
         nothing = np.zeros((0, 0, 3), np.uint8)
@@ -188,13 +185,8 @@ def prepare(
             x0, y0, codes, small, body, edge, np.asarray(reach, np.uint8), round(radius / step)
         )
     edge = estimated_edge(codes, member, step, should_stop)
-    _check(should_stop)
+    stop_if(should_stop)
     return PreparedObject(x0, y0, codes, codes, body, edge, None, round(radius))
-
-
-def _check(should_stop: StopCheck | None) -> None:
-    if should_stop is not None and should_stop():
-        raise RecolorStopped
 
 
 def _step(mask: Mask, pixels: int) -> int:
@@ -220,14 +212,14 @@ def _reduced_mask(member: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
 
 
 def _render(
-    codes: ByteArray, edge: Edge, recipe: Recipe, origin: tuple[int, int], should_stop: StopCheck | None
+    codes: ByteArray, edge: Edge, recipe: Recipe, origin: tuple[int, int], should_stop: ShouldStop | None
 ) -> ByteArray:
     """The (h, w, 3) region recoloured, strip by strip."""
     height, width = edge.solid.shape
     result = codes.copy()
     rows = max(16, _STRIP_PIXELS // max(1, width), 2 * recipe.halo)
     for first in range(0, height, rows):
-        _check(should_stop)
+        stop_if(should_stop)
         last = min(height, first + rows)
         start, stop = np.searchsorted(edge.band, (first * width, last * width))
         if start < stop or edge.solid[first:last].any():

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
+from app.editing.limits import Limits
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,17 +19,13 @@ class Setting:
     Attributes:
         name: the key in `RecolorOperation.settings` and of `--setting NAME=VALUE`.
         title, hint: English texts for the window, to be translated there.
-        minimum, maximum: both allowed.
-        step: a sensible slider step; values between steps are fine.
+        limits: what its value may be.
     """
 
     name: str
     title: str
     hint: str
-    minimum: float
-    maximum: float
-    default: float
-    step: float
+    limits: Limits
 
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -35,57 +33,44 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "lightness_match",
         "Lightness match",
         "1 takes the colour as picked; 0 keeps the object as light or dark as it was",
-        0.0,
-        1.0,
-        1.0,
-        0.01,
+        Limits(0.0, 1.0, default=1.0, step=0.01),
     ),
     Setting(
         "shading_contrast",
         "Shading contrast",
         "How strongly folds and shadows show; 1 leaves them as photographed",
-        0.0,
-        2.0,
-        1.0,
-        0.05,
+        Limits(0.0, 2.0, default=1.0, step=0.05),
     ),
     Setting(
         "highlight_keep",
         "Highlights",
         "1 keeps highlights in the colour of the light; 0 tints them like metal",
-        0.0,
-        1.0,
-        1.0,
-        0.05,
+        Limits(0.0, 1.0, default=1.0, step=0.05),
     ),
     Setting(
         "texture_keep",
         "Texture",
         "Strength of fine detail such as weave and grain; 1 leaves it as photographed",
-        0.0,
-        2.0,
-        1.0,
-        0.05,
+        Limits(0.0, 2.0, default=1.0, step=0.05),
     ),
     Setting(
         "variation_keep",
         "Other colours",
         "1 keeps logos, stains and tinted shadows; 0 paints over them",
-        0.0,
-        1.0,
-        1.0,
-        0.05,
+        Limits(0.0, 1.0, default=1.0, step=0.05),
     ),
     Setting(
         "max_gain",
         "Noise limit",
         "How often noise may be amplified when a dark object turns light; lower is smoother",
-        1.0,
-        64.0,
-        6.0,
-        0.5,
+        Limits(1.0, 64.0, default=6.0, step=0.5),
     ),
-    Setting("opacity", "Opacity", "How much of the new colour covers the old", 0.0, 1.0, 1.0, 0.01),
+    Setting(
+        "opacity",
+        "Opacity",
+        "How much of the new colour covers the old",
+        Limits(0.0, 1.0, default=1.0, step=0.01),
+    ),
 )
 
 _BY_NAME: Final[dict[str, Setting]] = {setting.name: setting for setting in SETTINGS}
@@ -112,7 +97,9 @@ class RecolorSettings:
         """
         for name, value in values.items():
             check_setting(name, value)
-        return cls(**{f.name: float(values.get(f.name, _BY_NAME[f.name].default)) for f in fields(cls)})
+        return cls(
+            **{f.name: float(values.get(f.name, _BY_NAME[f.name].limits.default)) for f in fields(cls)}
+        )
 
 
 def check_setting(name: str, value: float) -> None:
@@ -123,8 +110,5 @@ def check_setting(name: str, value: float) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value):
         raise ValueError(f"recolouring setting {name} needs a number, got {value!r}")
-    if not setting.minimum <= value <= setting.maximum:
-        raise ValueError(
-            f"recolouring setting {name} must lie between {setting.minimum:g} and {setting.maximum:g},"
-            f" got {value:g}"
-        )
+    if value not in setting.limits:
+        raise ValueError(f"recolouring setting {name} must lie between {setting.limits}, got {value:g}")

@@ -10,22 +10,22 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from app.appearance.i18n import phrase, tr
 from app.appearance.title import Title
-from app.canvas.background import Background
 from app.editing.combine import Snapped, snapped
 from app.editing.superpixels import (
     Superpixels,
-    SuperpixelsStopped,
     compute_superpixels,
     region_to_divide,
 )
+from app.workers.task import OnEvent, TaskRunner
 
 if TYPE_CHECKING:
-    from app.canvas.background import Job, ShouldStop
     from app.canvas.view import CanvasView
     from app.pixels.base_image import OpenImage
     from app.pixels.viewport import Region
+    from app.process.stopping import ShouldStop
     from app.services.object_commands import ObjectCommands
     from app.session import Session
+    from app.workers.failure import Failure
     from converters.annotation import Instance, Mask
 
 
@@ -63,9 +63,9 @@ class Snapping(QObject):
         self._canvas = canvas
         self._objects = objects
         self._newest: _Request | None = None
-        self._background = Background(self)
-        self._background.finished.connect(self._take)
-        self._background.failed.connect(self._fail)
+        self._runner = TaskRunner(_snap, name="snapping", parent=self)
+        self._runner.finished.connect(self._take)
+        self._runner.failed.connect(self._fail)
 
     @property
     def is_busy(self) -> bool:
@@ -89,20 +89,20 @@ class Snapping(QObject):
         size, box = self._session.options.superpixel_size, (x0, y0, x1, y1)
         region = region_to_divide(box, image.height, image.width, size)
         self._newest = _Request(image, regions, size, region, self._canvas.superpixels.suitable(box))
-        self._background.submit("snap", self._newest, _snap(self._newest))
+        self._runner.submit(self._newest)
         self.busy_changed.emit(tr("Snapping to superpixels…"))
 
     def shutdown(self) -> None:
         """Stops the background work."""
-        self._background.shutdown()
+        self._runner.shutdown()
 
     @Slot(object, object)
-    def _take(self, request: _Request, result: tuple[Superpixels, Snapped] | None) -> None:
+    def _take(self, request: _Request, result: tuple[Superpixels, Snapped]) -> None:
         if request is not self._newest:
             return
         self._finish()
         document = self._session.document
-        if result is None or document is None or request.image is not self._session.image:
+        if document is None or request.image is not self._session.image:
             return
         superpixels, found = result
         self._canvas.superpixels.keep(superpixels)
@@ -116,27 +116,19 @@ class Snapping(QObject):
         elif not changed:
             self._session.message.emit(tr("Nothing changes."))
 
-    @Slot(object, object, str)
-    def _fail(self, request: _Request, problem: Exception, details: str) -> None:
+    @Slot(object, object)
+    def _fail(self, request: _Request, failure: Failure) -> None:
         if request is self._newest:
             self._finish()
-            self._session.failed.emit(str(problem), details)
+            self._session.failed.emit(failure)
 
     def _finish(self) -> None:
         self._newest = None
         self.busy_changed.emit(None)
 
 
-def _snap(request: _Request) -> Job:
-    image = request.image
-
-    def job(should_stop: ShouldStop) -> tuple[Superpixels, Snapped] | None:
-        try:
-            superpixels = request.known or compute_superpixels(
-                image.array, request.size, request.region, should_stop
-            )
-        except SuperpixelsStopped:
-            return None
-        return superpixels, snapped(request.regions, superpixels)
-
-    return job
+def _snap(request: _Request, should_stop: ShouldStop, _on_event: OnEvent) -> tuple[Superpixels, Snapped]:
+    superpixels = request.known or compute_superpixels(
+        request.image.array, request.size, request.region, should_stop
+    )
+    return superpixels, snapped(request.regions, superpixels)

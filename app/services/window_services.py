@@ -31,6 +31,7 @@ from converters.frozen import FrozenMap
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from app.workers.failure import Failure
     from app.workers.inference import InferenceEngine
     from app.workers.task import Work
     from app.workers.training import TrainingOutcome
@@ -234,9 +235,9 @@ class WindowServices(QObject):
         self._store.add_recent(path)
         self._settings_timer.start()
 
-    @Slot(str, str)
-    def _report_tool_failure(self, problem: str, details: str) -> None:
-        self.notices.post("error", problem, details=details)
+    @Slot(object)
+    def _report_tool_failure(self, failure: Failure) -> None:
+        self.notices.report(failure)
 
     @Slot()
     def _save_settings_soon(self) -> None:

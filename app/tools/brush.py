@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF
 
 from app.appearance.i18n import phrase
 from app.canvas.markers import NEGATIVE, WHITE, draw_circle
+from app.editing.limits import BRUSH_RADIUS
 from app.editing.mask_edits import paint_stroke
 from app.tools.stroke import EMPTY, Stroke, StrokeTool
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from app.session import Session
     from converters.annotation import Instance, Mask, Vertex
 
-SMALLEST_RADIUS, LARGEST_RADIUS = 0.5, 600.0
 RADIUS_STEP = 1.15
 
 
@@ -109,7 +109,7 @@ class BrushTool(StrokeTool):
         self._set_radius(self.session.options.brush_radius * RADIUS_STEP**steps)
 
     def _set_radius(self, radius: float) -> None:
-        self.session.set_option("brush_radius", round(min(LARGEST_RADIUS, max(SMALLEST_RADIUS, radius)), 2))
+        self.session.set_option("brush_radius", round(BRUSH_RADIUS.clamped(radius), 2))
 
     def _show_cursor(self, at: Vertex | None) -> None:
         """Move the brush's rim, repainting where it was and where it is."""

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 from PySide6.QtCore import Qt, QTimer, Slot
 
 from app.appearance.i18n import phrase, tr
 from app.appearance.title import Title
-from app.canvas.background import Background
 from app.canvas.tool import Tool
 from app.tools.picking import instance_at
+from app.workers.task import OnEvent, TaskRunner
 from converters.annotation import RecolorOperation
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCursor
 
     from app.canvas.tool import PointerEvent, ToolSurface
+    from app.pixels.base_image import OpenImage
+    from app.process.stopping import ShouldStop
     from app.session import Session
-    from converters.annotation import Instance
+    from app.workers.failure import Failure
+    from converters.annotation import Instance, Mask
 
 DWELL_MS = 140
 """How long the pointer rests on an object before it is shown in the new colour."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PickColor:
+    """Find out a region's own colour."""
+
+    image: OpenImage
+    mask: Mask
+
+
+def pick_color(request: PickColor, _should_stop: ShouldStop, _on_event: OnEvent) -> str:
+    """The colour, "#rrggbb"."""
+    from app.recolor.engine import sample_color
+
+    return sample_color(request.image.array, request.mask)
 
 
 class RecolorTool(Tool):
@@ -46,9 +64,9 @@ class RecolorTool(Tool):
         self._dwell.setSingleShot(True)
         self._dwell.setInterval(DWELL_MS)
         self._dwell.timeout.connect(self._try)
-        self._background = Background(self)
-        self._background.finished.connect(self._on_color_picked)
-        self._background.failed.connect(self._on_failed)
+        self._runner = TaskRunner(pick_color, name="colour picker", parent=self)
+        self._runner.finished.connect(self._on_color_picked)
+        self._runner.failed.connect(self._on_failed)
 
     def activate(self) -> None:
         self.session.options_changed.connect(self._on_option_changed)
@@ -61,7 +79,7 @@ class RecolorTool(Tool):
         self._over = None
 
     def shutdown(self) -> None:
-        self._background.shutdown()
+        self._runner.shutdown()
 
     def _operation(self) -> RecolorOperation:
         options = self.session.options
@@ -103,22 +121,15 @@ class RecolorTool(Tool):
         mask = labels.raster_of(instance) if labels is not None else None
         if image is None or mask is None or mask.is_empty:
             return
-        array = image.array
-
-        def job(should_stop: Any) -> str:
-            from app.recolor.engine import sample_color
-
-            return sample_color(array, mask)
-
-        self._background.submit("pick", None, job)
+        self._runner.submit(PickColor(image, mask))
 
     @Slot(object, object)
     def _on_color_picked(self, _: object, color: str) -> None:
         self.session.set_option("color", color)
 
-    @Slot(object, object, str)
-    def _on_failed(self, _: object, problem: Exception, details: str) -> None:
-        self.session.failed.emit(str(problem), details)
+    @Slot(object, object)
+    def _on_failed(self, _: object, failure: Failure) -> None:
+        self.session.failed.emit(failure)
 
     def pointer_move(self, event: PointerEvent) -> None:
         found = self._region_at(event)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from PySide6.QtCore import QTimer, Slot
 
-from app.canvas.background import Background
 from app.canvas.tool import Tool
 from app.editing.region_answers import (
     RegionRequest,
@@ -18,17 +17,61 @@ from app.editing.region_answers import (
     enter_level,
 )
 from app.session import SeedState
+from app.workers.task import OnEvent, TaskRunner
 from converters.annotation import Seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.canvas.tool import ToolSurface
+    from app.process.stopping import ShouldStop
     from app.session import Session
     from models.segmenter import Encoding
 
 FRAME_MS = 16
 REST_MS = 16
-EXPECTED = ("expect more", "expect less")  # lanes of what a click of either sign would give
+EXPECTED: Final = ("expect more", "expect less")
+"""Lanes of what a click of either sign would give."""
 HOVER_OPACITY, REGION_OPACITY = 0.32, 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grow:
+    """Grow a region.
+
+    Attributes:
+        lane: what it is for: "screen", one of EXPECTED, "whole" (a kept object is being tuned) or "commit".
+        number: counts the requests.
+        around: the encoding of the whole picture, to complete what the border of an encoded part cuts.
+        is_wanted: asked in the worker's thread about a `number` for the screen.
+    """
+
+    lane: str
+    number: int
+    encoding: Encoding
+    request: RegionRequest
+    around: Encoding | None = None
+    is_wanted: Callable[[int], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EnterLevel:
+    """Find the threshold at which another level goes on where a region ends."""
+
+    result: RegionResult
+    level: int
+
+
+def region_job(request: Grow | EnterLevel, should_stop: ShouldStop, _on_event: OnEvent) -> Any:
+    """Answers a Grow with a RegionResult, an EnterLevel with a threshold."""
+    if isinstance(request, EnterLevel):
+        return enter_level(request.result, request.level)
+    if request.lane in EXPECTED:
+        return answer_unless_stopped(request.encoding, request.request, should_stop)
+    wanted, number = request.is_wanted, request.number
+    if wanted is not None:
+        return answer_unless_stopped(request.encoding, request.request, lambda: not wanted(number))
+    return answer_whole(request.encoding, request.around, request.request)
 
 
 class RegionTool(Tool):
@@ -50,7 +93,7 @@ class RegionTool(Tool):
         self._numbers = count(1)
         self._newest = self._newest_whole = self._outdated = 0
         self._own_options = False
-        self._background = Background(self)
+        self._runner = TaskRunner(region_job, name="regions", parent=self)
         self._frame = QTimer(self)
         self._frame.setSingleShot(True)
         self._frame.setInterval(FRAME_MS)
@@ -66,7 +109,7 @@ class RegionTool(Tool):
         return False
 
     def shutdown(self) -> None:
-        self._background.shutdown()
+        self._runner.shutdown()
 
     def _set_options(self, tau: float | None, level: int | None) -> None:
         """Set the sliders without taking it for a wish of the user's."""
@@ -109,7 +152,7 @@ class RegionTool(Tool):
         known = [g for g in (self._result, *self._expected) if g is not None]
         ready = next((g for g in known if g.encoding is encoding and g.request == request), None)
         if ready is not None:
-            self._background.drop("screen")
+            self._runner.cancel("screen")
             self._newest = next(self._numbers)  # what is still on its way is late
             self._show(ready)
         elif request is not None:
@@ -127,19 +170,10 @@ class RegionTool(Tool):
         number = next(self._numbers)
         if lane == "screen":
             self._newest = number
-            self._background.submit(
-                lane,
-                (lane, number),
-                lambda _should_stop: answer_unless_stopped(
-                    encoding, request, lambda: not self._is_wanted(number)
-                ),
-            )
+            self._runner.submit(Grow(lane, number, encoding, request, is_wanted=self._is_wanted), key=lane)
         else:
             self._newest_whole = number
-            around = self.session.encoding
-            self._background.submit(
-                lane, (lane, number), lambda _should_stop: answer_whole(encoding, around, request)
-            )
+            self._runner.submit(Grow(lane, number, encoding, request, self.session.encoding), key=lane)
 
     @Slot()
     def _show_hover(self) -> None:
@@ -164,7 +198,7 @@ class RegionTool(Tool):
 
     def _forget_requests(self) -> None:
         for lane in ("screen", *EXPECTED):
-            self._background.drop(lane)
+            self._runner.cancel(lane)
         self._rest.stop()
         self._newest, self._expected = 0, ()
         self._outdated = next(self._numbers)
@@ -180,16 +214,12 @@ class RegionTool(Tool):
         for lane, positive in zip(EXPECTED, (True, False), strict=True):
             request = self._screen_request(encoding, (*self._seeds, Seed(x, y, positive)))
             if request is not None:
-                self._background.submit(
-                    lane,
-                    (lane, next(self._numbers)),
-                    partial(answer_unless_stopped, encoding, request),
-                    gives_way=True,
-                )
+                job = Grow(lane, next(self._numbers), encoding, request)
+                self._runner.submit(job, key=lane, gives_way=True)
 
-    def _keep_expected(self, result: RegionResult | None) -> None:
+    def _keep_expected(self, result: RegionResult) -> None:
         """What a click would give is known; the last of either sign are kept."""
-        if result is not None and self._seeds:
+        if self._seeds:
             self._expected = (*self._expected[-1:], result)
 
     def _forget_result(self) -> None:
@@ -201,9 +231,7 @@ class RegionTool(Tool):
         result = self._result
         if result is None or not 0 <= level < len(result.level_scores):
             return
-        self._background.submit(
-            "level", ("level", level), lambda should_stop: (result, enter_level(result, level))
-        )
+        self._runner.submit(EnterLevel(result, level), key="level")
 
     def _show(self, result: RegionResult) -> None:
         self._result = result

@@ -13,10 +13,10 @@ from app.appearance.i18n import phrase, tr
 from app.appearance.title import Title
 from app.canvas.markers import SEED_REACH, draw_seed
 from app.document.document import LockedError
-from app.editing.region_answers import TAU_MAX, TAU_MIN, RegionResult, answer_whole
+from app.editing.limits import TAU
 from app.session import SeedState
 from app.tools.picking import instance_at
-from app.tools.region_tool import EXPECTED, RegionTool
+from app.tools.region_tool import EXPECTED, EnterLevel, Grow, RegionTool
 from converters.annotation import Instance, Mask, Provenance, Seed, new_instance_id
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from app.canvas.tool import PointerEvent, ToolSurface
     from app.document.change import Change
+    from app.editing.region_answers import RegionResult
     from app.session import Session
+    from app.workers.failure import Failure
 
 TAU_STEP = 0.02
 FINE_STEP = 0.004
@@ -46,8 +48,9 @@ class SeedTool(RegionTool):
         super().__init__(session, view)
         self._committing: dict[int, str] = {}
         self._own_edit = False
-        self._background.finished.connect(self._on_finished)
-        self._background.failed.connect(self._on_failed)
+        self._runner.finished.connect(self._on_finished)
+        self._runner.dropped.connect(self._on_late)
+        self._runner.failed.connect(self._on_failed)
 
     def activate(self) -> None:
         session = self.session
@@ -78,7 +81,7 @@ class SeedTool(RegionTool):
     @property
     def is_busy(self) -> bool:
         """Whether a region is still being computed or a commit is on its way."""
-        waiting = self._frame.isActive() or not self._background.is_idle
+        waiting = self._frame.isActive() or not self._runner.is_idle
         return bool(self._committing) or waiting
 
     # Pointer and keys
@@ -133,12 +136,12 @@ class SeedTool(RegionTool):
         tau = self._result.tau if chosen is None else chosen
         wanted = tau - steps * (FINE_STEP if fine else TAU_STEP)  # scrolling up spreads the region
         level, last = self._result.level, len(self._result.level_scores) - 1
-        if wanted < TAU_MIN and level < last:
+        if wanted < TAU.minimum and level < last:
             self._go_to_level(level + 1)
-        elif wanted > TAU_MAX and level > 0:
+        elif wanted > TAU.maximum and level > 0:
             self._go_to_level(level - 1)
         else:
-            self.session.set_option("tau", round(min(TAU_MAX, max(TAU_MIN, wanted)), 4))
+            self.session.set_option("tau", round(TAU.clamped(wanted), 4))
         return True
 
     def claims_key(self, event: QKeyEvent) -> bool:
@@ -171,12 +174,8 @@ class SeedTool(RegionTool):
         if result is not None and ready:
             self._add(number, result)
         else:
-            around = self.session.encoding
-            self._background.submit(
-                ("commit", number),
-                ("commit", number),
-                lambda should_stop: answer_whole(encoding, around, request),
-            )
+            job = Grow("commit", number, encoding, request, self.session.encoding)
+            self._runner.submit(job, key=("commit", number))
 
     def cancel(self) -> None:
         tuning = self._editing is not None
@@ -213,31 +212,35 @@ class SeedTool(RegionTool):
         self._seeds, self._outdated = seeds, next(self._numbers)
 
     @Slot(object, object)
-    def _on_finished(self, key: tuple[str, int], result: Any) -> None:
-        lane, number = key
-        if lane in EXPECTED:
+    def _on_finished(self, request: Grow | EnterLevel, result: Any) -> None:
+        if isinstance(request, EnterLevel):
+            if request.result is self._result:
+                self.session.set_option("level", request.level)
+                self.session.set_option("tau", result)
+        elif request.lane in EXPECTED:
             self._keep_expected(result)
-        elif lane == "level":
-            result, tau = result
-            if result is self._result:
-                self.session.set_option("level", number)
-                self.session.set_option("tau", tau)
-        elif lane == "commit":
-            self._add(number, result)
-        elif lane == "whole":
-            self._tune(number, result)
-        elif result is not None and self._is_wanted(number):
-            self._outdated = number
+        elif request.lane == "commit":
+            self._add(request.number, result)
+        elif request.lane == "whole":
+            self._tune(request.number, result)
+        elif self._is_wanted(request.number):
+            self._outdated = request.number
             self._show(result)
 
-    @Slot(object, object, str)
-    def _on_failed(self, key: tuple[str, int], problem: Exception, details: str) -> None:
-        if key[0] in EXPECTED:
+    @Slot(object, object)
+    def _on_late(self, request: Grow | EnterLevel, result: Any) -> None:
+        """What passes under the pointer is worth showing although the pointer has moved on."""
+        if isinstance(request, Grow) and request.lane == "screen":
+            self._on_finished(request, result)
+
+    @Slot(object, object)
+    def _on_failed(self, request: Grow | EnterLevel, failure: Failure) -> None:
+        if isinstance(request, Grow) and request.lane in EXPECTED:
             return  # nobody asked yet; a click there will tell
-        if key[0] == "commit":
-            self._committing.pop(key[1], None)
+        if isinstance(request, Grow) and request.lane == "commit":
+            self._committing.pop(request.number, None)
             self.view.preview.clear()
-        self.session.failed.emit(str(problem), details)
+        self.session.failed.emit(failure)
 
     def _add(self, number: int, result: RegionResult) -> None:
         label = self._committing.pop(number, None)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from PySide6.QtCore import Qt, Slot
 
 from app.appearance.i18n import phrase, tr
-from app.editing.mask_edits import MIN_RADIUS, stroke_mask
-from app.editing.superpixels import LARGEST_SIZE, SMALLEST_SIZE, Superpixels
+from app.editing.limits import BRUSH_RADIUS, SUPERPIXEL_SIZE
+from app.editing.mask_edits import stroke_mask
 from app.tools.stroke import Stroke, StrokeTool
 from converters.shapes import geometry
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QCursor
 
     from app.canvas.tool import PointerEvent, ToolSurface
+    from app.editing.superpixels import Superpixels
     from app.session import Session
     from converters.annotation import Instance, Mask, Vertex
 
@@ -37,7 +38,7 @@ class SuperpixelStroke(Stroke):
     labels: set[int] = field(default_factory=set)
 
     def cover(self, start: Vertex, end: Vertex) -> Mask:
-        way = stroke_mask([start, end], MIN_RADIUS, *self.size)
+        way = stroke_mask([start, end], BRUSH_RADIUS.minimum, *self.size)
         met = self.superpixels.under(way) - self.labels
         self.labels |= met
         return self.superpixels.mask_of(met)
@@ -145,7 +146,7 @@ class SuperpixelTool(StrokeTool):
         wanted = round(size * SIZE_STEP**steps)
         if wanted == size:
             wanted += 1 if steps > 0 else -1
-        self.session.set_option("superpixel_size", float(min(LARGEST_SIZE, max(SMALLEST_SIZE, wanted))))
+        self.session.set_option("superpixel_size", float(SUPERPIXEL_SIZE.clamped(wanted)))
 
     def cursor(self) -> QCursor | Qt.CursorShape:
         layer = self.view.superpixels

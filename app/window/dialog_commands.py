@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from app.actions import effective_keys
 from app.appearance.i18n import tr
 from converters.files.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from app.dialogs.checks import ChecksDialog
     from app.dialogs.notification_centre import NotificationDialog
+    from app.dialogs.shortcuts import ShortcutRow
     from app.dialogs.train import TrainDialog
     from app.pixels.viewport import Region
     from app.services.window_services import WindowServices
@@ -31,13 +31,19 @@ class WindowDialogs(QObject):
     """Opens dialogs and hands what they answer to the services; each command is one slot."""
 
     def __init__(
-        self, services: WindowServices, window: QWidget, show_region: Callable[[Region], None]
+        self,
+        services: WindowServices,
+        window: QWidget,
+        *,
+        show_region: Callable[[Region], None],
+        list_shortcuts: Callable[[], Sequence[ShortcutRow]],
     ) -> None:
-        """`show_region` brings a box of the picture into view."""
+        """`show_region` brings a box of the picture into view; `list_shortcuts` tells all commands."""
         super().__init__(window)
         self._window = window
         self._services = services
         self._show_region = show_region
+        self._list_shortcuts = list_shortcuts
         self._notifications: NotificationDialog | None = None
         self._training: TrainDialog | None = None
         self._checks: ChecksDialog | None = None
@@ -126,7 +132,7 @@ class WindowDialogs(QObject):
     def shortcuts(self) -> None:
         from app.dialogs.shortcuts import ShortcutsDialog
 
-        dialog = ShortcutsDialog(effective_keys(self._services.settings.shortcuts), self._window)
+        dialog = ShortcutsDialog(self._list_shortcuts(), self._services.settings.shortcuts, self._window)
         dialog.keys_changed.connect(self._services.change_keys)
         dialog.exec()
         dialog.deleteLater()

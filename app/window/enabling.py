@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QGuiApplication
 
-from app.actions import all_commands
 from app.appearance.i18n import tr
+from app.window.actions import all_commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

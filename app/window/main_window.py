@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QWidget
 
-from app.actions import build_actions, effective_keys, key_of
 from app.appearance.i18n import set_language, tr
+from app.appearance.keys import effective_keys
 from app.appearance.qt_translation import translate_qt
 from app.appearance.theme import CHOICES, ThemeManager
 from app.canvas.candidate_layer import CandidateLayer
 from app.canvas.view import CanvasView
-from app.panels.candidates import CandidatesPanel
-from app.panels.docks import DOCKS, make_dock
-from app.panels.labels import LabelsPanel
+from app.panels.docks import Docks
 from app.panels.objects import ObjectsPanel
 from app.panels.picture_model import PictureModel
 from app.panels.pictures import PicturesPanel
-from app.panels.properties import PropertiesPanel
-from app.panels.similar import SimilarPanel
+from app.panels.registry import PanelParts
 from app.panels.start_page import StartPage
 from app.panels.status_bar import StatusBar
 from app.panels.toast import Toast
@@ -30,17 +27,17 @@ from app.panels.tool_bar import ToolBar
 from app.services.snapping import Snapping
 from app.tools.pick import PickTool
 from app.tools.registry import TOOLS, ToolBox
+from app.window.acceptance import Acceptance
+from app.window.actions import CommandRunner, build_actions, default_keys, shortcut_rows
+from app.window.command import WindowParts
 from app.window.dialog_commands import WindowDialogs
 from app.window.enabling import Enabling
 from app.window.menus import LANGUAGE_CHOICES, add_choice_menu, context_actions, fill_menu_bar, make_top_bar
 from app.window.view_commands import ViewCommands
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QPaintEvent
 
-    from app.services.similar import SimilarObjects
     from app.services.window_services import WindowServices
 
 MINIMUM_SIZE: Final = (960, 600)
@@ -48,11 +45,6 @@ LAYOUT_VERSION: Final = 1
 FIRST_SIZE: Final = (1280, 800)
 FRAME: Final = QSize(8, 48)
 """About what a window manager draws around a window."""
-LEFT_WIDTH: Final = 216
-RIGHT_WIDTH: Final = 304
-PEEK_MS: Final = 1500
-WAITING: Final = ("candidates", "similar")
-"""Docks that show only while something waits for acceptance."""
 
 
 def first_size(available: QSize) -> QSize:
@@ -93,11 +85,16 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.centre)
         self.view_commands = ViewCommands(services.session, self.canvas, self)
         self.snapping = Snapping(services.session, self.canvas, services.objects, self)
-        self.dialogs = WindowDialogs(services, self, self.canvas.center_on)
+        self.dialogs = WindowDialogs(
+            services, self, show_region=self.canvas.center_on, list_shortcuts=shortcut_rows
+        )
+        parts = WindowParts(services, services.objects, self.snapping, self.view_commands, self.dialogs, self)
+        self.runner = CommandRunner(parts, self)
+        self.acceptance = Acceptance(services, self.canvas, self.tool_box, self.pick_tool)
+        self.acceptance.tool_changed.connect(self._show_hint)
         self.actions_by_id: dict[str, QAction] = {}
         self._chrome: list[QWidget] = []
         self._painted = False
-        self._hidden_for_candidates = False
         self._build_chrome()
         self._connect_services()
         self._restore_layout()
@@ -108,10 +105,10 @@ class MainWindow(QMainWindow):
 
     def _build_chrome(self) -> None:
         services, session = self.services, self.services.session
-        keys = effective_keys(services.settings.shortcuts)
+        keys = effective_keys(default_keys(), services.settings.shortcuts)
         self.actions_by_id = build_actions(self, keys)
         self.actions_by_id["include_subfolders"].setChecked(services.settings.include_subfolders)
-        self._hold_key = key_of((*keys["show_original"], "")[0])
+        self.runner.follow(self.actions_by_id, keys)
         for action in self.actions_by_id.values():
             self.addAction(action)
         self.menus = fill_menu_bar(self.menuBar(), self.actions_by_id)
@@ -136,33 +133,22 @@ class MainWindow(QMainWindow):
         self._build_panels()
         self.enabling = Enabling(services, self.actions_by_id, self)
         self._chrome = [self.top_bar, self.tool_bar, self.start_page, self.toast, self.object_menu]
-        self._chrome += [self.recent_menu, *self.docks.values()]
-        self._connect_actions()
+        self._chrome += [self.recent_menu]
         self._connect_chrome()
 
     def _build_panels(self) -> None:
-        services, session = self.services, self.services.session
-        self.pictures = PicturesPanel(self.picture_model)
-        self.labels = LabelsPanel(session)
-        self.objects = ObjectsPanel(session)
-        self.candidates = CandidatesPanel(session, self.candidate_layer, closer=services.settings.look_closer)
-        self.similar = SimilarPanel(session, services.similar, self.similar_layer)
-        self.properties = PropertiesPanel(session)
-        contents: dict[str, tuple[QWidget, QWidget | None]] = {
-            "pictures": (self.pictures, None),
-            "labels": (self.labels, None),
-            "objects": (self.objects, self.objects.count),
-            "candidates": (self.candidates, None),
-            "similar": (self.similar, None),
-            "properties": (self.properties, None),
-        }
-        self.docks = {key: make_dock(key, *contents[key], self) for key in DOCKS}
-        for key in WAITING:
-            self.docks[key].hide()
-        panels = self.menus["view"].addMenu(tr("Panels"))
-        for key, dock in self.docks.items():
-            if key not in WAITING:
-                panels.addAction(dock.toggleViewAction())
+        parts = PanelParts(
+            self.services,
+            self.canvas,
+            self.picture_model,
+            self.candidate_layer,
+            self.similar_layer,
+            self.pick_tool,
+            self.object_menu,
+        )
+        self.docks = Docks(parts, self)
+        self.docks.add_switches(self.menus["view"].addMenu(tr("Panels")))
+        self.acceptance.follow(self.docks)
 
     def _add_choices(self) -> None:
         settings = self.services.settings
@@ -172,15 +158,6 @@ class MainWindow(QMainWindow):
         themes.triggered.connect(self._choose_theme)
         _menu, languages = add_choice_menu(view, tr("Language"), LANGUAGE_CHOICES, settings.language)
         languages.triggered.connect(self._choose_language)
-
-    def _connect_actions(self) -> None:
-        """Every command triggers the method of its name on the first handler that has it."""
-        services = (self.view_commands, self.snapping, self.services.objects)
-        handlers: tuple[Any, ...] = (*services, self.dialogs, self.services, self)
-        for name, action in self.actions_by_id.items():
-            if not name.startswith("tool_"):
-                handler = next(h for h in handlers if hasattr(h, name))
-                action.triggered.connect(getattr(handler, name))
 
     def _connect_chrome(self) -> None:
         """Connections of what a rebuild makes anew; Qt cuts them when the widgets go."""
@@ -195,25 +172,9 @@ class MainWindow(QMainWindow):
         self.toast.details_wanted.connect(self.dialogs.notifications)
         services.notices.posted.connect(self.toast.show_notice)
         self.start_page.recent_chosen.connect(services.pictures.open_path)
-        self.pictures.picture_chosen.connect(services.pictures.open_picture)
-        self.labels.label_added.connect(self._work_on)
-        self.objects.table.menu_wanted.connect(self.object_menu.popup)
         self.tool_box.select.menu_wanted.connect(self.object_menu.popup)
-        self.candidates.closed.connect(self._end_acceptance)
-        self.candidates.closed.connect(services.segmentation.forget_found)
-        self.candidates.closer_wanted.connect(services.look_closer)
-        self.similar.closed.connect(self._end_similar)
-        self.similar.picture_wanted.connect(services.pictures.open_picture)
-        self.pick_tool.picked.connect(self.similar.toggle_at)
-        self.pick_tool.turned.connect(self.similar.turn)
-        self.pick_tool.accepted.connect(self.similar.accept)
-        self.pick_tool.dismissed.connect(self.similar.dismiss)
-        self.properties.view.model_chosen.connect(services.segmentation.choose_version)
-        services.segmentation.models_listed.connect(self.properties.view.show_models)
-        (compare,) = self.top_bar.findChildren(QToolButton, "show_original")
-        compare.pressed.connect(self._press_compare)
-        compare.released.connect(self._release_compare)
-        self.properties.view.show_models(services.segmentation.choices)
+        for button in self.top_bar.findChildren(QToolButton, "show_original"):
+            self.runner.follow_button(button)
         self.status.show_zoom(self.canvas.zoom)
         self.status.show_saved(services.saving.state)
 
@@ -223,9 +184,6 @@ class MainWindow(QMainWindow):
         session.document_opened.connect(self._show_document)
         session.tool_changed.connect(self._show_hint)
         services.pictures.list_changed.connect(self._show_list)
-        services.segmentation.objects_found.connect(self._show_candidates)
-        services.segmentation.looked_closer.connect(self._show_closer)
-        services.similar.found.connect(self._show_similar)
         services.segmentation.busy_changed.connect(self.canvas.set_busy)
         for service in (self.canvas.superpixels, self.snapping):
             services.busy.follow(service)
@@ -235,11 +193,9 @@ class MainWindow(QMainWindow):
     @Slot()
     def rebuild(self) -> None:
         """Makes everything anew that carries words, icons or keys; canvas and work stay."""
-        self.candidates.dismiss()
-        self.similar.dismiss()
+        self.acceptance.dismiss()
         layout = self.saveState(LAYOUT_VERSION)
-        for dock in self.docks.values():
-            self.removeDockWidget(dock)
+        self.docks.remove()
         for bar in (self.top_bar, self.tool_bar):
             self.removeToolBar(bar)
         for action in self.actions_by_id.values():
@@ -280,7 +236,7 @@ class MainWindow(QMainWindow):
         self.status.show_picture(f"{image.width} × {image.height}" if image is not None else "")
         self.picture_model.set_current(path)
         if path is not None:
-            self.pictures.scroll_to(path)
+            self.docks.panel(PicturesPanel).scroll_to(path)
             self.canvas.setFocus()
         elif nothing:
             self.start_page.buttons["open_file"].setFocus()
@@ -288,7 +244,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _show_list(self) -> None:
-        self.docks["pictures"].setVisible(len(self.services.pictures.paths) > 1)
+        self.docks.show_folder(len(self.services.pictures.paths) > 1)
         self.start_page.show_recent(self.recent_paths())
 
     @Slot()
@@ -296,56 +252,6 @@ class MainWindow(QMainWindow):
         tool = self.canvas.tool
         shown = tool is not None and self.services.session.document is not None
         self.status.show_hint(tr(tool.hint) if shown and tool is not None else "")
-
-    @Slot(object)
-    def _show_candidates(self, predictions: Sequence[Any]) -> None:
-        self.similar.dismiss()
-        self.candidates.show_candidates(predictions, self._model_version())
-        self._ask_for_acceptance("candidates")
-
-    @Slot(object)
-    def _show_closer(self, predictions: Sequence[Any]) -> None:
-        self.candidates.show_closer(predictions, self._model_version())
-
-    def _model_version(self) -> str:
-        model = self.services.segmentation.model
-        return model.version if model is not None else ""
-
-    @Slot(object)
-    def _show_similar(self, asked: SimilarObjects) -> None:
-        self.candidates.dismiss()
-        self.similar.show_found(asked)
-        self._ask_for_acceptance("similar")
-        self.tool_box.lend(self.pick_tool)
-        self._show_hint()
-        self.canvas.setFocus()
-
-    def _ask_for_acceptance(self, key: str) -> None:
-        """What waits takes the place of the properties, which mean nothing to it."""
-        self._hidden_for_candidates |= self.docks["properties"].isVisible()
-        self.docks["properties"].hide()
-        self.docks[key].show()
-        column = [self.docks[name] for name in ("labels", "objects", key)]
-        self.resizeDocks(column, [120, 150, 450], Qt.Orientation.Vertical)
-
-    @Slot()
-    def _end_acceptance(self) -> None:
-        for key in WAITING:
-            self.docks[key].hide()
-        if self._hidden_for_candidates:
-            self.docks["properties"].show()
-        self._hidden_for_candidates = False
-
-    @Slot()
-    def _end_similar(self) -> None:
-        self._end_acceptance()
-        self.tool_box.resume()
-        self._show_hint()
-
-    @Slot()
-    def _work_on(self) -> None:
-        """Gives the keyboard back to the canvas."""
-        self.canvas.setFocus()
 
     def recent_paths(self) -> list[Path]:
         """Pictures and folders used last; whether they are still there shows when one is opened."""
@@ -369,8 +275,8 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def relabel(self) -> None:
-        self.docks["objects"].show()
-        self.objects.edit_label()
+        self.docks.by_key["objects"].show()
+        self.docks.panel(ObjectsPanel).edit_label()
 
     @Slot(bool)
     def full_screen(self, on: bool) -> None:
@@ -380,44 +286,27 @@ class MainWindow(QMainWindow):
             else self.windowState() & ~Qt.WindowState.WindowFullScreen
         )
 
-    @Slot()
-    def show_original(self) -> None:
-        """From the menu: the original for a moment."""
-        self._press_compare()
-        QTimer.singleShot(PEEK_MS, self, self._release_compare)
+    @Slot(bool)
+    def show_original(self, on: bool) -> None:
+        self.canvas.show_original = on
 
     @Slot()
     def quit(self) -> None:
         self.close()
 
-    @Slot()
-    def _press_compare(self) -> None:
-        self.canvas.show_original = True
-
-    @Slot()
-    def _release_compare(self) -> None:
-        self.canvas.show_original = False
-
     # Qt overrides
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if self._is_hold_key(event):
-            self._press_compare()
-        else:
+        if not self.runner.handle_key(event, down=True):
             super().keyPressEvent(event)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if self._is_hold_key(event):
-            self._release_compare()
-        else:
+        if not self.runner.handle_key(event, down=False):
             super().keyReleaseEvent(event)
-
-    def _is_hold_key(self, event: QKeyEvent) -> bool:
-        return event.key() == self._hold_key and not event.isAutoRepeat()
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
-            self._release_compare()  # a key released in another window is never reported here
+            self.runner.release_all()  # a key released in another window is never reported here
         super().changeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -458,13 +347,9 @@ class MainWindow(QMainWindow):
     def _restore_layout(self) -> None:
         settings = self.services.settings
         self.resize(first_size(self.screen().availableSize()))
-        widths = [self.docks["labels"], self.docks["pictures"]]
-        self.resizeDocks(widths, [RIGHT_WIDTH, LEFT_WIDTH], Qt.Orientation.Horizontal)
-        heights = [self.docks[key] for key in ("labels", "objects", "properties")]
-        self.resizeDocks(heights, [136, 280, 360], Qt.Orientation.Vertical)
+        self.docks.arrange()
         if settings.window_geometry:
             self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
         if settings.window_state:
             self.restoreState(QByteArray.fromBase64(settings.window_state.encode()), LAYOUT_VERSION)
-        for key in (*WAITING, "pictures"):
-            self.docks[key].hide()
+        self.docks.hide_passing()

@@ -8,8 +8,9 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
 
-from app.actions import MENUS, all_commands
 from app.appearance.i18n import LANGUAGES, phrase, tr
+from app.window.actions import MENUS, all_commands
+from app.window.command import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,7 @@ def make_top_bar(actions: Mapping[str, QAction], parent: QWidget) -> QToolBar:
     bar.setFloatable(False)
     bar.setIconSize(QSize(20, 20))
     bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-    held = {command.id for command in all_commands() if command.held}
+    held = {command.id for command in all_commands() if isinstance(command.act, Hold)}
     for number, group in enumerate(TOP_BAR):
         if 0 < number < len(TOP_BAR) - 1:
             bar.addSeparator()
@@ -75,7 +76,7 @@ def make_top_bar(actions: Mapping[str, QAction], parent: QWidget) -> QToolBar:
 
 
 def _held_button(action: QAction) -> QToolButton:
-    """A button that acts while it is down; the window connects its `pressed` and `released`."""
+    """A button that acts while it is down; a `CommandRunner` follows it."""
     button = QToolButton()
     button.setObjectName(action.objectName())
     button.setIcon(action.icon())

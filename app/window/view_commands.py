@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QObject, Slot
 
+from app.editing.limits import BRUSH_RADIUS, ZOOM
 from app.tools.superpixel import SuperpixelTool
 from converters.shapes.geometry import bounding_box
 
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
     from app.canvas.view import CanvasView
     from app.session import Session
 
-ZOOM_STEP: Final = 1.25
 BRUSH_STEP: Final = 1.2
-BRUSH_RANGE: Final = (0.5, 100.0)
 
 
 class ViewCommands(QObject):
@@ -37,11 +36,11 @@ class ViewCommands(QObject):
 
     @Slot()
     def zoom_in(self) -> None:
-        self._canvas.zoom_by(ZOOM_STEP)
+        self._canvas.zoom_by(ZOOM.step)
 
     @Slot()
     def zoom_out(self) -> None:
-        self._canvas.zoom_by(1 / ZOOM_STEP)
+        self._canvas.zoom_by(1 / ZOOM.step)
 
     @Slot()
     def zoom_selection(self) -> None:
@@ -71,5 +70,4 @@ class ViewCommands(QObject):
         half_pixels = round(2 * radius * factor)
         if half_pixels == round(2 * radius):  # small brushes still change by half a pixel
             half_pixels += 1 if factor > 1 else -1
-        low, high = BRUSH_RANGE
-        self._session.set_option("brush_radius", min(high, max(low, half_pixels / 2)))
+        self._session.set_option("brush_radius", BRUSH_RADIUS.clamped(half_pixels / 2))

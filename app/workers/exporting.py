@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.appearance.i18n import tr
-from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.errors import ConverterError
 from converters.files.images import read_metadata, write_image
 from converters.shapes.geometry import rasterize
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from app.process.stopping import ShouldStop
+    from app.workers.task import OnEvent
     from converters.annotation import ImageAnnotation
 
 
@@ -87,7 +88,7 @@ def export_picture(request: ExportPicture, should_stop: ShouldStop) -> Path:
     Raises:
         ConverterError: the target is the source, or cannot be written.
     """
-    from app.recolor.engine import RecolorStopped, apply_operations
+    from app.recolor.engine import apply_operations
 
     if request.source is not None and request.target.resolve() == request.source.resolve():
         raise ConverterError(
@@ -101,10 +102,7 @@ def export_picture(request: ExportPicture, should_stop: ShouldStop) -> Path:
         for instance in request.annotation.instances
         if instance.recolor is not None
     ]
-    try:
-        result = apply_operations(request.image, operations, should_stop=should_stop)
-    except RecolorStopped:
-        raise Stopped from None
+    result = apply_operations(request.image, operations, should_stop=should_stop)
     exif, profile = read_metadata(request.source) if request.source is not None else (None, None)
     write_image(request.target, result, exif=exif, icc=profile)
     return request.target

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from app.appearance.i18n import phrase
 from app.process.cores import in_passing_thread
+from app.process.stopping import ShouldStop, Stopped, stopping
 from app.workers.requests import (
     EncodeImage,
     FindObjects,
@@ -23,10 +24,11 @@ from app.workers.requests import (
     Region,
 )
 from app.workers.similar import FindSimilar, SearchPicture, find_similar, search_picture
-from app.workers.task import OnEvent, ShouldStop, Stopped, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from app.workers.task import OnEvent
 
 CACHE_BYTES: Final = 256 * 2**20
 LEAST_SCORE: Final = 0.1  # of objects that are found; the slider hides more

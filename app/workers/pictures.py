@@ -9,10 +9,10 @@ from app.document.old_journals import prune_journals, unsaved_pictures
 from app.document.recovery import open_document
 from app.pixels.base_image import OpenImage, prepare_image
 from app.pixels.label_image import LabelImage, draw_labels
+from app.process.stopping import ShouldStop, Stopped
 from app.project.workspace import PictureState, Workspace
 from app.workers.failure import Failure, describe_failure
 from app.workers.samples import outside_samples
-from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
 from converters.files.images import read_image
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.document.document import Document
+    from app.workers.task import OnEvent
 
 
 @dataclass(frozen=True, slots=True)

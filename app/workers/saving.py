@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.document.document import Document
+    from app.process.stopping import ShouldStop
     from app.project.project_file import ProjectFile
     from app.project.settings import SettingsStore
     from app.project.workspace import Workspace
-    from app.workers.task import OnEvent, ShouldStop
+    from app.workers.task import OnEvent
     from converters.annotation import ImageAnnotation
 
 

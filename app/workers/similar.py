@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from app.editing.region_answers import RegionRequest, RegionResult, answer_whole
+from app.process.stopping import ShouldStop, Stopped, stopping
 from app.workers.failure import describe_failure
-from app.workers.task import ShouldStop, Stopped, stopping
 from converters.annotation import Mask
 from converters.errors import ConverterError
 from converters.files.images import read_image

@@ -1,97 +1,145 @@
-"""A background thread that runs one kind of work: frozen requests in, results out.
+"""The one engine for work off the GUI thread: a thread that runs one kind of work, frozen requests in,
+results out.
 
-The engines are plain functions; this module owns the threading, once and for all:
+The work itself is a plain function; this module owns the threading, once and for all:
 
-- `TaskRunner.submit` never blocks. Among requests with the same key the latest wins: an older one
-  that waits is dropped, one that runs is asked to stop, and its late answer is not delivered.
-- Results, failures and progress arrive in the GUI thread, because they pass through slots of this
-  QObject (a lambda would run in the worker's thread, reference: Qt's queued connections).
+- `TaskRunner.submit` never blocks. Every request has a key, its lane. Among those with the same key the
+  latest wins: an older one that waits is dropped, one that runs is asked to stop. Requests with different
+  keys are answered in the order they came.
+- Results, failures and progress arrive in the thread that owns the runner, because they pass through slots
+  of this QObject (a lambda would run in the worker's thread: Qt's queued connections).
 - `shutdown` joins the thread, either after cancelling (the default) or after finishing what waits.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from PySide6.QtCore import QCoreApplication, QObject, QThread, Signal, Slot
 
+from app.process.stopping import ShouldStop, Stopped
 from app.workers.failure import Failure, describe_failure
 
-ShouldStop: TypeAlias = Callable[[], bool]
 OnEvent: TypeAlias = Callable[[Any], None]
 Work: TypeAlias = Callable[[Any, ShouldStop, OnEvent], Any]
 """`work(request, should_stop, on_event) -> result`, called in the worker's thread."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: the work noticed that nobody wants it
-    """Raised by work that has been cancelled; nothing is delivered for it."""
-
-
-@contextmanager
-def stopping(should_stop: ShouldStop) -> Iterator[None]:
-    """Around what says in words of its own that it was cancelled: the segmenter's belong to the floor that
-    brings torch."""
-    try:
-        yield
-    except Exception:
-        if should_stop():
-            raise Stopped from None
-        raise
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """A request on its way, with the flag that cancels it."""
+class Task:
+    """A request on its way.
+
+    Attributes:
+        stop: set when nobody wants the result any more.
+        gives_way: whether it is told to stop, too, while a task waits that does not give way itself.
+    """
 
     request: Any
-    key: str
+    key: Hashable
+    gives_way: bool
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-class _Executor(QObject):
-    """Lives in the worker's thread and runs one job at a time."""
+class _Worker(QObject):
+    """Lives in the worker's thread and runs the waiting tasks, one at a time, until none is left.
 
-    started = Signal(object)
+    Signals:
+        finished: Task, its result.
+        failed: Task, Failure.
+        progressed: Task, event.
+        ended: Task; comes last, however it ended.
+    """
+
     finished = Signal(object, object)
     failed = Signal(object, object)
     progressed = Signal(object, object)
     ended = Signal(object)
+    _woken = Signal()
 
     def __init__(self, work: Work) -> None:
         super().__init__()
         self._work = work
+        self._lock = threading.Lock()
+        self._waiting: OrderedDict[Hashable, Task] = OrderedDict()
+        self._running: Task | None = None
+        self._closing = False
+        self._woken.connect(self._run_all)
 
-    @Slot(object)
-    def execute(self, job: Job | None) -> None:
-        if job is None:
+    def put(self, task: Task) -> None:
+        """Have the task run after those that wait; from any thread."""
+        with self._lock:
+            self._waiting[task.key] = task
+        self._woken.emit()
+
+    def take_back(self, task: Task) -> bool:
+        """The task need not run; False if it runs or ran already. From any thread."""
+        with self._lock:
+            if self._waiting.get(task.key) is not task:
+                return False
+            del self._waiting[task.key]
+            return True
+
+    def close(self) -> None:
+        """End the thread once nothing waits; from any thread."""
+        with self._lock:
+            self._closing = True
+        self._woken.emit()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits or runs."""
+        with self._lock:
+            return not self._waiting and self._running is None
+
+    @Slot()
+    def _run_all(self) -> None:
+        while (task := self._next()) is not None:
+            self._run(task)
+            with self._lock:
+                self._running = None
+        if self._closing:
             QThread.currentThread().quit()
-            return
+
+    def _next(self) -> Task | None:
+        with self._lock:
+            if not self._waiting:
+                return None
+            _, self._running = self._waiting.popitem(last=False)
+            return self._running
+
+    def _run(self, task: Task) -> None:
         try:
-            if not job.stop.is_set():
-                self.started.emit(job)
-                result = self._work(job.request, job.stop.is_set, lambda e: self.progressed.emit(job, e))
-                self.finished.emit(job, result)
+            result = self._work(
+                task.request, lambda: self._is_unwanted(task), lambda event: self.progressed.emit(task, event)
+            )
+            self.finished.emit(task, result)
         except Stopped:
             pass
         except BaseException as error:
-            self.failed.emit(job, describe_failure(error))
+            self.failed.emit(task, describe_failure(error))
         finally:
-            self.ended.emit(job)
+            self.ended.emit(task)
+
+    def _is_unwanted(self, task: Task) -> bool:
+        if task.stop.is_set() or not task.gives_way:
+            return task.stop.is_set()
+        with self._lock:
+            return any(not other.gives_way for other in self._waiting.values())
 
 
 class TaskRunner(QObject):
-    """The GUI thread's handle on a worker thread.
+    """The handle on a worker thread, for the thread that made it; the thread starts with the first request.
 
     Signals:
         finished: (request, result)
         failed: (request, Failure)
         progressed: (request, event); events come as often as the work emits them.
         dropped: (request, result) of work that was finished although nobody wants it any more; for
-            results that hold something to be closed.
+            results that hold something to be closed, or are of use all the same.
         busy_changed: whether any request waits or runs.
     """
 
@@ -100,47 +148,56 @@ class TaskRunner(QObject):
     progressed = Signal(object, object)
     dropped = Signal(object, object)
     busy_changed = Signal(bool)
-    _submitted = Signal(object)
 
     def __init__(self, work: Work, *, name: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._thread = QThread()
         self._thread.setObjectName(name)
-        self._executor = _Executor(work)
-        self._executor.moveToThread(self._thread)
-        self._submitted.connect(self._executor.execute)
-        self._executor.finished.connect(self._deliver)
-        self._executor.failed.connect(self._deliver_failure)
-        self._executor.progressed.connect(self._deliver_event)
-        self._executor.ended.connect(self._forget)
-        self._jobs: list[Job] = []
+        self._worker = _Worker(work)
+        self._worker.moveToThread(self._thread)
+        self._worker.finished.connect(self._deliver)
+        self._worker.failed.connect(self._deliver_failure)
+        self._worker.progressed.connect(self._deliver_event)
+        self._worker.ended.connect(self._forget)
+        self._tasks: list[Task] = []
         self._closed = False
 
     @property
     def is_busy(self) -> bool:
-        """Whether any request that is still wanted waits or runs."""
-        return any(not job.stop.is_set() for job in self._jobs)
+        """Whether any request that is still wanted waits or runs, or its answer is on its way."""
+        return any(not task.stop.is_set() for task in self._tasks)
 
-    def submit(self, request: object, *, key: str = "") -> None:
-        """Queues the request and cancels older ones with the same key; ignored after shutdown."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether the thread has nothing to do; the last result is at least in this thread's event queue."""
+        return self._worker.is_idle
+
+    def submit(self, request: object, *, key: Hashable = "", gives_way: bool = False) -> None:
+        """Queues the request and cancels older ones with the same key; ignored after shutdown.
+
+        Args:
+            gives_way: whether it is told to stop as soon as one waits that does not give way itself.
+        """
         if self._closed:
             return
         if not self._thread.isRunning():
             self._thread.start()
         self.cancel(key)
-        job = Job(request, key)
+        task = Task(request, key, gives_way)
         was_busy = self.is_busy
-        self._jobs.append(job)
-        self._submitted.emit(job)
+        self._tasks.append(task)
+        self._worker.put(task)
         if not was_busy:
             self.busy_changed.emit(True)
 
-    def cancel(self, key: str | None = None) -> None:
+    def cancel(self, key: Hashable | None = None) -> None:
         """Cancels the requests with that key; None: all of them."""
         was_busy = self.is_busy
-        for job in self._jobs:
-            if key is None or job.key == key:
-                job.stop.set()
+        for task in tuple(self._tasks):
+            if key is None or task.key == key:
+                task.stop.set()
+                if self._worker.take_back(task):
+                    self._tasks.remove(task)
         if was_busy and not self.is_busy:
             self.busy_changed.emit(False)
 
@@ -155,31 +212,31 @@ class TaskRunner(QObject):
             return True
         if not finish:
             self.cancel()
-        self._submitted.emit(None)
+        self._worker.close()
         ended = self._thread.wait(wait_ms)
         QCoreApplication.sendPostedEvents(self)
         return ended
 
     @Slot(object, object)
-    def _deliver(self, job: Job, result: object) -> None:
-        if job.stop.is_set():
-            self.dropped.emit(job.request, result)
+    def _deliver(self, task: Task, result: object) -> None:
+        if task.stop.is_set():
+            self.dropped.emit(task.request, result)
         else:
-            self.finished.emit(job.request, result)
+            self.finished.emit(task.request, result)
 
     @Slot(object, object)
-    def _deliver_failure(self, job: Job, failure: Failure) -> None:
-        if not job.stop.is_set():
-            self.failed.emit(job.request, failure)
+    def _deliver_failure(self, task: Task, failure: Failure) -> None:
+        if not task.stop.is_set():
+            self.failed.emit(task.request, failure)
 
     @Slot(object, object)
-    def _deliver_event(self, job: Job, event: object) -> None:
-        if not job.stop.is_set():
-            self.progressed.emit(job.request, event)
+    def _deliver_event(self, task: Task, event: object) -> None:
+        if not task.stop.is_set():
+            self.progressed.emit(task.request, event)
 
     @Slot(object)
-    def _forget(self, job: Job) -> None:
+    def _forget(self, task: Task) -> None:
         was_busy = self.is_busy
-        self._jobs = [other for other in self._jobs if other is not job]
+        self._tasks = [other for other in self._tasks if other is not task]
         if was_busy and not self.is_busy:
             self.busy_changed.emit(False)

@@ -9,11 +9,13 @@ import numpy as np
 from PIL import Image, ImageOps
 from PySide6.QtGui import QImage
 
-from app.workers.task import OnEvent, ShouldStop, Stopped
+from app.process.stopping import ShouldStop, Stopped
 from converters.files.images import MAX_PIXELS, read_image, read_size
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from app.workers.task import OnEvent
 
 
 @dataclass(frozen=True, slots=True)

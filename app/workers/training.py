@@ -9,14 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.process.cores import cores_for_training
+from app.process.stopping import ShouldStop, Stopped
 from app.project.review import ReviewStatus, review_of
-from app.workers.task import OnEvent, ShouldStop, Stopped
 from converters.errors import ConverterError
 from converters.formats.labelme.document import find_image, read_labelme
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.workers.task import OnEvent
     from converters.annotation import ImageAnnotation
     from models.data.dataset import Dataset
 

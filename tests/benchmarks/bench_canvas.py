@@ -231,7 +231,7 @@ def test_seed_preview(bench, unit):
         start, begun = perf_counter(), thread_time()
         bench.session.set_option("tau", 0.5 + 0.01 * (number % 10))
         asked, paused = perf_counter(), thread_time()
-        while not tool._background.is_idle:
+        while not tool._runner.is_idle:
             sleep(0.001)
         answered, resumed = perf_counter(), thread_time()
         QApplication.processEvents()

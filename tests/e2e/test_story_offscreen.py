@@ -128,9 +128,9 @@ def test_from_a_photo_to_a_recoloured_saucer(person, picture, tmp_path):
     person.until(lambda: person.canvas.preview.array is not None)
     assert person.objects == ()
 
-    person.window.labels.entry.setFocus()
-    QTest.keyClicks(person.window.labels.entry, "saucer")
-    QTest.keyClick(person.window.labels.entry, Qt.Key.Key_Return)
+    person.window.docks.panels["labels"].entry.setFocus()
+    QTest.keyClicks(person.window.docks.panels["labels"].entry, "saucer")
+    QTest.keyClick(person.window.docks.panels["labels"].entry, Qt.Key.Key_Return)
     person.choose_tool(Qt.Key.Key_S, "seed")
     person.click(SAUCER)
     person.until(lambda: person.session.seed_state.tau is not None)

@@ -84,10 +84,10 @@ def describe(window: MainWindow) -> dict[str, object]:
         ],
         "selected": len(session.selection),
         "modified": document is not None and document.is_modified,
-        "label_entry": centre_of(window.labels.entry),
+        "label_entry": centre_of(window.docks.panels["labels"].entry),
         "swatches": {
             button.shade: centre_of(button)
-            for button in window.properties.recolor.findChildren(SwatchButton)
+            for button in window.docks.panels["properties"].recolor.findChildren(SwatchButton)
             if button.isVisible()
         },
         "notices": [n.title for n in window.services.notices.notices],

@@ -210,8 +210,8 @@ class _Listener(QObject):
     def _on_message(self, text):
         self._scene.messages.append(text)
 
-    def _on_failed(self, what, details):
-        self._scene.failures.append((what, details))
+    def _on_failed(self, failure):
+        self._scene.failures.append(failure)
 
 
 class RepaintWatch(QObject):

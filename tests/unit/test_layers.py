@@ -1,165 +1,264 @@
-"""The house has three floors: a floor imports only those below it (docs/architecture.md)."""
+"""The house has three floors, and every floor rooms in an order: a room imports only those before it."""
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from tests.house_rules import (
+    House,
+    arrows_up,
+    brought_along,
+    circle,
+    forbidden,
+    full_folders,
+    imports_of,
+    long_files,
+    relative_imports,
+    vague_names,
+)
+
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("converters", "models", "app")
-SOURCES = sorted([ROOT / "main.py", *(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))])
+QT = {"PySide6", "shiboken6", "qtpy", "qtawesome", "pyqtgraph", "pytestqt"}
+OTHERS = {"labelme", "PyQt5", "PyQt6", "PySide2", "torchvision"}
 
-# Room (a path prefix) -> top-level names that no file in it imports anywhere, not even lazily.
-FORBIDDEN_EVERYWHERE = {
-    "converters/": {"torch", "torchvision", "PySide6", "qtpy", "qtawesome", "pyqtgraph", "app", "models"},
-    "models/": {"PySide6", "qtpy", "qtawesome", "pyqtgraph", "app"},
-    "app/document/": {"PySide6"},
-    "app/recolor/": {"PySide6", "qtpy", "qtawesome", "pyqtgraph"},
-    "": {"labelme", "PyQt5", "PyQt6", "PySide2", "torchvision"},
+# From the ground up. A single module is a room of its own where others of its folder build on it.
+ROOMS = (
+    "converters/__init__.py",
+    "converters/frozen.py",
+    "converters/annotation.py",
+    "converters/errors.py",
+    "converters/files",
+    "converters/shapes",
+    "converters/report.py",
+    "converters/formats/own_facts.py",
+    "converters/formats/reading.py",
+    "converters/formats/format.py",
+    "converters/formats/xml_files.py",
+    "converters/formats/labelme",
+    "converters/formats/coco",
+    "converters/formats",
+    "converters/conversion",
+    "models/errors.py",
+    "models/segmenter.py",
+    "models/device",
+    "models/layers",
+    "models/backbones",
+    "models/weights_pattern.py",
+    "models/data",
+    "models/grid",
+    "models/weights.py",
+    "models/losses",
+    "models/training",
+    "models/seednet/resizing.py",
+    "models/seednet/click_depth.py",
+    "models/seednet/pooling.py",
+    "models/seednet/scores.py",
+    "models/seednet/features.py",
+    "models/seednet/cut_scorer.py",
+    "models/seednet/cut_calibrator.py",
+    "models/seednet/level_scorer.py",
+    "models/seednet/mask_refiner.py",
+    "models/seednet/object_scorer.py",
+    "models/seednet/older_weights.py",
+    "models/seednet/network.py",
+    "models/seednet/click",
+    "models/seednet",
+    "models/seednet/training",
+    "models/networks/family.py",
+    "models/networks/proposals",
+    "models/networks/mask_rcnn",
+    "models/networks/yolact",
+    "models/networks/fcn",
+    "models/networks/panoptic",
+    "models/networks/deep_metric_learning",
+    "models/networks/embedmask",
+    "models/networks/spatial_embeddings",
+    "models/networks",
+    "models/__init__.py",
+    "models/closer_look.py",
+    "models/evaluation",
+    "models/fine_tuning.py",
+    "models/store.py",
+    "app/__init__.py",
+    "app/process",
+    "app/appearance",
+    "app/document",
+    "app/editing",
+    "app/project",
+    "app/pixels",
+    "app/recolor",
+    "app/session.py",
+    "app/workers",
+    "app/canvas",
+    "app/tools",
+    "app/services",
+    "app/panels",
+    "app/dialogs",
+    "app/window",
+    "app/application.py",
+    "app/commands",
+)
+# Room -> libraries that no file in it imports anywhere, not even lazily.
+NEVER = {
+    "converters": QT | OTHERS | {"torch"},
+    "models": QT | OTHERS,
+    "app": OTHERS,
+    "app/document": QT,
+    "app/editing": QT,
+    "app/project": QT,
+    "app/recolor": QT,
+    "app/process": QT,
 }
-# The same, but only for what happens when the module is imported.
-FORBIDDEN_AT_IMPORT = {
-    "main.py": {"PySide6", "torch", "cv2", "numpy"},
-    "app/commands/": {"PySide6", "qtpy", "qtawesome", "pyqtgraph", "torch"},
+# Room -> libraries that importing it brings along in no way.
+STARTS_WITHOUT = {
+    "main.py": QT | {"torch", "cv2", "numpy"},
+    "app/document": QT | {"torch"},
+    "app/editing": QT | {"torch"},
+    "app/project": QT | {"torch"},
+    "app/recolor": QT | {"torch"},
+    "app/process": QT | {"torch"},
+    "app/commands": QT | {"torch"},
+    "app/application.py": {"torch"},
 }
-# The other parts of the application that the Qt-free rooms may not reach into: all of it is Qt.
-QT_ROOMS = {"app.canvas", "app.tools", "app.panels", "app.dialogs", "app.workers", "app.window.main_window"}
-VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "stuff", "manager", "base_utils"}
 
 
-class Import(NamedTuple):
-    """One imported module: its dotted name, the line, whether it runs at import, dots in front."""
-
-    module: str
-    line: int
-    at_import: bool
-    level: int
+@pytest.fixture(scope="module")
+def house() -> House:
+    return House(ROOT)
 
 
-def imports_of(path: Path) -> list[Import]:
-    found: list[Import] = []
-
-    def visit(node: ast.AST, at_import: bool) -> None:
-        if isinstance(node, ast.Import):
-            found.extend(Import(alias.name, node.lineno, at_import, 0) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            found.append(Import(base, node.lineno, at_import, node.level))
-            found.extend(
-                Import(f"{base}.{alias.name}", node.lineno, at_import, node.level) for alias in node.names
-            )
-        elif isinstance(node, ast.If) and _is_type_checking(node.test):
-            for child in node.body:
-                visit(child, False)
-            for child in node.orelse:
-                visit(child, at_import)
-        else:
-            inside = at_import and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            for child in ast.iter_child_nodes(node):
-                visit(child, inside)
-
-    visit(ast.parse(path.read_text(encoding="utf-8"), str(path)), True)
-    return found
+def test_a_room_imports_only_those_before_it(house):
+    assert not arrows_up(house, ROOMS)
 
 
-def _is_type_checking(test: ast.expr) -> bool:
-    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
-        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
+def test_no_circles(house):
+    assert not circle(house)
+
+
+def test_rooms_do_without_the_libraries_of_those_above(house):
+    assert not forbidden(house, NEVER)
+
+
+def test_what_has_to_start_quickly_brings_no_large_library_along(house):
+    assert not brought_along(house, STARTS_WITHOUT)
+
+
+def test_imports_are_absolute(house):
+    assert not relative_imports(house)
+
+
+def test_no_file_has_become_two_rooms(house):
+    assert not long_files(house)
+
+
+def test_no_folder_is_overfull(house):
+    assert not full_folders(house)
+
+
+def test_names_say_what_is_inside(house):
+    tests = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")]
+    assert not vague_names([*house.sources, *tests])
+
+
+# Every rule can fail
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Makes a house of a few files."""
+
+    def make(**files: str) -> House:
+        for name, text in files.items():
+            path = tmp_path / f"{name.replace('__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return House(tmp_path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import app.high.b",
+        "from app.high import b",
+        "from app.high.b import B",
+        "def f():\n    import app.high.b",
+        "if TYPE_CHECKING:\n    from app.high.b import B",
+    ],
+)
+def test_an_arrow_up_is_named_in_whatever_way_it_is_drawn(build, text):
+    house = build(app__low__a=text, app__high__b="from app.low import a")
+    line = text.count("\n") + 1
+    assert arrows_up(house, ("app/low", "app/high")) == [f"app/low/a.py:{line} imports app/high/b.py"]
+
+
+def test_a_room_below_a_room_has_a_place_of_its_own(build):
+    house = build(app__a__base="", app__a__inner__x="import app.a.base", app__a__top="import app.a.inner.x")
+    assert arrows_up(house, ("app/a/inner", "app/a")) == ["app/a/inner/x.py:1 imports app/a/base.py"]
+    assert not arrows_up(house, ("app/a/base.py", "app/a/inner", "app/a"))
+
+
+def test_a_file_in_no_room_is_named(build):
+    house = build(app__a__x="", app__new__y="")
+    assert arrows_up(house, ("app/a",)) == ["app/new/y.py lies in no room"]
+
+
+@pytest.mark.parametrize("rule", [lambda house, room: arrows_up(house, (room,))])
+def test_a_room_that_is_not_there_is_an_error(build, rule):
+    with pytest.raises(LookupError, match="app/cli matches no file"):
+        rule(build(app__client__x=""), "app/cli")
+
+
+@pytest.mark.parametrize("rule", [forbidden, brought_along])
+def test_a_rule_about_a_room_that_is_not_there_is_an_error(build, rule):
+    with pytest.raises(LookupError, match="app/cli matches no file"):
+        rule(build(app__client__x=""), {"app/cli": {"torch"}})
+
+
+def test_a_circle_is_named_even_if_only_types_close_it(build):
+    house = build(
+        app__a="def f():\n    import app.b",
+        app__b="if TYPE_CHECKING:\n    from app.c import C",
+        app__c="import app.a",
     )
+    assert circle(house) == ["app/a.py", "app/b.py", "app/c.py", "app/a.py"]
+    assert circle(build(app__c="")) == []
 
 
-def relative(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def offences(path: Path, rules: dict[str, set[str]], only_at_import: bool) -> list[str]:
-    return [
-        f"{relative(path)}:{found.line} imports {found.module}"
-        for prefix, forbidden in rules.items()
-        if relative(path).startswith(prefix)
-        for found in imports_of(path)
-        if found.module.split(".")[0] in forbidden and (found.at_import or not only_at_import)
+def test_a_forbidden_library_is_named(build):
+    house = build(
+        converters__a="def f():\n    from torch.nn import Module", converters__b="import torchlight"
+    )
+    assert forbidden(house, {"converters": {"torch"}}) == [
+        "converters/a.py:2 imports torch.nn",
+        "converters/a.py:2 imports torch.nn.Module",
     ]
 
 
-def test_there_is_something_to_check():
-    assert {"main.py", "converters/annotation.py", "app/document/document.py"} <= set(map(relative, SOURCES))
-
-
-def test_no_floor_imports_what_lies_above_it():
-    assert not [o for path in SOURCES for o in offences(path, FORBIDDEN_EVERYWHERE, False)]
-
-
-def test_commands_start_without_qt_and_torch():
-    assert not [o for path in SOURCES for o in offences(path, FORBIDDEN_AT_IMPORT, True)]
-
-
-def test_qt_free_rooms_do_not_reach_into_the_window():
-    reaching = [
-        f"{relative(path)}:{found.line} imports {found.module}"
-        for path in SOURCES
-        if relative(path).startswith(("app/document/", "app/recolor/"))
-        for found in imports_of(path)
-        if any(found.module == room or found.module.startswith(f"{room}.") for room in QT_ROOMS)
-    ]
-    assert not reaching
-
-
-def test_imports_are_absolute():
-    assert not [
-        f"{relative(path)}:{found.line}" for path in SOURCES for found in imports_of(path) if found.level
+def test_a_library_that_comes_along_is_named_with_the_way_it_came(build):
+    house = build(
+        app__commands__a="from app.window import w",
+        app__commands__lazy="def f():\n    from app.window import w",
+        app__window__w="from PySide6 import QtCore",
+    )
+    assert brought_along(house, {"app/commands": {"PySide6"}}) == [
+        "app/commands/a.py > app/window/w.py imports PySide6"
     ]
 
 
-def test_no_import_cycles():
-    names = {module_name(path): path for path in SOURCES}
-    graph = {
-        name: {found.module for found in imports_of(path) if found.at_import and found.module in names}
-        - {name}
-        for name, path in names.items()
-    }
-    assert not find_cycle(graph)
-
-
-def find_cycle(graph: dict[str, set[str]]) -> list[str]:
-    """The first cycle met, as the chain of names; empty if there is none."""
-    finished: set[str] = set()
-
-    def walk(name: str, chain: list[str]) -> list[str]:
-        if name in chain:
-            return [*chain[chain.index(name) :], name]
-        if name in finished:
-            return []
-        for following in sorted(graph[name]):
-            cycle = walk(following, [*chain, name])
-            if cycle:
-                return cycle
-        finished.add(name)
-        return []
-
-    for name in sorted(graph):
-        cycle = walk(name, [])
-        if cycle:
-            return cycle
-    return []
-
-
-def test_a_file_name_says_what_is_inside():
-    tests = sorted((ROOT / "tests").rglob("*.py"))
-    assert not [relative(path) for path in [*SOURCES, *tests] if path.stem.lower().strip("_") in VAGUE]
-
-
-def test_no_file_has_become_two_rooms():
-    long = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
-    assert not {name: lines for name, lines in long.items() if lines > 500}
+def test_long_files_full_folders_vague_names_and_dots_are_named(build):
+    house = build(app__a="x = 1\n" * 401, app__b="x = 1\n" * 400, app__utils__c="from . import d")
+    assert long_files(house) == ["app/a.py has 401 lines"]
+    assert full_folders(house, 1) == ["app has 2 modules"]
+    assert full_folders(house, 2) == []
+    assert vague_names([*house.sources, "tests/test_common.py", "tests/_helpers.py"]) == [
+        "app/utils/c.py",
+        "tests/_helpers.py",
+    ]
+    assert relative_imports(house) == ["app/utils/c.py:1", "app/utils/c.py:1"]
 
 
 @pytest.mark.parametrize(
@@ -173,12 +272,5 @@ def test_no_file_has_become_two_rooms():
         ("from a import b", [("a", True), ("a.b", True)]),
     ],
 )
-def test_the_walk_sees_where_an_import_runs(tmp_path, source, expected):
-    file = tmp_path / "module.py"
-    file.write_text(source, encoding="utf-8")
-    assert [(found.module, found.at_import) for found in imports_of(file)] == expected
-
-
-def test_cycles_are_found():
-    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
-    assert find_cycle({"a": {"b"}, "b": set()}) == []
+def test_the_walk_sees_where_an_import_runs(source, expected):
+    assert [(found.module, found.at_import) for found in imports_of(source)] == expected

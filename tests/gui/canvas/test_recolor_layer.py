@@ -89,5 +89,5 @@ def test_a_setting_out_of_range_is_told(scene):
     document = scene.open(instance("a", box_mask(*RED_SQUARE)))
     document.replace(replace(scene.only(), recolor=RecolorOperation("no colour")))
     scene.qtbot.waitUntil(lambda: scene.failures != [])
-    assert "no colour" in scene.failures.pop()[0]
+    assert "no colour" in scene.failures.pop().title
     document.undo()

@@ -180,5 +180,5 @@ def test_a_click_that_only_might_come_fails_in_silence(seeds, monkeypatch, qtbot
     assert seeds.failures == []
     seeds.press(150, 120)
     seeds.settle()
-    assert {what for what, _ in seeds.failures} == {"no such seed"}
+    assert {failure.title for failure in seeds.failures} == {"no such seed"}
     seeds.failures.clear()

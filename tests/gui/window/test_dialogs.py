@@ -12,11 +12,11 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox, QPushButton
 
-from app.actions import effective_keys
 from app.dialogs.about import AboutDialog
 from app.dialogs.shortcuts import ShortcutsDialog
 from app.dialogs.transfer import ExportDialog, ImportDialog
 from app.session import SeedState
+from app.window.actions import shortcut_rows
 from app.workers.inference import EncodingCache
 from converters.annotation import Instance, Mask, Polygon, RecolorOperation
 from converters.formats.labelme.document import read_labelme
@@ -37,7 +37,7 @@ def assign(dialog, command, key):
 
 def test_shortcut_is_changed_and_used(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
-    dialog = ShortcutsDialog(effective_keys(driver.services.settings.shortcuts), driver.window)
+    dialog = ShortcutsDialog(shortcut_rows(), driver.services.settings.shortcuts, driver.window)
     dialog.keys_changed.connect(driver.services.change_keys)
     assign(dialog, "next_picture", "N")
     dialog.accept()
@@ -48,7 +48,7 @@ def test_shortcut_is_changed_and_used(driver, folder):
 
 
 def test_clashing_shortcut_cannot_be_kept(driver):
-    dialog = ShortcutsDialog(effective_keys({}), driver.window)
+    dialog = ShortcutsDialog(shortcut_rows(), {}, driver.window)
     keep = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
     assign(dialog, "save", "Ctrl+Z")
     assert not keep.isEnabled()
@@ -61,7 +61,7 @@ def test_clashing_shortcut_cannot_be_kept(driver):
 
 
 def test_shortcuts_can_be_searched(driver):
-    dialog = ShortcutsDialog(effective_keys({}), driver.window)
+    dialog = ShortcutsDialog(shortcut_rows(), {}, driver.window)
     dialog.filter.setText("eraser")
     shown = [row for row in range(dialog.table.rowCount()) if not dialog.table.isRowHidden(row)]
     assert [dialog.table.item(row, 1).text() for row in shown] == ["Eraser"]
@@ -149,7 +149,7 @@ def test_recolour_sliders_belong_to_the_selected_object(driver, folder):
         Instance("b", "other", Polygon(((1, 1), (30, 1), (1, 30))), recolor=RecolorOperation("#2020d0")),
     )
     driver.session.set_tool("recolor")
-    section = driver.window.properties.recolor
+    section = driver.window.docks.panels["properties"].recolor
     assert section.isVisible()
     driver.session.select(("r",))
     assert section.color.shade == "#d02020"
@@ -166,7 +166,7 @@ def test_tau_slider_shows_the_suggestion_and_sets_the_threshold(driver, folder):
     driver.wait_for_encoding()
     canvas = driver.window.canvas
     QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, driver.at(80, 60))
-    section = driver.window.properties.seed
+    section = driver.window.docks.panels["properties"].seed
     driver.wait(lambda: section.slider.mark is not None)
     assert section.tau.value() == pytest.approx(0.42)
     assert len(section._group.buttons()) == 4
@@ -181,7 +181,7 @@ def test_tau_slider_shows_the_suggestion_and_sets_the_threshold(driver, folder):
 
 def test_another_object_uses_the_same_level_buttons(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
-    section = driver.window.properties.seed
+    section = driver.window.docks.panels["properties"].seed
     levels = section.levels.findChildren(QPushButton)
     assert [button.isVisibleTo(section) for button in levels] == [True]
     for scores in ((0.6, 0.9, 0.3), (), (0.5, 0.7, 0.8), (0.4,), (0.1, 0.2, 0.3)):
@@ -203,8 +203,8 @@ def test_a_hundred_pictures_are_listed_at_once_and_read_when_seen(driver, tmp_pa
     driver.wait(lambda: sum(pixmap is not None for pixmap in model._pixmaps.values()) >= 5)
     QTest.qWait(200)
     assert len(model._pixmaps) < 60
-    driver.window.pictures.filter.setText("p09")
-    assert driver.window.pictures.proxy.rowCount() == 10
+    driver.window.docks.panels["pictures"].filter.setText("p09")
+    assert driver.window.docks.panels["pictures"].proxy.rowCount() == 10
 
 
 def test_encoding_cache_is_bounded_by_bytes():

@@ -11,12 +11,14 @@ def test_selection_stays_in_step_while_objects_come_and_go(driver, folder):
     shape = Polygon(((10, 10), (50, 10), (30, 50)))
     for number in range(6):
         driver.document.add(Instance(f"n{number}", f"label{number % 2}", shape))
-    table = driver.window.objects.table
+    table = driver.window.docks.panels["objects"].table
 
     def listed():
         rows = table.selectionModel().selectedRows()
         return {
-            driver.window.objects.model.instance_at(driver.window.objects.proxy.mapToSource(r).row()).id
+            driver.window.docks.panels["objects"]
+            .model.instance_at(driver.window.docks.panels["objects"].proxy.mapToSource(r).row())
+            .id
             for r in rows
         }
 
@@ -30,16 +32,16 @@ def test_selection_stays_in_step_while_objects_come_and_go(driver, folder):
     driver.trigger("lower_object")
     driver.trigger("undo")
     assert listed() == set(driver.session.selection)
-    driver.window.objects.filter.setText("label0")
-    assert driver.window.objects.proxy.rowCount() == 3
-    driver.window.objects.filter.setText("")
+    driver.window.docks.panels["objects"].filter.setText("label0")
+    assert driver.window.docks.panels["objects"].proxy.rowCount() == 3
+    driver.window.docks.panels["objects"].filter.setText("")
     driver.trigger("select_all")
     assert listed() == set(driver.session.selection) == {"n0", "n1", "n3", "n4", "n5", "new"}
 
 
 def test_labels_are_counted_along_with_every_edit(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
-    document, labels = driver.document, driver.window.labels
+    document, labels = driver.document, driver.window.docks.panels["labels"]
     triangle = Polygon(((10, 10), (50, 10), (30, 50)))
 
     def texts():
@@ -58,21 +60,21 @@ def test_labels_are_counted_along_with_every_edit(driver, folder):
 
 def test_the_object_list_follows_every_kind_of_edit(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
-    document, model = driver.document, driver.window.objects.model
+    document, model = driver.document, driver.window.docks.panels["objects"].model
     triangle = Polygon(((10, 10), (50, 10), (30, 50)))
 
     def check():
         expected = [instance.id for instance in reversed(document.annotation.instances)]
         assert [model.instance_at(row).id for row in range(model.rowCount())] == expected
         assert [model.row_of(name) for name in expected] == list(range(len(expected)))
-        assert driver.window.objects.proxy.rowCount() == len(expected)
+        assert driver.window.docks.panels["objects"].proxy.rowCount() == len(expected)
 
     document.add(*(Instance(f"o{number}", "disc", triangle) for number in range(8)))
     check()
     driver.session.select(("o2", "o5"))
     document.remove(["o3", "o4"])
     check()
-    table = driver.window.objects.table
+    table = driver.window.docks.panels["objects"].table
     chosen = {index.data(ID_ROLE) for index in table.selectionModel().selectedRows(OBJECT)}
     assert chosen == {"o2", "o5"}
     document.remove(["o0", "o6"])

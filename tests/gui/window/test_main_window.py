@@ -37,7 +37,7 @@ def find_objects(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
     driver.wait_for_encoding()
     driver.trigger("auto")
-    panel = driver.window.candidates
+    panel = driver.window.docks.panels["candidates"]
     driver.wait(lambda: panel.list.count() == 3)
     return panel
 
@@ -47,7 +47,7 @@ def test_starts_empty_and_friendly(driver):
     assert driver.window.centre.currentWidget() is driver.window.start_page
     assert not driver.window.actions_by_id["undo"].isEnabled()
     assert not driver.window.actions_by_id["auto"].isEnabled()
-    assert driver.window.docks["pictures"].isHidden()
+    assert driver.window.docks.by_key["pictures"].isHidden()
     assert "PyQt5" not in sys.modules
 
 
@@ -67,7 +67,7 @@ def test_opens_a_picture_with_its_folder(driver, folder):
         "photo1.png",
         "photo2.png",
     ]
-    assert driver.window.docks["pictures"].isVisible()
+    assert driver.window.docks.by_key["pictures"].isVisible()
     assert "photo1.png" in driver.window.windowTitle()
     assert str(folder / "photo1.png") in driver.services.settings.recent
 
@@ -100,7 +100,7 @@ def test_click_grows_a_mask_that_autosave_writes(driver, folder):
     assert saved.provenance.seeds
     model = driver.window.picture_model
     assert model.count_states()["annotated"] == 1
-    assert driver.window.objects.model.rowCount() == 1
+    assert driver.window.docks.panels["objects"].model.rowCount() == 1
 
 
 def test_undo_survives_switching_pictures(driver, folder):
@@ -237,12 +237,12 @@ def test_holding_h_shows_the_original(driver, folder):
 
 def test_typing_a_label_does_not_trigger_commands(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
-    QTest.keyClicks(driver.window.labels.entry, "sad bird")
-    QTest.keyClick(driver.window.labels.entry, Qt.Key.Key_Return)
+    QTest.keyClicks(driver.window.docks.panels["labels"].entry, "sad bird")
+    QTest.keyClick(driver.window.docks.panels["labels"].entry, Qt.Key.Key_Return)
     assert driver.session.options.label == "sad bird"
     assert driver.session.tool == "seed"
     assert driver.services.pictures.current == folder / "photo0.png"
-    assert "sad bird" in driver.window.labels.labels()
+    assert "sad bird" in driver.window.docks.panels["labels"].labels()
     assert "sad bird" in driver.services.settings.label_colors
 
 
@@ -250,7 +250,7 @@ def test_objects_list_selects_relabels_hides_locks(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
     for name in ("one", "two"):
         driver.document.add(Instance(name, name, Polygon(((10, 10), (50, 10), (30, 50)))))
-    model, table = driver.window.objects.model, driver.window.objects.table
+    model, table = driver.window.docks.panels["objects"].model, driver.window.docks.panels["objects"].table
     assert [model.instance_at(row).id for row in range(2)] == ["two", "one"]
     driver.session.select(("one",))
     assert [index.row() for index in table.selectionModel().selectedRows()] == [1]
@@ -258,10 +258,10 @@ def test_objects_list_selects_relabels_hides_locks(driver, folder):
     assert set(driver.session.selection) == {"one", "two"}
     model.setData(model.index(0, 2), "cat", Qt.ItemDataRole.EditRole)
     assert driver.document.annotation.labels == ("cat",)
-    eye = table.visualRect(driver.window.objects.proxy.index(0, 0)).center()
+    eye = table.visualRect(driver.window.docks.panels["objects"].proxy.index(0, 0)).center()
     QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, eye)
     assert driver.session.hidden == {"one", "two"}
-    lock = table.visualRect(driver.window.objects.proxy.index(0, 1)).center()
+    lock = table.visualRect(driver.window.docks.panels["objects"].proxy.index(0, 1)).center()
     QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, lock)
     assert all(instance.locked for instance in driver.document.annotation.instances)
     driver.trigger("delete")
@@ -270,7 +270,7 @@ def test_objects_list_selects_relabels_hides_locks(driver, folder):
 
 def test_auto_lists_candidates_and_accepts_them(driver, folder):
     panel = find_objects(driver, folder)
-    assert driver.window.docks["candidates"].isVisible()
+    assert driver.window.docks.by_key["candidates"].isVisible()
     panel.slider.slider.setValue(60)
     assert len(panel.chosen()) == 2
     panel.list.item(1).setCheckState(Qt.CheckState.Unchecked)
@@ -279,7 +279,7 @@ def test_auto_lists_candidates_and_accepts_them(driver, folder):
     (instance,) = driver.document.annotation.instances
     assert instance.provenance.kind == "automatic"
     assert instance.score == pytest.approx(0.9)
-    assert driver.window.docks["candidates"].isHidden()
+    assert driver.window.docks.by_key["candidates"].isHidden()
     driver.trigger("undo")
     assert driver.document.annotation.instances == ()
 
@@ -309,7 +309,7 @@ def test_a_closer_look_nobody_waits_for_is_given_up(driver, folder):
     panel.dismiss()
     driver.wait(lambda: not driver.services.segmentation.runner.is_busy)
     assert panel.list.count() == 0
-    assert driver.window.docks["candidates"].isHidden()
+    assert driver.window.docks.by_key["candidates"].isHidden()
 
 
 def test_copy_and_paste_between_pictures(driver, folder):
@@ -443,7 +443,7 @@ def test_subfolders_are_taken_in_and_left_out_at_once(driver, folder):
 def test_presets_and_the_colours_used_last_can_be_clicked(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
     driver.session.set_tool("recolor")
-    section = driver.window.properties.recolor
+    section = driver.window.docks.panels["properties"].recolor
     navy = next(button for button in section.presets.buttons if button.accessibleName() == "Navy")
     assert navy.toolTip() == "Navy  #1d2a55"
     navy.click()
@@ -454,6 +454,6 @@ def test_presets_and_the_colours_used_last_can_be_clicked(driver, folder):
     assert driver.session.options.color == "#1d2a55"
     assert driver.services.settings.recent_colors == ("#123456", "#1d2a55")
     choose(driver, "zh_CN")
-    section = driver.window.properties.recolor
+    section = driver.window.docks.panels["properties"].recolor
     assert "藏青" in {button.accessibleName() for button in section.presets.buttons}
     assert [button.shade for button in section.recent.buttons] == ["#123456", "#1d2a55"]

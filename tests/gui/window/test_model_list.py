@@ -44,7 +44,7 @@ def engine(store):
 def test_every_network_of_the_list_answers_a_click(driver, folder, store):
     driver.show().open(folder, current=folder / "photo0.png")
     driver.wait_for_encoding()
-    models = driver.window.properties.view.models
+    models = driver.window.docks.panels["properties"].view.models
     listed = [models.itemData(row) for row in range(models.count())]
     assert listed[0] == "seednet (shipped)"
     assert set(listed[1:]) == {f"my-{name}" for name in ARCHITECTURES if name != "seednet"}

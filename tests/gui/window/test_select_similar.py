@@ -61,8 +61,8 @@ def ask(driver, place=PLACES[0]):
         driver.document.add(instance)
     driver.session.select((instance.id,))
     QTest.keyClick(driver.window.canvas, Qt.Key.Key_M)
-    driver.wait(lambda: driver.window.similar.is_in_use)
-    return driver.window.similar
+    driver.wait(lambda: driver.window.docks.panels["similar"].is_in_use)
+    return driver.window.docks.panels["similar"]
 
 
 def click(driver, place):
@@ -90,8 +90,8 @@ def test_the_command_waits_for_an_object(driver, discs):
 def test_accepting_gives_all_like_it_the_same_label_in_one_step(opened):
     panel = ask(opened)
     window = opened.window
-    assert window.docks["similar"].isVisible()
-    assert not window.docks["properties"].isVisible()
+    assert window.docks.by_key["similar"].isVisible()
+    assert not window.docks.by_key["properties"].isVisible()
     assert covered(panel.chosen()[opened.document.path]) == set(PLACES[1:4])
     QTest.keyClick(window.canvas, Qt.Key.Key_Return)
     instances = opened.document.annotation.instances
@@ -101,8 +101,8 @@ def test_accepting_gives_all_like_it_the_same_label_in_one_step(opened):
     assert instances[-1].provenance.model == "color-1"
     assert instances[-1].provenance.level == 1
     assert 0.5 <= instances[-1].score <= 1.0
-    assert not window.docks["similar"].isVisible()
-    assert window.docks["properties"].isVisible()
+    assert not window.docks.by_key["similar"].isVisible()
+    assert window.docks.by_key["properties"].isVisible()
     assert window.canvas.tool is window.tool_box.tools["select"]
     opened.trigger("undo")
     assert covered(opened.document.annotation.instances) == {PLACES[0]}
@@ -156,7 +156,7 @@ def test_escape_leaves_everything_as_it_was(opened):
     assert not panel.is_in_use
     assert opened.document.annotation is before
     assert opened.window.similar_layer.shown == ()
-    assert not opened.window.docks["similar"].isVisible()
+    assert not opened.window.docks.by_key["similar"].isVisible()
     click(opened, PLACES[0])
     assert opened.session.selection == (before.instances[0].id,)
 
@@ -184,7 +184,7 @@ def test_a_region_being_grown_is_enough_to_begin_with(opened, tmp_path):
     session.set_option("tau", 0.95)
     opened.wait(lambda: session.seed_state.tau == 0.95)
     QTest.keyClick(opened.window.canvas, Qt.Key.Key_M)
-    panel = opened.window.similar
+    panel = opened.window.docks.panels["similar"]
     opened.wait(lambda: panel.is_in_use)
     first, *others = panel.chosen()[opened.document.path]
     assert first.geometry.contains(*PLACES[0])
@@ -321,17 +321,17 @@ def test_another_folder_forgets_the_finds(opened, folder):
     opened.services.pictures.open_paths([folder])
     opened.wait_for_picture(folder / "photo0.png")
     assert not panel.is_in_use
-    assert not opened.window.docks["similar"].isVisible()
+    assert not opened.window.docks.by_key["similar"].isVisible()
 
 
 def test_automatic_objects_and_similar_ones_do_not_wait_together(opened):
     panel = ask(opened)
     opened.trigger("auto")
-    opened.wait(lambda: opened.window.docks["candidates"].isVisible())
+    opened.wait(lambda: opened.window.docks.by_key["candidates"].isVisible())
     assert not panel.is_in_use
-    assert not opened.window.docks["similar"].isVisible()
+    assert not opened.window.docks.by_key["similar"].isVisible()
     ask(opened)
-    assert not opened.window.docks["candidates"].isVisible()
+    assert not opened.window.docks.by_key["candidates"].isVisible()
 
 
 def test_another_tool_works_while_the_finds_wait(opened):
@@ -346,7 +346,7 @@ def test_another_tool_works_while_the_finds_wait(opened):
 def test_a_theme_change_puts_the_finds_away(opened):
     ask(opened)
     opened.theme.apply("dark")
-    assert not opened.window.similar.is_in_use
+    assert not opened.window.docks.panels["similar"].is_in_use
     assert opened.window.similar_layer.shown == ()
     assert opened.window.canvas.tool is opened.window.tool_box.tools["select"]
 

@@ -125,7 +125,7 @@ def test_another_picture_meanwhile_is_left_alone(window, folder):
 
 
 def test_the_key_chooses_the_tool_and_the_slider_its_size(window):
-    panel = window.window.properties.superpixels
+    panel = window.window.docks.panels["properties"].superpixels
     assert not panel.isVisible()
     QTest.keyClick(window.window.canvas, Qt.Key.Key_X)
     assert window.session.tool == "superpixel"

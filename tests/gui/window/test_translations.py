@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.actions import all_commands, default_keys, effective_keys, find_conflicts, portable
 from app.appearance.i18n import LANGUAGES, catalogue, set_language, tr
+from app.appearance.keys import effective_keys, find_conflicts, portable
 from app.recolor.settings import SETTINGS
+from app.window.actions import all_commands, default_keys
 
 APP = Path(__file__).parents[3] / "app"
 
@@ -88,7 +89,7 @@ def test_command_ids_are_unique():
 
 
 def test_own_keys_replace_the_defaults_and_clashes_are_found(qapp):
-    keys = effective_keys({"undo": ["Ctrl+S"], "no_such_command": ["X"]})
+    keys = effective_keys(default_keys(), {"undo": ["Ctrl+S"], "no_such_command": ["X"]})
     assert keys["undo"] == ("Ctrl+S",)
     assert "no_such_command" not in keys
     assert set(find_conflicts(keys)["Ctrl+S"]) == {"undo", "save"}

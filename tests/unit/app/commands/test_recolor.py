@@ -292,7 +292,7 @@ def test_an_empty_mask(photo, tmp_path, capsys):
         (("--color", "#2459b8", "--seed", "one,two"), "X,Y"),
         (("--color", "#2459b8", "--label", "car", "--not", "1,1"), "need a --seed"),
         (("--color", "#2459b8", "--label", "car", "--tau", "0.4"), "need a --seed"),
-        (("--color", "#2459b8", "--seed", "1,1", "--tau", "1"), "between 0 and 1"),
+        (("--color", "#2459b8", "--seed", "1,1", "--tau", "1"), "between 0.01 and 0.99"),
         (("--color", "#2459b8", "--label", "car", "--setting", "opacity"), "NAME=VALUE"),
         (("--color", "#2459b8", "--label", "car", "--setting", "opacity=much"), "no number"),
         (("--color", "#2459b8", "--label", "car", "--setting", "opacity=2"), "between 0 and 1"),

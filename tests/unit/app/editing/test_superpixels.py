@@ -18,12 +18,12 @@ from app.editing.superpixels import (
     SMOOTHING,
     WORK_PIXELS,
     Superpixels,
-    SuperpixelsStopped,
     compute_superpixels,
     enlarge_labels,
     region_to_divide,
     serves,
 )
+from app.process.stopping import Stopped
 from converters.annotation import Mask
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -180,7 +180,7 @@ def test_a_large_part_gets_no_smaller_superpixels_than_it_can_show():
 
 
 def test_work_that_nobody_wants_stops():
-    with pytest.raises(SuperpixelsStopped):
+    with pytest.raises(Stopped):
         compute_superpixels(photo(50, 50), 10, should_stop=lambda: True)
 
 

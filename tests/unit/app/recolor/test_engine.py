@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.process.stopping import Stopped
 from app.recolor.engine import (
-    RecolorStopped,
     apply_operations,
     apply_patch,
     prepare,
@@ -302,7 +302,7 @@ def test_stopping(quality):
     def asked_until(last):
         asked = []
         should_stop = lambda: asked.append(None) or len(asked) >= last  # noqa: E731
-        with pytest.raises(RecolorStopped):
+        with pytest.raises(Stopped):
             recolor(picture, mask, BLUE, quality=quality, should_stop=should_stop)
         return len(asked)
 

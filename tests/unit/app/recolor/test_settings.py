@@ -18,19 +18,24 @@ def recolored(picture, mask, color, **settings):
 
 def test_defaults_lie_in_their_ranges_and_complete_a_mapping():
     for setting in SETTINGS:
-        assert setting.minimum <= setting.default <= setting.maximum
-        assert 0 < setting.step < setting.maximum - setting.minimum
+        assert setting.limits.minimum <= setting.limits.default <= setting.limits.maximum
+        assert 0 < setting.limits.step < setting.limits.maximum - setting.limits.minimum
         assert setting.title
         assert setting.hint
-        assert getattr(RecolorSettings.from_mapping({}), setting.name) == setting.default
+        assert getattr(RecolorSettings.from_mapping({}), setting.name) == setting.limits.default
     assert RecolorSettings.from_mapping({"opacity": 0.25}).opacity == 0.25
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_ranges_are_locked(scene, setting):
-    for value in (setting.minimum, setting.maximum, setting.default, int(setting.maximum)):
+    for value in (
+        setting.limits.minimum,
+        setting.limits.maximum,
+        setting.limits.default,
+        int(setting.limits.maximum),
+    ):
         check_setting(setting.name, value)
-    for value in (setting.minimum - 0.01, setting.maximum + 0.01):
+    for value in (setting.limits.minimum - 0.01, setting.limits.maximum + 0.01):
         with pytest.raises(ValueError, match=f"{setting.name} must lie between"):
             check_setting(setting.name, value)
         with pytest.raises(ValueError, match=setting.name):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from app.process.stopping import Stopped
 from app.workers.requests import LoadModel
 from app.workers.similar import FindSimilar, SearchPicture, SimilarFind, find_similar, search_picture
-from app.workers.task import Stopped
 from converters.annotation import Box, Mask, Seed
 from converters.files.images import write_image
 from tests.gui.window.color_segmenter import ColorEncoding, ColorSegmenter, Found

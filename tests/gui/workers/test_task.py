@@ -8,7 +8,8 @@ import time
 import pytest
 from PySide6.QtCore import QObject, QThread, Slot
 
-from app.workers.task import Stopped, TaskRunner
+from app.process.stopping import Stopped
+from app.workers.task import TaskRunner
 
 
 class Listener(QObject):
@@ -16,10 +17,11 @@ class Listener(QObject):
 
     def __init__(self, runner):
         super().__init__()
-        self.results, self.failures, self.events, self.threads = [], [], [], []
+        self.results, self.failures, self.events, self.threads, self.late = [], [], [], [], []
         runner.finished.connect(self.take)
         runner.failed.connect(self.fail)
         runner.progressed.connect(self.follow)
+        runner.dropped.connect(self.take_late)
 
     @Slot(object, object)
     def take(self, request, result):
@@ -29,6 +31,10 @@ class Listener(QObject):
     @Slot(object, object)
     def fail(self, request, failure):
         self.failures.append((request, failure))
+
+    @Slot(object, object)
+    def take_late(self, request, result):
+        self.late.append((request, result))
 
     @Slot(object, object)
     def follow(self, request, event):
@@ -147,3 +153,85 @@ def test_shutdown_may_finish_what_waits(make_runner):
     assert runner.shutdown(finish=True)
     assert done == [0, 1, 2]
     assert [request for request, _ in listener.results] == [0, 1, 2]
+
+
+class Held:
+    """Work whose first request waits until it is let go; answers with what it was told about stopping."""
+
+    def __init__(self):
+        self.started, self.gate, self.done = threading.Event(), threading.Event(), []
+
+    def __call__(self, request, should_stop, on_event):
+        self.started.set()
+        before = should_stop()
+        assert self.gate.wait(10)
+        self.done.append(request)
+        return before, should_stop()
+
+
+def test_the_newest_of_a_key_wins_and_keys_keep_their_order(make_runner, qtbot):
+    work = Held()
+    runner, listener = make_runner(work)
+    runner.submit(1, key="a")
+    assert work.started.wait(10)
+    for request, key in ((2, "a"), (3, "b"), (4, "c"), (5, "a")):
+        runner.submit(request, key=key)
+    runner.cancel("c")
+    assert not runner.is_idle
+    work.gate.set()
+    qtbot.waitUntil(lambda: len(listener.results) == 2)
+    assert work.done == [1, 3, 5]
+    assert [request for request, _ in listener.results] == [3, 5]
+    assert listener.late == [(1, (False, True))]
+    assert runner.is_idle
+
+
+@pytest.mark.parametrize(("gives_way", "so_does_the_other"), [(True, False), (False, False), (True, True)])
+def test_what_gives_way_is_told_to_stop_when_something_waits_that_does_not(
+    make_runner, qtbot, gives_way, so_does_the_other
+):
+    work = Held()
+    runner, listener = make_runner(work)
+    runner.submit(1, key="a", gives_way=gives_way)
+    assert work.started.wait(10)
+    runner.submit(2, key="b", gives_way=so_does_the_other)
+    work.gate.set()
+    qtbot.waitUntil(lambda: len(listener.results) == 2)
+    assert listener.results == [(1, (False, gives_way and not so_does_the_other)), (2, (False, False))]
+
+
+def test_an_error_of_what_nobody_wants_any_more_is_not_told(make_runner, qtbot):
+    started, gate = threading.Event(), threading.Event()
+
+    def work(request, should_stop, on_event):
+        started.set()
+        gate.wait(10)
+        raise ValueError(request)
+
+    runner, listener = make_runner(work)
+    runner.submit("old")
+    assert started.wait(10)
+    runner.submit("new")
+    gate.set()
+    qtbot.waitUntil(lambda: not runner.is_busy)
+    assert [failure.title for _, failure in listener.failures] == ["new"]
+    assert "in work" in listener.failures[0][1].details
+
+
+def test_shutdown_does_not_begin_what_waits(make_runner):
+    began = []
+
+    def work(request, should_stop, on_event):
+        began.append(request)
+        while not should_stop():
+            time.sleep(0.002)
+
+    runner, listener = make_runner(work)
+    runner.submit(1, key="a")
+    runner.submit(2, key="b")
+    while not began:
+        time.sleep(0.002)
+    assert runner.shutdown()
+    assert began == [1]
+    assert runner.is_idle
+    assert listener.late == [(1, None)]

@@ -6,7 +6,7 @@ import threading
 import pytest
 from PySide6.QtCore import QObject, QThread
 
-from app.process.garbage import GarbageCollection
+from app.workers.garbage import GarbageCollection
 
 
 class Cyclic(QObject):
