@@ -44,7 +44,7 @@ from converters.formats.format import (
     reader_of,
 )
 from converters.formats.own_facts import KEY, all_facts, with_facts
-from converters.formats.reading import MAX_POINTS, content_id
+from converters.formats.reading import content_id
 from converters.formats.xml_files import (
     add,
     decimal,
@@ -58,15 +58,18 @@ from converters.formats.xml_files import (
     xml_letters,
 )
 from converters.frozen import FrozenMap
-from converters.shapes.geometry import bounding_box, circle_radius
+from converters.shapes.geometry import bounding_box
+from converters.shapes.kinds import MAX_POINTS, kind_of, outline
 from converters.shapes.rotation import corners_of, ellipse_polygon, rectangle_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from converters.report import Report
+    from converters.shapes.kinds import Drawn
 
 _MAX_MASK_PIXELS = 1 << 28
+_TAGS: dict[Drawn, str] = {"closed": "polygon", "open": "polyline", "points": "points"}
 
 
 def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
@@ -242,42 +245,39 @@ def _shape(image: Element, geometry: Geometry) -> Element:
     Raises:
         ConverterError: CVAT cannot have it.
     """
-    match geometry:
-        case Mask():
-            mask = geometry.cropped()
-            if mask.is_empty:
-                raise ConverterError("an empty mask has no place in CVAT.")
-            height, width = mask.array.shape
-            place = {"left": str(mask.x0), "top": str(mask.y0), "width": str(width), "height": str(height)}
-            return add(image, "mask", None, rle=", ".join(map(str, mask_runs(mask))), **place)
-        case Box():
-            x0, y0, x1, y1 = map(decimal, bounding_box(geometry))
-            return add(image, "box", None, xtl=x0, ytl=y0, xbr=x1, ybr=y1)
-        case OrientedBox():
-            box, angle = rectangle_of(geometry)
-            if box is None:
-                return add(image, "polygon", None, points=_joined(geometry.points))
-            x0, y0, x1, y1 = map(decimal, bounding_box(box))
-            return add(
-                image, "box", None, xtl=x0, ytl=y0, xbr=x1, ybr=y1, rotation=decimal(math.degrees(angle))
-            )
-        case Circle(center):
-            radius = decimal(circle_radius(geometry))
-            return add(
-                image, "ellipse", None, cx=decimal(center[0]), cy=decimal(center[1]), rx=radius, ry=radius
-            )
-        case Polygon(points):
-            if len(points) < 3:
-                raise ConverterError("a polygon of fewer than three points has no place in CVAT.")
-            return add(image, "polygon", None, points=_joined(points))
-        case Line(start, end):
-            return add(image, "polyline", None, points=_joined((start, end)))
-        case LineStrip(points):
-            return add(image, "polyline", None, points=_joined(points))
-        case Point(x, y):
-            return add(image, "points", None, points=_joined(((x, y),)))
-        case PointSet(points):
-            return add(image, "points", None, points=_joined(points))
+    kind = kind_of(geometry)
+    if isinstance(geometry, Mask):
+        return _add_mask(image, geometry)
+    if isinstance(geometry, Box):
+        return _add_box(image, geometry)
+    if isinstance(geometry, OrientedBox):
+        box, angle = rectangle_of(geometry)
+        if box is not None:
+            element = _add_box(image, box)
+            element.set("rotation", decimal(math.degrees(angle)))
+            return element
+    if kind.ellipse is not None:
+        (cx, cy), rx, ry = kind.ellipse(geometry)
+        place = {"cx": decimal(cx), "cy": decimal(cy), "rx": decimal(rx), "ry": decimal(ry)}
+        return add(image, "ellipse", None, **place)
+    points = outline(geometry)
+    if kind.is_region and len(points) < 3:
+        raise ConverterError("a polygon of fewer than three points has no place in CVAT.")
+    return add(image, _TAGS[kind.drawn], None, points=_joined(points))
+
+
+def _add_mask(image: Element, geometry: Mask) -> Element:
+    mask = geometry.cropped()
+    if mask.is_empty:
+        raise ConverterError("an empty mask has no place in CVAT.")
+    height, width = mask.array.shape
+    place = {"left": str(mask.x0), "top": str(mask.y0), "width": str(width), "height": str(height)}
+    return add(image, "mask", None, rle=", ".join(map(str, mask_runs(mask))), **place)
+
+
+def _add_box(image: Element, box: Box) -> Element:
+    x0, y0, x1, y1 = map(decimal, bounding_box(box))
+    return add(image, "box", None, xtl=x0, ytl=y0, xbr=x1, ybr=y1)
 
 
 def _joined(points: tuple[Vertex, ...]) -> str:

@@ -17,6 +17,7 @@ from converters.annotation import (
 from converters.errors import ConverterError
 from converters.files.files import shown
 from converters.frozen import EMPTY, FrozenMap
+from converters.shapes.kinds import MAX_POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 # Farther out than any picture; beyond it a file is damaged or hostile.
 MAX_COORDINATE = 1e7
-MAX_POINTS = 1_000_000
 
 
 def box_of_corners(points: tuple[Vertex, ...]) -> Box | OrientedBox:

@@ -35,7 +35,7 @@ from converters.files.files import json_text, make_folder, read_json, shown, wri
 from converters.files.images import encode_png, read_index_image
 from converters.formats.format import Format, Picture, WriteOptions, files_with, known_size, place_image
 from converters.formats.own_facts import KEY, all_facts, with_facts
-from converters.formats.reading import MAX_POINTS, box_of_corners, content_id, read_label, read_points
+from converters.formats.reading import box_of_corners, content_id, read_label, read_points
 from converters.formats.voc import add_bndbox, add_voc_object, voc_object, voc_root
 from converters.formats.xml_files import (
     add,
@@ -50,11 +50,14 @@ from converters.formats.xml_files import (
 )
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import join_rings, mask_to_rings, rasterize
+from converters.shapes.kinds import MAX_POINTS, kind_of, outline
 
 if TYPE_CHECKING:
     from converters.report import Report
+    from converters.shapes.kinds import Drawn
 
 _CURVE_STEPS = 8
+_TAGS: dict[Drawn, str] = {"closed": "polygon", "open": "line", "points": "keypoints"}
 
 
 def read_rectlabel(path: Path | str) -> ImageAnnotation:
@@ -264,28 +267,21 @@ def _write_xml(picture: Picture, options: WriteOptions, report: Report) -> None:
             note("changed", "its label holds letters or spaces XML does not keep")
         element = add_voc_object(root, instance)
         geometry = instance.geometry
-        match geometry:
-            case Box():
-                add_bndbox(element, instance)
-            case Polygon(points):
-                _add_points(element, "polygon", points)
-            case OrientedBox(points):
-                _add_points(element, "rotated_bndbox", points)
-            case Line(start, end):
-                _add_points(element, "line", (start, end))
-            case LineStrip(points):
-                _add_points(element, "line", points)
-            case Point(x, y):
-                _add_points(element, "keypoints", ((x, y),), visible=True)
-            case PointSet(points):
-                _add_points(element, "keypoints", points, visible=True)
-            case _:
-                if not isinstance(geometry, Mask):
-                    note("changed", "a circle becomes a mask")
-                add(add(element, "pixels"), "id", index)
-                full = rasterize(geometry, height, width).to_full(height, width)
-                png = encode_png(full.astype(np.uint8) * 255)
-                write_atomic(file.with_name(f"{file.stem}_pixels{index}.png"), png)
+        kind = kind_of(geometry)
+        if isinstance(geometry, Box):
+            add_bndbox(element, instance)
+        elif isinstance(geometry, OrientedBox):
+            _add_points(element, "rotated_bndbox", geometry.points)
+        elif kind.is_cornered or not kind.is_region:
+            visible = kind.drawn == "points"
+            _add_points(element, _TAGS[kind.drawn], outline(geometry), visible=visible)
+        else:
+            if not isinstance(geometry, Mask):
+                note("changed", f"a {kind.title} becomes a mask")
+            add(add(element, "pixels"), "id", index)
+            full = rasterize(geometry, height, width).to_full(height, width)
+            png = encode_png(full.astype(np.uint8) * 255)
+            write_atomic(file.with_name(f"{file.stem}_pixels{index}.png"), png)
         report.instances += 1
     write_atomic(file, xml_bytes(root))
 
@@ -306,30 +302,22 @@ def _write_json(picture: Picture, options: WriteOptions, report: Report) -> None
 
 
 def _json_shape(geometry: Geometry, height: int, width: int, note: Any) -> dict[str, Any] | None:
-    match geometry:
-        case Box(x0, y0, x1, y1):
-            return {"x_y_w_h": [min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0)]}
-        case Polygon(points):
-            return {"polygon": _flat(points)}
-        case OrientedBox(points):
-            return {"rotated_box": _flat(points)}
-        case Line(start, end):
-            return {"line": _flat((start, end))}
-        case LineStrip(points):
-            return {"line": _flat(points)}
-        case Point(x, y):
-            return {"keypoints": _flat(((x, y),))}
-        case PointSet(points):
-            return {"keypoints": _flat(points)}
-        case _:
-            parts = mask_to_rings(rasterize(geometry, height, width))
-            rings = [ring for outer, holes in parts for ring in (outer, *holes)]
-            if not rings:
-                note("dropped", "it has no pixels inside the picture")
-                return None
-            joined = ", parts and holes joined by cuts" if len(rings) > 1 else ""
-            note("changed", f"a mask becomes its outline{joined}")
-            return {"polygon": _flat(join_rings(rings).points)}
+    kind = kind_of(geometry)
+    if isinstance(geometry, Box):
+        x0, y0, x1, y1 = geometry.x0, geometry.y0, geometry.x1, geometry.y1
+        return {"x_y_w_h": [min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0)]}
+    if isinstance(geometry, OrientedBox):
+        return {"rotated_box": _flat(geometry.points)}
+    if kind.is_cornered or not kind.is_region:
+        return {_TAGS[kind.drawn]: _flat(outline(geometry))}
+    parts = mask_to_rings(rasterize(geometry, height, width))
+    rings = [ring for outer, holes in parts for ring in (outer, *holes)]
+    if not rings:
+        note("dropped", "it has no pixels inside the picture")
+        return None
+    joined = ", parts and holes joined by cuts" if len(rings) > 1 else ""
+    note("changed", f"a mask becomes its outline{joined}")
+    return {"polygon": _flat(join_rings(rings).points)}
 
 
 def _flat(points: tuple[Vertex, ...]) -> list[float]:

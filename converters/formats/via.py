@@ -16,9 +16,7 @@ from converters.annotation import (
     Line,
     LineStrip,
     Mask,
-    OrientedBox,
     Point,
-    PointSet,
     Polygon,
     RejectedShape,
     Vertex,
@@ -38,7 +36,8 @@ from converters.formats.format import (
 from converters.formats.own_facts import KEY, all_facts, is_number, with_facts
 from converters.formats.reading import MAX_COORDINATE, content_id, read_points
 from converters.frozen import FrozenMap
-from converters.shapes.geometry import bounding_box, circle_radius, join_rings, mask_to_rings
+from converters.shapes.geometry import bounding_box, join_rings, mask_to_rings
+from converters.shapes.kinds import kind_of, outline
 from converters.shapes.rotation import ellipse_polygon
 
 if TYPE_CHECKING:
@@ -188,25 +187,23 @@ def encode_region(geometry: Geometry) -> tuple[dict[str, Any], str]:
             raise ConverterError("an empty mask has no outline.")
         note = "a mask becomes its outline" + (", parts and holes joined by cuts" if len(rings) > 1 else "")
         geometry = join_rings(rings)
-    match geometry:
-        case Box():
-            x0, y0, x1, y1 = bounding_box(geometry)
-            return {"name": "rect", "x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}, note
-        case Circle(center):
-            return {"name": "circle", "cx": center[0], "cy": center[1], "r": circle_radius(geometry)}, note
-        case Point(x, y):
-            return {"name": "point", "cx": x, "cy": y}, note
-        case Line(start, end):
-            return _many("polyline", (start, end)), note
-        case LineStrip(points):
-            return _many("polyline", points), note
-        case OrientedBox(points):
-            return _many("polygon", points), "a turned box becomes a polygon"
-        case Polygon(points):
-            return _many("polygon", points), note
-        case PointSet():
+    kind = kind_of(geometry)
+    if isinstance(geometry, Box):
+        x0, y0, x1, y1 = bounding_box(geometry)
+        return {"name": "rect", "x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}, note
+    if kind.ellipse is not None:
+        (x, y), rx, ry = kind.ellipse(geometry)
+        if rx == ry:
+            return {"name": "circle", "cx": x, "cy": y, "r": rx}, note
+        return {"name": "ellipse", "cx": x, "cy": y, "rx": rx, "ry": ry, "theta": 0.0}, note
+    points = outline(geometry)
+    if kind.drawn == "points":
+        if kind.counts != (1, 1):
             raise ConverterError("VIA has no sets of points.")
-    raise ConverterError("VIA has no such shape.")
+        return {"name": "point", "cx": points[0][0], "cy": points[0][1]}, note
+    if kind.is_region and not isinstance(geometry, Polygon):
+        note = "a turned box becomes a polygon"
+    return _many("polygon" if kind.is_region else "polyline", points), note
 
 
 def _many(kind: str, points: tuple[Vertex, ...]) -> dict[str, Any]:

@@ -19,11 +19,7 @@ from converters.annotation import (
     Box,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
-    Point,
-    PointSet,
     RejectedShape,
 )
 from converters.errors import ConverterError, UnknownFormatError
@@ -48,6 +44,7 @@ from converters.formats.xml_files import (
 )
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import bounding_box, rasterize
+from converters.shapes.kinds import is_region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -208,7 +205,7 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> tuple[str
     kept: list[Instance] = []
     for index, instance in enumerate(annotation.instances):
         note = partial(report.add, path=annotation.image_path, instance=instance, index=index)
-        if isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
+        if not is_region(instance.geometry):
             note("dropped", "VOC has no lines and points")
             continue
         if not fits_xml(instance.label):

@@ -24,7 +24,8 @@ from converters.formats.labelme.document import annotation_of
 from converters.formats.labelme.folder import place_beside
 from converters.formats.labelme.shapes import encode_geometry
 from converters.formats.own_facts import KEY, facts_of
-from converters.shapes.geometry import join_rings, mask_to_rings, outline
+from converters.shapes.geometry import join_rings, mask_to_rings
+from converters.shapes.kinds import outline
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,15 +17,9 @@ import yaml
 
 from converters.annotation import (
     Box,
-    Circle,
     Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
-    Mask,
-    Point,
-    PointSet,
     Polygon,
     RejectedShape,
     Vertex,
@@ -45,7 +39,8 @@ from converters.formats.format import (
 )
 from converters.formats.own_facts import has_facts
 from converters.formats.reading import content_id
-from converters.shapes.geometry import bounding_box, join_rings, mask_to_rings, outline, rasterize
+from converters.shapes.geometry import bounding_box, join_rings, mask_to_rings, rasterize
+from converters.shapes.kinds import is_region, kind_of, outline
 
 if TYPE_CHECKING:
     from converters.report import Report
@@ -233,7 +228,7 @@ def _write(
 
 def _values(kind: str, geometry: Geometry, height: int, width: int, note: Any) -> list[float] | None:
     """The numbers of a line, or None when the object is dropped; `note` is told what changes."""
-    if isinstance(geometry, Line | LineStrip | Point | PointSet):
+    if not is_region(geometry):
         note("dropped", "YOLO has no lines and points")
         return None
     if kind == "detect":
@@ -258,7 +253,7 @@ def _values(kind: str, geometry: Geometry, height: int, width: int, note: Any) -
 
 
 def _ring(geometry: Geometry, height: int, width: int, note: Any) -> tuple[Vertex, ...] | None:
-    if isinstance(geometry, Mask | Circle):
+    if not kind_of(geometry).is_cornered:
         parts = mask_to_rings(rasterize(geometry, height, width))
         rings: list[Polygon] = [ring for outer, holes in parts for ring in (outer, *holes)]
         if not rings:
@@ -271,7 +266,6 @@ def _ring(geometry: Geometry, height: int, width: int, note: Any) -> tuple[Verte
     if isinstance(geometry, Polygon) and len(geometry.points) < 3:
         note("dropped", "a polygon of fewer than three points")
         return None
-    assert not isinstance(geometry, Line | LineStrip | Point | PointSet | Mask | Circle)
     return outline(geometry)
 
 

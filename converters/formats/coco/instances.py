@@ -13,15 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.annotation import (
-    Box,
-    Circle,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
-    OrientedBox,
-    Point,
-    PointSet,
+    Polygon,
     RejectedShape,
 )
 from converters.errors import ConverterError, UnknownFormatError
@@ -58,6 +52,7 @@ from converters.formats.own_facts import KEY, facts_of, is_number, read_facts
 from converters.formats.reading import split_flags
 from converters.frozen import FrozenMap, frozen
 from converters.report import Report
+from converters.shapes.kinds import is_region, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -141,7 +136,7 @@ def _fragment_of(
         note_loss = partial(report.add, path=annotation.image_path, instance=instance, index=index)
         if categories is not None and instance.label not in categories:
             note_loss("dropped", "its label is not in the list of categories")
-        elif isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
+        elif not is_region(instance.geometry):
             note_loss("dropped", "COCO segmentation has no lines and points")
         else:
             shape, note = write_segmentation(instance.geometry, annotation.height, annotation.width)
@@ -319,7 +314,7 @@ def _facts(instance: Instance) -> dict[str, Any]:
         ours["flags"] = dict(instance.flags)
     if instance.locked:
         ours["locked"] = True
-    if isinstance(instance.geometry, Box | OrientedBox | Circle):
+    if kind_of(instance.geometry).drawn == "closed" and not isinstance(instance.geometry, Polygon):
         kind, points, _ = encode_geometry(instance.geometry)
         ours["shape"] = {"shape_type": kind, "points": points}
     entry: dict[str, Any] = {key: v for key, v in instance.extra.items() if key not in _ANNOTATION_KEYS}

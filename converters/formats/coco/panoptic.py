@@ -15,11 +15,7 @@ import numpy as np
 from converters.annotation import (
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
-    Point,
-    PointSet,
     Polygon,
     RejectedShape,
 )
@@ -54,6 +50,7 @@ from converters.formats.labelme.to_dataset import paint
 from converters.formats.own_facts import KEY, all_facts, with_facts
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import rasterize
+from converters.shapes.kinds import is_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -199,7 +196,7 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str,
     masks: list[Mask] = []
     for index, instance in enumerate(annotation.instances):
         note = partial(report.add, path=annotation.image_path, instance=instance, index=index)
-        if isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
+        if not is_region(instance.geometry):
             note("dropped", "panoptic segmentation has no lines and points")
             continue
         mask = rasterize(
