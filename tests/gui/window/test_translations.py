@@ -11,6 +11,7 @@ import pytest
 from app.actions import all_commands, default_keys, effective_keys, find_conflicts, portable
 from app.appearance.i18n import LANGUAGES, catalogue, set_language, tr
 from app.recolor.settings import SETTINGS
+from converters.shapes.kinds import ROWS
 
 APP = Path(__file__).parents[3] / "app"
 
@@ -28,6 +29,8 @@ def marked_texts() -> dict[str, str]:
     for setting in SETTINGS:
         found.setdefault(setting.title, "recolor/settings.py")
         found.setdefault(setting.hint, "recolor/settings.py")
+    for kind in ROWS:
+        found.setdefault(kind.title, "converters/shapes/kinds.py")
     return found
 
 
