@@ -45,6 +45,7 @@ from converters.formats.format import (
 )
 from converters.formats.own_facts import KEY, all_facts, with_facts
 from converters.formats.reading import content_id
+from converters.formats.signs import Signs
 from converters.formats.xml_files import (
     add,
     decimal,
@@ -322,13 +323,16 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "annotations", split, ".xml"), xml_bytes(root))
 
 
-FORMAT = Format(
-    name="cvat",
-    title="CVAT for images XML",
-    find=files_with(".xml"),
-    read=reader_of(_entries),
-    entries=_entries,
-    write=_write,
-    finish=_finish,
-    file_suffix=".xml",
+FORMATS = (
+    Format(
+        name="cvat",
+        title="CVAT for images XML",
+        find=files_with(".xml"),
+        read=reader_of(_entries),
+        entries=_entries,
+        write=_write,
+        finish=_finish,
+        file_suffix=".xml",
+        signs=Signs(xml=lambda tags: tags[0] == "annotations"),
+    ),
 )

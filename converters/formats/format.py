@@ -1,6 +1,6 @@
 """What a format is to the converter: how its files are found, read and written.
 
-Each format's own module offers one `Format`; `registry.py` lists them, `convert.py` drives them.
+Each format's own module offers `FORMATS`; `registry.py` lists the modules, `convert.py` drives them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from converters.files.images import (
 )
 from converters.files.locate import locate_picture
 from converters.formats.reading import require_size
+from converters.formats.signs import Signs
 from converters.report import Report
 
 _RESERVED = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
@@ -108,6 +109,7 @@ class Format:
         finish: called once at the end with all that `write` returned, in order.
         needs_labels: `write` must know all labels of the whole source first.
         file_suffix: the target may be one file with this suffix ("" when only a folder will do).
+        signs: what gives its files away; a format that has none must be named.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Format:
     finish: Finish | None = None
     needs_labels: bool = False
     file_suffix: str = ""
+    signs: Signs = field(default_factory=Signs)
 
 
 def decoded(entries: Iterable[PictureEntry], report: Report) -> list[ImageAnnotation]:

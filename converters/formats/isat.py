@@ -11,6 +11,7 @@ from converters.files.files import read_json
 from converters.formats.format import Format, files_with
 from converters.formats.own_facts import is_number
 from converters.formats.reading import content_id, read_label, read_points
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import difference, rasterize
 
@@ -58,6 +59,13 @@ def read_isat(path: Path | str) -> ImageAnnotation:
     )
 
 
+def _is_isat(document: Any) -> bool:
+    if not isinstance(document, dict) or not isinstance(document.get("objects"), list):
+        return False
+    info = document.get("info")
+    return isinstance(info, dict) and "ISAT" in str(info.get("description", "ISAT"))
+
+
 def _object(raw: Any, index: int) -> Instance:
     if not isinstance(raw, dict):
         raise ConverterError("the object is no JSON object.")
@@ -103,4 +111,12 @@ def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
     return [read_isat(path)]
 
 
-FORMAT = Format(name="isat", title="ISAT JSON", find=files_with(".json"), read=_read)
+FORMATS = (
+    Format(
+        name="isat",
+        title="ISAT JSON",
+        find=files_with(".json"),
+        read=_read,
+        signs=Signs(json=_is_isat),
+    ),
+)

@@ -28,6 +28,7 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import parse_json, read_text
 from converters.formats.format import Format, PictureEntry, files_with, reader_of
 from converters.formats.reading import content_id, read_label, read_points
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
     if not found:
         raise UnknownFormatError("this is no Labelbox export.", path=path)
     return found
+
+
+def _is_row(document: Any) -> bool:
+    return isinstance(document, dict) and "data_row" in document
 
 
 def _rows(path: Path | str, report: Report) -> list[Any]:
@@ -173,10 +178,13 @@ def _name_of(external_id: Any, address: Any) -> str:
         return ""
 
 
-FORMAT = Format(
-    name="labelbox",
-    title="Labelbox NDJSON",
-    find=files_with(".ndjson", ".jsonl", ".json"),
-    read=reader_of(_entries),
-    entries=_entries,
+FORMATS = (
+    Format(
+        name="labelbox",
+        title="Labelbox NDJSON",
+        find=files_with(".ndjson", ".jsonl", ".json"),
+        read=reader_of(_entries),
+        entries=_entries,
+        signs=Signs(json=_is_row, suffixes=frozenset({".ndjson", ".jsonl"})),
+    ),
 )

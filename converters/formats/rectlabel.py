@@ -36,8 +36,11 @@ from converters.files.images import encode_png, read_index_image
 from converters.formats.format import Format, Picture, WriteOptions, files_with, known_size, place_image
 from converters.formats.own_facts import KEY, all_facts, with_facts
 from converters.formats.reading import box_of_corners, content_id, read_label, read_points
+from converters.formats.signs import Signs
 from converters.formats.voc import add_bndbox, add_voc_object, voc_object, voc_root
 from converters.formats.xml_files import (
+    MIT_TAGS,
+    OUTLINE_TAGS,
     add,
     decimal,
     element_dict,
@@ -53,6 +56,8 @@ from converters.shapes.geometry import join_rings, mask_to_rings, rasterize
 from converters.shapes.kinds import MAX_POINTS, kind_of, outline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from converters.report import Report
     from converters.shapes.kinds import Drawn
 
@@ -190,6 +195,16 @@ def _on_curve(control: tuple[Vertex, Vertex, Vertex, Vertex], t: float) -> Verte
     weights = (u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t)
     x, y = (sum(w * point[axis] for w, point in zip(weights, control, strict=True)) for axis in (0, 1))
     return x, y
+
+
+def _is_json(document: Any) -> bool:
+    if not isinstance(document, dict) or isinstance(document.get("info"), dict):
+        return False
+    return isinstance(document.get("objects"), list) and "filename" in document
+
+
+def _is_xml(tags: Sequence[str]) -> bool:
+    return tags[0] == "annotation" and not OUTLINE_TAGS.isdisjoint(tags) and MIT_TAGS.isdisjoint(tags)
 
 
 def _of_json(file: Path) -> ImageAnnotation:
@@ -348,17 +363,20 @@ def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
     return [read_rectlabel(path)]
 
 
-FORMAT = Format(
-    name="rectlabel",
-    title="RectLabel XML",
-    find=files_with(".xml", ".json"),
-    read=_read,
-    write=_write_xml,
-)
-JSON = Format(
-    name="rectlabel-json",
-    title="RectLabel JSON",
-    find=files_with(".json"),
-    read=_read,
-    write=_write_json,
+FORMATS = (
+    Format(
+        name="rectlabel",
+        title="RectLabel XML",
+        find=files_with(".xml", ".json"),
+        read=_read,
+        write=_write_xml,
+        signs=Signs(json=_is_json, xml=_is_xml),
+    ),
+    Format(
+        name="rectlabel-json",
+        title="RectLabel JSON",
+        find=files_with(".json"),
+        read=_read,
+        write=_write_json,
+    ),
 )

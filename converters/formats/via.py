@@ -35,6 +35,7 @@ from converters.formats.format import (
 )
 from converters.formats.own_facts import KEY, all_facts, is_number, with_facts
 from converters.formats.reading import MAX_COORDINATE, content_id, read_points
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import bounding_box, join_rings, mask_to_rings
 from converters.shapes.kinds import kind_of, outline
@@ -72,6 +73,15 @@ def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
         else:
             report.add("dropped", "the entry describes no picture", path=path, index=index)
     return found
+
+
+def _is_via(document: Any) -> bool:
+    if not isinstance(document, dict):
+        return False
+    first = next(iter(document.values()), None)
+    return "_via_img_metadata" in document or (
+        isinstance(first, dict) and "filename" in first and "regions" in first
+    )
 
 
 def _is_entry(entry: Any) -> bool:
@@ -271,13 +281,18 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "via", split), json_text(document))
 
 
-FORMAT = Format(
-    name="via",
-    title="VGG Image Annotator 2",
-    find=files_with(".json"),
-    read=reader_of(_entries),
-    entries=_entries,
-    write=_write,
-    finish=_finish,
-    file_suffix=".json",
+FORMATS = (
+    Format(
+        name="via",
+        title="VGG Image Annotator 2",
+        find=files_with(".json"),
+        read=reader_of(_entries),
+        entries=_entries,
+        write=_write,
+        finish=_finish,
+        file_suffix=".json",
+        signs=Signs(
+            json=_is_via, json_ends=lambda ends: b'"_via_img_metadata"' in ends or b'"regions"' in ends
+        ),
+    ),
 )

@@ -29,7 +29,10 @@ from converters.files.palette import indexed_png
 from converters.formats.format import Format, Picture, WriteOptions, files_with, known_size, place_image
 from converters.formats.own_facts import KEY, all_facts, with_facts
 from converters.formats.reading import content_id
+from converters.formats.signs import Signs
 from converters.formats.xml_files import (
+    MIT_TAGS,
+    OUTLINE_TAGS,
     add,
     add_facts,
     decimal,
@@ -274,12 +277,15 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     write_atomic(options.target / "class_names.txt", lines)
 
 
-FORMAT = Format(
-    name="voc",
-    title="Pascal VOC",
-    find=files_with(".xml", folder="Annotations"),
-    read=_read,
-    write=_write,
-    finish=_finish,
-    needs_labels=True,
+FORMATS = (
+    Format(
+        name="voc",
+        title="Pascal VOC",
+        find=files_with(".xml", folder="Annotations"),
+        read=_read,
+        write=_write,
+        finish=_finish,
+        needs_labels=True,
+        signs=Signs(xml=lambda tags: tags[0] == "annotation" and (MIT_TAGS | OUTLINE_TAGS).isdisjoint(tags)),
+    ),
 )

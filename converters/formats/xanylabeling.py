@@ -21,9 +21,10 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import json_text, make_folder, read_json, write_atomic
 from converters.formats.format import Format, Picture, WriteOptions, files_with
 from converters.formats.labelme.document import annotation_of
-from converters.formats.labelme.folder import place_beside
+from converters.formats.labelme.folder import has_shapes, is_extended, place_beside
 from converters.formats.labelme.shapes import encode_geometry
 from converters.formats.own_facts import KEY, facts_of
+from converters.formats.signs import Signs
 from converters.shapes.geometry import join_rings, mask_to_rings
 from converters.shapes.kinds import outline
 
@@ -46,7 +47,7 @@ def read_xanylabeling(path: Path | str) -> ImageAnnotation:
         ConverterError: missing, not JSON, or no such file.
     """
     document = read_json(path)
-    if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
+    if not has_shapes(document):
         raise UnknownFormatError('this is no X-AnyLabeling file: it has no list called "shapes".', path=path)
     return annotation_of(document, path=path)
 
@@ -133,10 +134,13 @@ def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
     return [read_xanylabeling(path)]
 
 
-FORMAT = Format(
-    name="xanylabeling",
-    title="X-AnyLabeling JSON",
-    find=files_with(".json"),
-    read=_read,
-    write=_write,
+FORMATS = (
+    Format(
+        name="xanylabeling",
+        title="X-AnyLabeling JSON",
+        find=files_with(".json"),
+        read=_read,
+        write=_write,
+        signs=Signs(json=lambda document: has_shapes(document) and is_extended(document)),
+    ),
 )

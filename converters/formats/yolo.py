@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,19 +40,28 @@ from converters.formats.format import (
 )
 from converters.formats.own_facts import has_facts
 from converters.formats.reading import content_id
+from converters.formats.signs import Signs
 from converters.shapes.geometry import bounding_box, join_rings, mask_to_rings, rasterize
 from converters.shapes.kinds import is_region, kind_of, outline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from converters.report import Report
 
 _LIST_FILES = frozenset(
     {"classes.txt", "train.txt", "val.txt", "test.txt", "trainval.txt", "labels.txt", "readme.txt"}
 )
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+_LINE = re.compile(r"^\s*\d+(\s+-?\d+(\.\d*)?(e-?\d+)?){4,}\s*$", re.IGNORECASE)
 _MAX_NUMBERS = 400_000
 # More numbers than this are some damage, and no list of names.
 _MAX_CLASSES = 100_000
+
+
+def _are_lines(lines: Sequence[str]) -> bool:
+    """Whether a text is a label file by its first lines; the last one may be cut off."""
+    return bool(lines) and all(map(_LINE.match, lines[:-1] or lines))
 
 
 def find_yolo(source: Path) -> list[Path]:
@@ -289,23 +299,30 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     )
 
 
-FORMAT = Format(
-    name="yolo",
-    title="YOLO segment",
-    find=find_yolo,
-    read=_read,
-    declared=_declared,
-    write=partial(_write, "segment"),
-    finish=_finish,
-    needs_labels=True,
-)
-DETECT = Format(
-    name="yolo-detect",
-    title="YOLO detect",
-    find=find_yolo,
-    read=_read,
-    declared=_declared,
-    write=partial(_write, "detect"),
-    finish=_finish,
-    needs_labels=True,
+FORMATS = (
+    Format(
+        name="yolo",
+        title="YOLO segment",
+        find=find_yolo,
+        read=_read,
+        declared=_declared,
+        write=partial(_write, "segment"),
+        finish=_finish,
+        needs_labels=True,
+        signs=Signs(
+            text=_are_lines,
+            folder_files=frozenset({"data.yaml", "data.yml", "dataset.yaml"}),
+            single=frozenset({".yaml", ".yml"}),
+        ),
+    ),
+    Format(
+        name="yolo-detect",
+        title="YOLO detect",
+        find=find_yolo,
+        read=_read,
+        declared=_declared,
+        write=partial(_write, "detect"),
+        finish=_finish,
+        needs_labels=True,
+    ),
 )

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
-import numpy as np
-
 from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
 from converters.shapes.clipping import (
     clipped_box,
@@ -23,6 +21,7 @@ from converters.shapes.clipping import (
     clipped_points,
     clipped_polygon,
 )
+from converters.shapes.pulling import box_pulled, circle_pulled, oriented_box_pulled
 from converters.shapes.rotation import ellipse_polygon
 
 if TYPE_CHECKING:
@@ -107,9 +106,9 @@ def span(points: Iterable[Vertex]) -> FloatBox:
     return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
 
 
-def circle_radius(circle: Circle) -> float:
-    """Distance from the centre to the rim point."""
-    return math.hypot(circle.edge[0] - circle.center[0], circle.edge[1] - circle.center[1])
+def _circle_axes(circle: Circle) -> tuple[Vertex, float, float]:
+    radius = math.hypot(circle.edge[0] - circle.center[0], circle.edge[1] - circle.center[1])
+    return circle.center, radius, radius
 
 
 def _no_mask(points: Points) -> Mask:
@@ -140,45 +139,14 @@ def _box_corners(box: Box) -> Points:
     return (x0, y0), (x1, y0), (x1, y1), (x0, y1)
 
 
-def _box_pulled(box: Box, index: int, point: Vertex) -> Box:
-    """The opposite corner stays."""
-    x, y = point
-    x0, x1 = (x, box.x1) if index in (0, 3) else (box.x0, x)
-    y0, y1 = (y, box.y1) if index in (0, 1) else (box.y0, y)
-    return Box(x0, y0, x1, y1)
-
-
 def _oriented_box(points: Points) -> OrientedBox:
     a, b, c, d = points
     return OrientedBox((a, b, c, d))
 
 
-def _oriented_box_pulled(box: OrientedBox, index: int, point: Vertex) -> OrientedBox:
-    """The opposite corner and the angle stay."""
-    corners = np.array(box.points)
-    before, after = corners[(index - 1) % 4], corners[(index + 1) % 4]
-    fixed, target = corners[(index + 2) % 4], np.array(point)
-    along, across = before - fixed, after - fixed
-    if not along.any() or not across.any():
-        return box
-    along, across = along / np.hypot(*along), across / np.hypot(*across)
-    diagonal = target - fixed
-    corners[index] = target
-    corners[(index - 1) % 4] = fixed + along * (diagonal @ along)
-    corners[(index + 1) % 4] = fixed + across * (diagonal @ across)
-    return _oriented_box(tuple((float(x), float(y)) for x, y in corners))
-
-
 def _circle(points: Points) -> Circle:
     center, edge = points
     return Circle(center, edge)
-
-
-def _circle_pulled(circle: Circle, index: int, point: Vertex) -> Circle:
-    """The centre takes the rim along."""
-    if index:
-        return Circle(circle.center, point)
-    return moved(circle, point[0] - circle.center[0], point[1] - circle.center[1])
 
 
 def _line(points: Points) -> Line:
@@ -233,7 +201,7 @@ ROWS: Final[tuple[Kind[Any], ...]] = (
         made=_box,
         flat=True,
         handles=lambda box: ((box.x0, box.y0), (box.x1, box.y0), (box.x1, box.y1), (box.x0, box.y1)),
-        pulled=_box_pulled,
+        pulled=box_pulled,
         corners=_box_corners,
         bounds=_box_bounds,
         clipped=clipped_box,
@@ -247,7 +215,7 @@ ROWS: Final[tuple[Kind[Any], ...]] = (
         drawn="closed",
         points=attrgetter("points"),
         made=_oriented_box,
-        pulled=_oriented_box_pulled,
+        pulled=oriented_box_pulled,
     ),
     Kind(
         shape=Circle,
@@ -258,8 +226,8 @@ ROWS: Final[tuple[Kind[Any], ...]] = (
         drawn="closed",
         points=attrgetter("center", "edge"),
         made=_circle,
-        pulled=_circle_pulled,
-        ellipse=lambda circle: (circle.center, circle_radius(circle), circle_radius(circle)),
+        pulled=circle_pulled,
+        ellipse=_circle_axes,
     ),
     Kind(
         shape=Line,

@@ -23,6 +23,8 @@ from converters.files.files import json_text, read_json, shown, write_atomic
 from converters.formats.coco.dataset import (
     Categories,
     category_numbers,
+    is_coco,
+    is_panoptic,
     kept_ids,
     kept_numbers,
     known_categories,
@@ -50,6 +52,7 @@ from converters.formats.format import (
 from converters.formats.labelme.shapes import encode_geometry
 from converters.formats.own_facts import KEY, facts_of, is_number, read_facts
 from converters.formats.reading import split_flags
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap, frozen
 from converters.report import Report
 from converters.shapes.kinds import is_region, kind_of
@@ -358,13 +361,20 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "instances", split), _document(part, numbers, header))
 
 
-FORMAT = Format(
-    name="coco",
-    title="COCO instances",
-    find=files_with(".json"),
-    read=reader_of(_entries),
-    entries=_entries,
-    write=_write_picture,
-    finish=_finish,
-    file_suffix=".json",
+FORMATS = (
+    Format(
+        name="coco",
+        title="COCO instances",
+        find=files_with(".json"),
+        read=reader_of(_entries),
+        entries=_entries,
+        write=_write_picture,
+        finish=_finish,
+        file_suffix=".json",
+        signs=Signs(
+            json=lambda document: is_coco(document) and not is_panoptic(document),
+            json_ends=lambda ends: b'"category_id"' in ends and b'"segments_info"' not in ends,
+            ends_suffice=True,
+        ),
+    ),
 )

@@ -24,6 +24,8 @@ from converters.files.files import json_text, make_folder, read_json, safe_join,
 from converters.files.images import encode_png, read_index_image
 from converters.formats.coco.dataset import (
     category_numbers,
+    is_coco,
+    is_panoptic,
     kept_ids,
     kept_numbers,
     known_categories,
@@ -48,6 +50,7 @@ from converters.formats.format import (
 )
 from converters.formats.labelme.to_dataset import paint
 from converters.formats.own_facts import KEY, all_facts, with_facts
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import rasterize
 from converters.shapes.kinds import is_region
@@ -279,13 +282,20 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "panoptic", split), json_text(document))
 
 
-FORMAT = Format(
-    name="coco-panoptic",
-    title="COCO panoptic",
-    find=files_with(".json"),
-    read=reader_of(_entries),
-    entries=_entries,
-    write=_write,
-    finish=_finish,
-    file_suffix=".json",
+FORMATS = (
+    Format(
+        name="coco-panoptic",
+        title="COCO panoptic",
+        find=files_with(".json"),
+        read=reader_of(_entries),
+        entries=_entries,
+        write=_write,
+        finish=_finish,
+        file_suffix=".json",
+        signs=Signs(
+            json=lambda document: is_coco(document) and is_panoptic(document),
+            json_ends=lambda ends: b'"segments_info"' in ends,
+            ends_suffice=True,
+        ),
+    ),
 )
