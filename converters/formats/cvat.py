@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
@@ -20,14 +21,9 @@ from converters.annotation import (
     Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
     OrientedBox,
-    Point,
-    PointSet,
     Polygon,
-    RejectedShape,
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
@@ -37,14 +33,16 @@ from converters.formats.format import (
     Picture,
     PictureEntry,
     WriteOptions,
+    by_split,
     dataset_file,
     files_with,
     known_size,
+    labels_to_list,
     place_for_dataset,
     reader_of,
 )
 from converters.formats.own_facts import KEY, all_facts, with_facts
-from converters.formats.reading import content_id
+from converters.formats.reading import content_id, dots_of, line_of, read_shapes
 from converters.formats.signs import Signs
 from converters.formats.xml_files import (
     add,
@@ -94,24 +92,17 @@ def _path_of(image: Element) -> str:
 
 
 def _annotation_of(image: Element, report: Report) -> ImageAnnotation:
-    instances: list[Instance] = []
-    rejected: list[RejectedShape] = []
-    flags: dict[str, bool] = {}
-    for index, element in enumerate(image):
-        if element.tag == "tag":
-            flags[element.get("label", "")] = True
-            continue
-        try:
-            instances.append(_instance(element, index))
-        except ConverterError as error:
-            rejected.append(RejectedShape(index, error.problem, element_dict(element)))
+    elements = list(enumerate(image))
+    tags = FrozenMap({element.get("label", ""): True for _, element in elements if element.tag == "tag"})
+    shapes = ((index, element) for index, element in elements if element.tag != "tag")
+    instances, rejected = read_shapes(shapes, _instance, element_dict)
     return ImageAnnotation(
         image_path=_path_of(image),
         height=pixels_of(image.get("height")),
         width=pixels_of(image.get("width")),
-        instances=tuple(instances),
-        flags=FrozenMap(flags),
-        rejected=tuple(rejected),
+        instances=instances,
+        flags=tags,
+        rejected=rejected,
     )
 
 
@@ -149,11 +140,9 @@ def _geometry(element: Element) -> Geometry:
         case "polygon":
             return Polygon(_points(element, 3))
         case "polyline":
-            points = _points(element, 2)
-            return Line(*points) if len(points) == 2 else LineStrip(points)
+            return line_of(_points(element, 2))
         case "points":
-            points = _points(element, 1)
-            return Point(*points[0]) if len(points) == 1 else PointSet(points)
+            return dots_of(_points(element, 1))
         case "ellipse":
             center, rx, ry = (value("cx"), value("cy")), value("rx"), value("ry")
             if rx == ry:
@@ -286,8 +275,7 @@ def _joined(points: tuple[Vertex, ...]) -> str:
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
-    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
-        part = [fragment for fragment in fragments if fragment["split"] == split]
+    for split, part in by_split(fragments, itemgetter("split")):
         root = Element("annotations")
         add(root, "version", "1.1")
         task = add(add(root, "meta"), "task")
@@ -295,9 +283,7 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         add(task, "size", len(part))
         add(task, "mode", "annotation")
         labels = add(task, "labels")
-        for name in options.labels or sorted(
-            {label for each in part for label in each["labels"]} | {*options.declared}
-        ):
+        for name in labels_to_list(options, (each["labels"] for each in part)):
             label = add(labels, "label")
             add(label, "name", name)
             attribute = add(add(label, "attributes"), "attribute")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
@@ -86,6 +86,7 @@ class PictureEntry:
     decode: Callable[[Report], ImageAnnotation]
 
 
+F = TypeVar("F")
 FindFiles: TypeAlias = Callable[[Path], list[Path]]
 ReadFile: TypeAlias = Callable[[Path, Path, Report], list[ImageAnnotation]]
 ListPictures: TypeAlias = Callable[[Path, Path, Report], list[PictureEntry]]
@@ -327,6 +328,24 @@ def known_size(picture: Picture) -> tuple[int, int]:
 def label_numbers(labels: Iterable[str]) -> dict[str, int]:
     """Labels with consecutive numbers from 0 in the given order."""
     return {label: number for number, label in enumerate(dict.fromkeys(labels))}
+
+
+def outline_note(rings: int) -> str:
+    """The note on a mask that becomes the polygon `joined_outline` makes."""
+    return "a mask becomes its outline" + (", parts and holes joined by cuts" if rings > 1 else "")
+
+
+def labels_to_list(options: WriteOptions, found: Iterable[Iterable[str]]) -> Sequence[str]:
+    """What a format lists as its labels: those it was given, else those found and declared, by name."""
+    return options.labels or sorted({*options.declared}.union(*found))
+
+
+def by_split(fragments: Iterable[F], split_of: Callable[[F], str]) -> list[tuple[str, list[F]]]:
+    """The fragments of each split, in the order of their names; without any, one empty part."""
+    parts: dict[str, list[F]] = {}
+    for fragment in fragments:
+        parts.setdefault(split_of(fragment), []).append(fragment)
+    return sorted(parts.items()) or [("", [])]
 
 
 def place_for_dataset(picture: Picture, options: WriteOptions, report: Report) -> ImageAnnotation:

@@ -10,7 +10,7 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import read_json
 from converters.formats.format import Format, files_with
 from converters.formats.own_facts import is_number
-from converters.formats.reading import content_id, read_label, read_points
+from converters.formats.reading import content_id, picture_side, read_label, read_points
 from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import difference, rasterize
@@ -36,9 +36,7 @@ def read_isat(path: Path | str) -> ImageAnnotation:
     info = document.get("info") if isinstance(document, dict) else None
     if not isinstance(info, dict) or not isinstance(document.get("objects"), list):
         raise UnknownFormatError("this is no ISAT file.", path=path)
-    height, width = (
-        n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (info.get("height"), info.get("width"))
-    )
+    height, width = picture_side(info.get("height")), picture_side(info.get("width"))
     layered: list[tuple[float, Instance]] = []
     rejected: list[RejectedShape] = []
     for index, raw in enumerate(document["objects"]):

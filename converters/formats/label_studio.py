@@ -30,7 +30,7 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import read_json, shown
 from converters.formats.format import Format, PictureEntry, files_with, reader_of
 from converters.formats.own_facts import is_number
-from converters.formats.reading import content_id
+from converters.formats.reading import own_id
 from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.rotation import ellipse_polygon, turned_about
@@ -153,7 +153,7 @@ def _instance(raw: dict[str, Any], index: int, height: int, width: int) -> Insta
     score = raw.get("score")
     more = {"labels": labels} if isinstance(labels, list) and len(labels) > 1 else {}
     return Instance(
-        id=identity if isinstance(identity, str) and 0 < len(identity) <= 64 else content_id(raw, index),
+        id=own_id(identity, raw, index),
         label=label,
         geometry=_geometry(kind, value, height, width),
         score=float(score) if is_number(score) else None,

@@ -20,22 +20,36 @@ from converters.annotation import (
     Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
     OrientedBox,
     Point,
     PointSet,
     Polygon,
-    RejectedShape,
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import json_text, make_folder, read_json, shown, write_atomic
 from converters.files.images import encode_png, read_index_image
-from converters.formats.format import Format, Picture, WriteOptions, files_with, known_size, place_image
+from converters.formats.format import (
+    Format,
+    Picture,
+    WriteOptions,
+    files_with,
+    known_size,
+    outline_note,
+    place_image,
+)
 from converters.formats.own_facts import KEY, all_facts, with_facts
-from converters.formats.reading import box_of_corners, content_id, read_label, read_points
+from converters.formats.reading import (
+    box_of_corners,
+    content_id,
+    dots_of,
+    line_of,
+    picture_side,
+    read_label,
+    read_points,
+    read_shapes,
+)
 from converters.formats.signs import Signs
 from converters.formats.voc import add_bndbox, add_voc_object, voc_object, voc_root
 from converters.formats.xml_files import (
@@ -52,7 +66,7 @@ from converters.formats.xml_files import (
     xml_bytes,
 )
 from converters.frozen import FrozenMap
-from converters.shapes.geometry import join_rings, mask_to_rings, rasterize
+from converters.shapes.geometry import joined_outline, rasterize
 from converters.shapes.kinds import MAX_POINTS, kind_of, outline
 
 if TYPE_CHECKING:
@@ -79,19 +93,15 @@ def _of_xml(file: Path) -> ImageAnnotation:
     root = read_xml(file)
     if root.tag != "annotation":
         raise UnknownFormatError("this is no RectLabel file.", path=file)
-    instances: list[Instance] = []
-    rejected: list[RejectedShape] = []
-    for index, element in enumerate(root.findall("object")):
-        try:
-            instances.append(_xml_instance(element, index, file))
-        except ConverterError as error:
-            rejected.append(RejectedShape(index, error.problem, element_dict(element)))
+    instances, rejected = read_shapes(
+        enumerate(root.findall("object")), partial(_xml_instance, file=file), element_dict
+    )
     return ImageAnnotation(
         image_path=text_of(root, "filename"),
         height=pixels_of(root.findtext("size/height")),
         width=pixels_of(root.findtext("size/width")),
-        instances=tuple(instances),
-        rejected=tuple(rejected),
+        instances=instances,
+        rejected=rejected,
     )
 
 
@@ -129,15 +139,14 @@ def _xml_geometry(element: Element, file: Path) -> Geometry | None:
             raise ConverterError("a turned box has four corners.")
         return box_of_corners(points)
     if (found := element.find("line")) is not None:
-        points = _numbered(found)
-        return Line(*points) if len(points) == 2 else LineStrip(points)
+        return line_of(_numbered(found))
     if (found := element.find("cubic_bezier")) is not None:
         return Polygon(_curve(_numbered(found), _numbered(found, "_c1"), _numbered(found, "_c2")))
     if (found := element.find("keypoints")) is not None:
         points = tuple(compress(_numbered(found), _visibility(found)))
         if not points:
             raise ConverterError("none of its key points is set.")
-        return Point(*points[0]) if len(points) == 1 else PointSet(points)
+        return dots_of(points)
     if (found := element.find("pixels")) is not None:
         mask_id = text_of(found, "id")
         if not (mask_id.isascii() and mask_id.isdigit() and len(mask_id) < 9):
@@ -217,20 +226,14 @@ def _of_json(file: Path) -> ImageAnnotation:
         if isinstance(size, list) and len(size) == 2
         else (document.get("image_w"), document.get("image_h"))
     )
-    instances: list[Instance] = []
-    rejected: list[RejectedShape] = []
-    for index, raw in enumerate(document["objects"]):
-        try:
-            instances.append(_json_instance(raw, index))
-        except ConverterError as error:
-            rejected.append(RejectedShape(index, error.problem, raw))
+    instances, rejected = read_shapes(enumerate(document["objects"]), _json_instance)
     name = document.get("filename")
     return ImageAnnotation(
         image_path=name.replace("\\", "/") if isinstance(name, str) else "",
-        height=height if type(height) is int and 0 < height < 1 << 20 else 0,
-        width=width if type(width) is int and 0 < width < 1 << 20 else 0,
-        instances=tuple(instances),
-        rejected=tuple(rejected),
+        height=picture_side(height),
+        width=picture_side(width),
+        instances=instances,
+        rejected=rejected,
     )
 
 
@@ -257,8 +260,8 @@ def _json_geometry(raw: dict[str, Any]) -> Geometry:
             if key == "rotated_box" and len(points) == 4:
                 return box_of_corners(points)
             if key == "keypoints":
-                return Point(*points[0]) if len(points) == 1 else PointSet(points)
-            return Line(*points) if len(points) == 2 else LineStrip(points)
+                return dots_of(points)
+            return line_of(points)
     box = raw.get("x_y_w_h")
     if not isinstance(box, list) or len(box) != 4:
         raise ConverterError(f"the object has no shape that is known here: {shown(sorted(map(str, raw)))}.")
@@ -325,14 +328,12 @@ def _json_shape(geometry: Geometry, height: int, width: int, note: Any) -> dict[
         return {"rotated_box": _flat(geometry.points)}
     if kind.is_cornered or not kind.is_region:
         return {_TAGS[kind.drawn]: _flat(outline(geometry))}
-    parts = mask_to_rings(rasterize(geometry, height, width))
-    rings = [ring for outer, holes in parts for ring in (outer, *holes)]
-    if not rings:
+    joined, rings = joined_outline(rasterize(geometry, height, width))
+    if joined is None:
         note("dropped", "it has no pixels inside the picture")
         return None
-    joined = ", parts and holes joined by cuts" if len(rings) > 1 else ""
-    note("changed", f"a mask becomes its outline{joined}")
-    return {"polygon": _flat(join_rings(rings).points)}
+    note("changed", outline_note(rings))
+    return {"polygon": _flat(joined.points)}
 
 
 def _flat(points: tuple[Vertex, ...]) -> list[float]:

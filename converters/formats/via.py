@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from converters.annotation import (
@@ -13,12 +14,9 @@ from converters.annotation import (
     Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
     Point,
     Polygon,
-    RejectedShape,
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
@@ -28,16 +26,19 @@ from converters.formats.format import (
     Picture,
     PictureEntry,
     WriteOptions,
+    by_split,
     dataset_file,
     files_with,
+    labels_to_list,
+    outline_note,
     place_for_dataset,
     reader_of,
 )
 from converters.formats.own_facts import KEY, all_facts, is_number, with_facts
-from converters.formats.reading import MAX_COORDINATE, content_id, read_points
+from converters.formats.reading import MAX_COORDINATE, content_id, line_of, read_points, read_shapes, ring_of
 from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
-from converters.shapes.geometry import bounding_box, join_rings, mask_to_rings
+from converters.shapes.geometry import bounding_box, joined_outline
 from converters.shapes.kinds import kind_of, outline
 from converters.shapes.rotation import ellipse_polygon
 
@@ -95,13 +96,7 @@ def _path_of(entry: dict[str, Any]) -> str:
 def _annotation_of(entry: dict[str, Any], report: Report) -> ImageAnnotation:
     regions = entry["regions"]
     listed = list(regions.values()) if isinstance(regions, dict) else regions
-    instances: list[Instance] = []
-    rejected: list[RejectedShape] = []
-    for index, raw in enumerate(listed if isinstance(listed, list) else ()):
-        try:
-            instances.append(_instance(raw, index))
-        except ConverterError as error:
-            rejected.append(RejectedShape(index, error.problem, raw))
+    instances, rejected = read_shapes(enumerate(listed if isinstance(listed, list) else ()), _instance)
     attributes = entry.get("file_attributes")
     attributes = dict(attributes) if isinstance(attributes, dict) else {}
     height, width = (_pixels(attributes.pop(key, None)) for key in _SIZE_KEYS)
@@ -109,8 +104,8 @@ def _annotation_of(entry: dict[str, Any], report: Report) -> ImageAnnotation:
         image_path=_path_of(entry),
         height=height,
         width=width,
-        instances=tuple(instances),
-        rejected=tuple(rejected),
+        instances=instances,
+        rejected=rejected,
         extra=FrozenMap({"via_file_attributes": attributes} if attributes else {}),
     )
 
@@ -168,20 +163,12 @@ def _geometry(shape: dict[str, Any]) -> Geometry:
             if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
                 raise ConverterError("all_points_x and all_points_y are no lists of equal length.")
             points = read_points([list(pair) for pair in zip(xs, ys, strict=True)])
-            return _ring(points) if kind == "polygon" else _line(points)
+            # VIA 1 repeats a polygon's first point at the end.
+            return ring_of(points) if kind == "polygon" else line_of(points)
         case "point":
             return Point(value("cx"), value("cy"))
         case other:
             raise ConverterError(f"the shape {shown(other)} is unknown.")
-
-
-def _ring(points: tuple[Vertex, ...]) -> Polygon:
-    """VIA 1 repeats the first point at the end."""
-    return Polygon(points[:-1] if len(points) > 3 and points[0] == points[-1] else points)
-
-
-def _line(points: tuple[Vertex, ...]) -> Line | LineStrip:
-    return Line(*points) if len(points) == 2 else LineStrip(points)
 
 
 def encode_region(geometry: Geometry) -> tuple[dict[str, Any], str]:
@@ -192,11 +179,10 @@ def encode_region(geometry: Geometry) -> tuple[dict[str, Any], str]:
     """
     note = ""
     if isinstance(geometry, Mask):
-        rings = [ring for outer, holes in mask_to_rings(geometry) for ring in (outer, *holes)]
-        if not rings:
+        joined, rings = joined_outline(geometry)
+        if joined is None:
             raise ConverterError("an empty mask has no outline.")
-        note = "a mask becomes its outline" + (", parts and holes joined by cuts" if len(rings) > 1 else "")
-        geometry = join_rings(rings)
+        geometry, note = joined, outline_note(rings)
     kind = kind_of(geometry)
     if isinstance(geometry, Box):
         x0, y0, x1, y1 = bounding_box(geometry)
@@ -259,12 +245,9 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str,
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
-    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
-        part = [fragment for fragment in fragments if fragment["split"] == split]
+    for split, part in by_split(fragments, itemgetter("split")):
         entries = {f"{f['entry']['filename']}{f['entry']['size']}": f["entry"] for f in part}
-        labels = options.labels or sorted(
-            {label for each in part for label in each["labels"]} | {*options.declared}
-        )
+        labels = labels_to_list(options, (each["labels"] for each in part))
         choices = {
             "type": "dropdown",
             "description": "",

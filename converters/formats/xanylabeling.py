@@ -19,13 +19,13 @@ from converters.annotation import (
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import json_text, make_folder, read_json, write_atomic
-from converters.formats.format import Format, Picture, WriteOptions, files_with
+from converters.formats.format import Format, Picture, WriteOptions, files_with, outline_note
 from converters.formats.labelme.document import annotation_of
 from converters.formats.labelme.folder import has_shapes, is_extended, place_beside
 from converters.formats.labelme.shapes import encode_geometry
 from converters.formats.own_facts import KEY, facts_of
 from converters.formats.signs import Signs
-from converters.shapes.geometry import join_rings, mask_to_rings
+from converters.shapes.geometry import joined_outline
 from converters.shapes.kinds import outline
 
 if TYPE_CHECKING:
@@ -60,11 +60,10 @@ def encode_shape(instance: Instance) -> tuple[dict[str, Any], str]:
     """
     geometry, note = instance.geometry, ""
     if isinstance(geometry, Mask):
-        rings = [ring for outer, holes in mask_to_rings(geometry) for ring in (outer, *holes)]
-        if not rings:
+        joined, rings = joined_outline(geometry)
+        if joined is None:
             raise ConverterError("an empty mask has no outline.")
-        geometry, note = join_rings(rings), "a mask becomes its outline"
-        note += ", parts and holes joined by cuts" if len(rings) > 1 else ""
+        geometry, note = joined, outline_note(rings)
     if isinstance(geometry, PointSet):
         geometry, note = Polygon(geometry.points), "a set of points becomes a polygon"
     kind, points = _points_of(geometry)

@@ -41,7 +41,7 @@ from converters.formats.format import (
 from converters.formats.own_facts import has_facts
 from converters.formats.reading import content_id
 from converters.formats.signs import Signs
-from converters.shapes.geometry import bounding_box, join_rings, mask_to_rings, rasterize
+from converters.shapes.geometry import bounding_box, joined_outline, rasterize
 from converters.shapes.kinds import is_region, kind_of, outline
 
 if TYPE_CHECKING:
@@ -264,13 +264,12 @@ def _values(kind: str, geometry: Geometry, height: int, width: int, note: Any) -
 
 def _ring(geometry: Geometry, height: int, width: int, note: Any) -> tuple[Vertex, ...] | None:
     if not kind_of(geometry).is_cornered:
-        parts = mask_to_rings(rasterize(geometry, height, width))
-        rings: list[Polygon] = [ring for outer, holes in parts for ring in (outer, *holes)]
-        if not rings:
+        joined, rings = joined_outline(rasterize(geometry, height, width))
+        if joined is None:
             note("dropped", "it has no pixels inside the picture")
             return None
-        note("changed", "a mask becomes its outline" + (", parts and holes joined" if len(rings) > 1 else ""))
-        return join_rings(rings).points
+        note("changed", "a mask becomes its outline" + (", parts and holes joined" if rings > 1 else ""))
+        return joined.points
     if isinstance(geometry, Box):
         note("changed", "a box becomes a polygon")
     if isinstance(geometry, Polygon) and len(geometry.points) < 3:

@@ -41,6 +41,7 @@ __all__ = [
     "fill_rings",
     "intersection",
     "join_rings",
+    "joined_outline",
     "largest_part",
     "mask_iou",
     "mask_to_polygons",
@@ -164,6 +165,12 @@ def join_rings(rings: Sequence[Polygon]) -> Polygon:
         points.extend(ring.points)
         points.append(ring.points[0])
     return Polygon(tuple(points))
+
+
+def joined_outline(mask: Mask) -> tuple[Polygon | None, int]:
+    """All rings of a mask as one polygon (None for an empty mask), and how many were joined."""
+    rings = [ring for outer, holes in mask_to_rings(mask) for ring in (outer, *holes)]
+    return (join_rings(rings) if rings else None), len(rings)
 
 
 def mask_iou(a: Mask, b: Mask) -> float:

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
-from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
+from converters.annotation import (
+    Box,
+    Circle,
+    Line,
+    LineStrip,
+    Mask,
+    OrientedBox,
+    Point,
+    PointSet,
+    Polygon,
+)
 from converters.shapes.clipping import (
     clipped_box,
     clipped_line,

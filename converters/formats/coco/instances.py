@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ from converters.formats.format import (
     Picture,
     PictureEntry,
     WriteOptions,
+    by_split,
     dataset_file,
     decoded,
     files_with,
@@ -51,7 +53,7 @@ from converters.formats.format import (
 )
 from converters.formats.labelme.shapes import encode_geometry
 from converters.formats.own_facts import KEY, facts_of, is_number, read_facts
-from converters.formats.reading import split_flags
+from converters.formats.reading import picture_side, split_flags
 from converters.formats.signs import Signs
 from converters.frozen import FrozenMap, frozen
 from converters.report import Report
@@ -263,9 +265,7 @@ def _annotation_of(
     header: dict[str, Any] | None,
     report: Report,
 ) -> ImageAnnotation:
-    height, width = (
-        n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (image.get("height"), image.get("width"))
-    )
+    height, width = picture_side(image.get("height")), picture_side(image.get("width"))
     if not (height and width):
         height, width = size_of_codes(raws)
     instances: list[Instance] = []
@@ -356,8 +356,7 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     given = category_numbers(options.labels) if options.labels else None
     numbers = given or _numbers_of(fragments, headers, options)
     header = written_header(numbers, headers, report)
-    for split in sorted({fragment.split for fragment in fragments}) or [""]:
-        part = [fragment for fragment in fragments if fragment.split == split]
+    for split, part in by_split(fragments, attrgetter("split")):
         write_atomic(dataset_file(options, "instances", split), _document(part, numbers, header))
 
 

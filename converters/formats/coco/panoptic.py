@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,7 @@ from converters.formats.format import (
     Picture,
     PictureEntry,
     WriteOptions,
+    by_split,
     dataset_file,
     files_with,
     known_size,
@@ -50,6 +52,7 @@ from converters.formats.format import (
 )
 from converters.formats.labelme.to_dataset import paint
 from converters.formats.own_facts import KEY, all_facts, with_facts
+from converters.formats.reading import picture_side
 from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import rasterize
@@ -118,9 +121,7 @@ def _annotation_of(
     segments = entry.get("segments_info")
     segments = segments if isinstance(segments, list) else []
     name = _path_of(image)
-    height, width = (
-        n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (image.get("height"), image.get("width"))
-    )
+    height, width = picture_side(image.get("height")), picture_side(image.get("width"))
     if not segments:
         return ImageAnnotation(name, height, width, extra=_extra(image, (), names, header))
     ids = read_index_image(_id_picture(entry.get("file_name"), file))
@@ -268,8 +269,7 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     for category in header["categories"]:
         if category["name"] in labels or "isthing" not in category:
             category["isthing"] = int(category["name"] not in stuff)
-    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
-        part = [fragment for fragment in fragments if fragment["split"] == split]
+    for split, part in by_split(fragments, itemgetter("split")):
         images, annotations = [], []
         for number, fragment in zip(kept_ids(each["known_id"] for each in part), part, strict=True):
             images.append({"id": number, **fragment["image"]})
