@@ -15,6 +15,7 @@ from converters.annotation import (
     ImageAnnotation,
     Instance,
     Mask,
+    OrientedBox,
     Point,
     Polygon,
     Vertex,
@@ -198,7 +199,7 @@ def encode_region(geometry: Geometry) -> tuple[dict[str, Any], str]:
             raise ConverterError("VIA has no sets of points.")
         return {"name": "point", "cx": points[0][0], "cy": points[0][1]}, note
     if kind.is_region and not isinstance(geometry, Polygon):
-        note = "a turned box becomes a polygon"
+        note = f"a {'turned box' if isinstance(geometry, OrientedBox) else kind.title} becomes a polygon"
     return _many("polygon" if kind.is_region else "polyline", points), note
 
 

@@ -44,7 +44,6 @@ __all__ = [
     "joined_outline",
     "largest_part",
     "mask_iou",
-    "mask_to_polygons",
     "mask_to_rings",
     "rasterize",
     "union",
@@ -144,11 +143,6 @@ def mask_to_rings(mask: Mask, tolerance: float = 0.0) -> list[tuple[Polygon, lis
         )
         for outer, holes in parts
     ]
-
-
-def mask_to_polygons(mask: Mask, tolerance: float = 0.0) -> list[Polygon]:
-    """The outer ring of every 4-connected part, holes filled; see `mask_to_rings`."""
-    return [outer for outer, _ in mask_to_rings(mask, tolerance)]
 
 
 def join_rings(rings: Sequence[Polygon]) -> Polygon:

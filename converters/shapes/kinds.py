@@ -294,10 +294,10 @@ class KindTable:
     """Rows to be looked up by dataclass and by both names."""
 
     def __init__(self, rows: Iterable[Kind[Any]]) -> None:
-        self.rows = tuple(rows)
-        self.by_shape = {row.shape: row for row in self.rows}
-        self.by_name = {row.name: row for row in self.rows}
-        self.by_labelme = {row.labelme: row for row in self.rows}
+        listed = tuple(rows)
+        self.by_shape = {row.shape: row for row in listed}
+        self.by_name = {row.name: row for row in listed}
+        self.by_labelme = {row.labelme: row for row in listed}
 
 
 TABLE = KindTable(ROWS)
