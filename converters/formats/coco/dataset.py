@@ -26,8 +26,10 @@ _PLAIN = {"supercategory": ""}
 
 
 def is_coco(document: Any) -> bool:
-    """Whether a JSON document has COCO's list of pictures."""
-    return isinstance(document, dict) and isinstance(document.get("images"), list)
+    """Whether a JSON document has COCO's list of pictures, and is not labelme's with foreign keys."""
+    if not isinstance(document, dict) or isinstance(document.get("shapes"), list):
+        return False
+    return isinstance(document.get("images"), list)
 
 
 def is_panoptic(document: dict[str, Any]) -> bool:
