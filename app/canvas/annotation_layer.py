@@ -10,8 +10,8 @@ from app.canvas.markers import WHITE
 from app.canvas.overlay import OUTLINE_OPACITY, Overlay, premultiplied
 from app.canvas.soft_mask import DeviceMask, draw_outline, sample_mask
 from app.pixels.label_image import LabelImage, draw_labels
-from converters.annotation import Box, Circle, Mask, OrientedBox, Polygon
-from converters.shapes.geometry import points_of
+from converters.annotation import Mask
+from converters.shapes.kinds import kind_of, outline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,8 +33,6 @@ SMOOTH_VERTICES = 2000
 """Antialiased lines cost about 2 ms for a thousand vertices; beyond this the label image outlines."""
 SCATTERED = 64
 """From this many boxes on, one repaint of everything is cheaper than one for each."""
-OUTLINED = (Polygon, Box, OrientedBox, Circle)
-"""Geometries whose outline may be drawn as a smooth line."""
 OUTLINED_SINGLY = 16
 """Up to so many selected masks are outlined one by one, which is finer; the label image outlines more."""
 
@@ -226,7 +224,7 @@ class AnnotationLayer(QObject):
         """Notes how long the instances' outlines are, and whether all of them can be drawn as lines."""
         for instance in instances:
             self._vertices.pop(instance.id, None)
-            if type(instance.geometry) is not Mask and isinstance(instance.geometry, OUTLINED):
+            if kind_of(instance.geometry).drawn == "closed":
                 self._vertices[instance.id] = _vertex_count(instance.geometry)
         few = sum(self._vertices.values()) <= SMOOTH_VERTICES
         outlined = frozenset(self._vertices) if few else frozenset()
@@ -279,4 +277,5 @@ class AnnotationLayer(QObject):
 
 def _vertex_count(geometry: Geometry) -> int:
     """What drawing a vector region's outline as a line costs."""
-    return 32 if isinstance(geometry, Circle) else len(points_of(geometry))
+    kind = kind_of(geometry)
+    return 32 if kind.ellipse is not None else len(outline(geometry))

@@ -7,43 +7,28 @@ image costs the same for any number.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPainterPath, QPen
+from PySide6.QtGui import QPainter, QPen
 
 from app.canvas.markers import WHITE, draw_path, draw_point
-from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
-from converters.shapes.geometry import points_of
+from app.canvas.outline_path import outline_path
+from converters.shapes.kinds import is_region, kind_of, vertices
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QPainterPath
+
     from app.canvas.annotation_layer import AnnotationLayer
     from app.canvas.surface import Surface
     from app.document.change import Change
     from app.pixels.viewport import Viewport
     from converters.annotation import Geometry, Instance
 
-THIN = (Line, LineStrip, Point, PointSet)
-"""Geometries without an area."""
-
 
 def path_of(geometry: Geometry, viewport: Viewport) -> QPainterPath:
     """A vector geometry's outline in device pixels; empty for masks and points."""
-    path = QPainterPath()
-    match geometry:
-        case Circle(center, edge):
-            radius = math.dist(center, edge) * viewport.scale
-            path.addEllipse(QPointF(*viewport.to_device(*center)), radius, radius)
-        case Polygon() | Box() | OrientedBox() | Line() | LineStrip():
-            points = [QPointF(*viewport.to_device(*point)) for point in points_of(geometry)]
-            if points:
-                path.moveTo(points[0])
-                for point in points[1:]:
-                    path.lineTo(point)
-                if not isinstance(geometry, Line | LineStrip):
-                    path.closeSubpath()
-    return path
+    return outline_path(geometry, viewport.to_device, viewport.scale)
 
 
 class ShapesLayer(QObject):
@@ -69,7 +54,7 @@ class ShapesLayer(QObject):
         if (
             self._smooth is not self._annotations.vector_outlined
             or not self._own.isdisjoint((*change.added, *change.changed, *change.removed))
-            or any(isinstance(instance.geometry, THIN) for instance in touched)
+            or not all(is_region(instance.geometry) for instance in touched)
         ):
             self._collect()
 
@@ -80,7 +65,7 @@ class ShapesLayer(QObject):
         if document is not None:
             self._smooth = self._annotations.vector_outlined
             self._outlined = tuple(i for i in document.annotation.instances if i.id in self._smooth)
-            self._thin = tuple(i for i in document.annotation.instances if isinstance(i.geometry, THIN))
+            self._thin = tuple(i for i in document.annotation.instances if not is_region(i.geometry))
         self._own = frozenset(instance.id for instance in (*self._outlined, *self._thin))
         if self._thin != before:
             self._view.update()
@@ -100,8 +85,8 @@ class ShapesLayer(QObject):
                 continue
             color = session.color_of(instance.label)
             width = 3.0 if instance.id in selected else 2.0
-            if isinstance(instance.geometry, Point | PointSet):
-                for point in points_of(instance.geometry):
+            if kind_of(instance.geometry).drawn == "points":
+                for point in vertices(instance.geometry):
                     at = QPointF(*viewport.to_device(*point))
                     if screen.contains(at):
                         draw_point(painter, at, WHITE if instance.id in selected else color, ratio)
@@ -110,9 +95,7 @@ class ShapesLayer(QObject):
             if screen.intersects(path.controlPointRect().adjusted(-1, -1, 1, 1)):
                 draw_path(painter, path, color, ratio, width=width)
         for instance in session.selected_instances():
-            if isinstance(instance.geometry, Mask) or instance.id in session.hidden:
-                continue
-            if isinstance(instance.geometry, Polygon | Box | OrientedBox | Circle):
+            if kind_of(instance.geometry).drawn == "closed" and instance.id not in session.hidden:
                 draw_path(painter, path_of(instance.geometry, viewport), WHITE, ratio)
 
     def _paint_outlines(self, painter: QPainter, viewport: Viewport, screen: QRectF) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from converters.annotation import Geometry, Line, LineStrip, Mask, Point, PointSet
-from converters.shapes.geometry import bounding_box, vertices
+from converters.annotation import Mask
+from converters.shapes.geometry import bounding_box
+from converters.shapes.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from converters.annotation import Geometry
 
 PixelBox: TypeAlias = tuple[int, int, int, int]
 """(x0, y0, x1, y1), half open."""
@@ -27,11 +30,11 @@ def pixel_extent(geometry: Geometry) -> PixelBox | None:
     """
     if isinstance(geometry, Mask):
         return geometry.box if geometry.array.size else None
-    thin = isinstance(geometry, Line | LineStrip | Point | PointSet)
+    kind = kind_of(geometry)
     box = bounding_box(geometry)
-    if not vertices(geometry) or not all(map(math.isfinite, box)):
+    if not kind.points(geometry) or not all(map(math.isfinite, box)):
         return None
-    margin = STROKE_MARGIN if thin else OUTLINE_MARGIN
+    margin = OUTLINE_MARGIN if kind.is_region else STROKE_MARGIN
     return (
         math.floor(box[0]) - margin,
         math.floor(box[1]) - margin,

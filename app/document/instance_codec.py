@@ -7,9 +7,10 @@ written by `converters`. Masks are COCO run-length codes of their own box.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
@@ -17,25 +18,19 @@ from pycocotools import mask as coco_mask
 
 from converters.annotation import (
     EMPTY_MASK,
-    Box,
-    Circle,
-    Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
-    OrientedBox,
-    Point,
-    PointSet,
-    Polygon,
     Provenance,
     RecolorOperation,
     RejectedShape,
     Seed,
-    Vertex,
 )
 from converters.frozen import FrozenMap
+from converters.shapes.kinds import kind_named, kind_of
+
+if TYPE_CHECKING:
+    from converters.annotation import Geometry
 from converters.shapes.rle import decode_rle
 
 
@@ -66,19 +61,11 @@ def decode_mask(value: Mapping[str, Any]) -> Mask:
 
 def encode_geometry(geometry: Geometry) -> dict[str, Any]:
     """{kind: coordinates}, one key."""
-    match geometry:
-        case Mask():
-            return {"mask": encode_mask(geometry)}
-        case Polygon() | OrientedBox() | LineStrip() | PointSet():
-            return {_KIND_OF[type(geometry)]: _pairs(geometry.points)}
-        case Box():
-            return {"box": [geometry.x0, geometry.y0, geometry.x1, geometry.y1]}
-        case Circle():
-            return {"circle": _pairs((geometry.center, geometry.edge))}
-        case Line():
-            return {"line": _pairs((geometry.start, geometry.end))}
-        case Point():
-            return {"point": [geometry.x, geometry.y]}
+    if isinstance(geometry, Mask):
+        return {"mask": encode_mask(geometry)}
+    kind = kind_of(geometry)
+    pairs = [[x, y] for x, y in kind.points(geometry)]
+    return {kind.name: list(chain.from_iterable(pairs)) if kind.flat else pairs}
 
 
 def decode_geometry(value: Mapping[str, Any]) -> Geometry:
@@ -87,8 +74,13 @@ def decode_geometry(value: Mapping[str, Any]) -> Geometry:
     Raises:
         ConverterError, KeyError, TypeError, ValueError: it is no such value.
     """
-    ((kind, content),) = value.items()
-    return _MAKERS[kind](content)
+    ((name, content),) = value.items()
+    if name == "mask":
+        return decode_mask(content)
+    kind = kind_named(name)
+    pairs = zip(content[0::2], content[1::2], strict=True) if kind.flat else content
+    geometry: Geometry = kind.made(tuple((x, y) for x, y in pairs))
+    return geometry
 
 
 def encode_field(name: str, value: Any) -> Any:
@@ -195,36 +187,6 @@ def _decode_provenance(value: Mapping[str, Any]) -> Provenance:
     return Provenance(**{**value, "seeds": seeds})
 
 
-def _pairs(points: tuple[Vertex, ...]) -> list[list[float]]:
-    return [[x, y] for x, y in points]
-
-
-def _points(value: Any) -> tuple[Vertex, ...]:
-    return tuple((x, y) for x, y in value)
-
-
-def _oriented_box(value: Any) -> OrientedBox:
-    first, second, third, fourth = _points(value)
-    return OrientedBox((first, second, third, fourth))
-
-
-_KIND_OF: Final[dict[type, str]] = {
-    Polygon: "polygon",
-    OrientedBox: "oriented_box",
-    LineStrip: "line_strip",
-    PointSet: "point_set",
-}
-_MAKERS: Final[dict[str, Callable[[Any], Geometry]]] = {
-    "mask": decode_mask,
-    "polygon": lambda value: Polygon(_points(value)),
-    "oriented_box": _oriented_box,
-    "line_strip": lambda value: LineStrip(_points(value)),
-    "point_set": lambda value: PointSet(_points(value)),
-    "box": lambda value: Box(*value),
-    "circle": lambda value: Circle(*_points(value)),
-    "line": lambda value: Line(*_points(value)),
-    "point": lambda value: Point(*value),
-}
 _REQUIRED: Final = object()
 _DEFAULTS: Final[dict[str, Any]] = {"id": _REQUIRED, "label": _REQUIRED, "geometry": _REQUIRED} | {
     f.name: getattr(Instance("", "", EMPTY_MASK), f.name)

@@ -15,18 +15,18 @@ import numpy as np
 
 from app.appearance.i18n import phrase
 from app.appearance.title import Title
-from converters.annotation import Box, Circle, Mask, OrientedBox, Polygon, new_instance_id
+from converters.annotation import Mask, new_instance_id
 from converters.shapes import geometry
+from converters.shapes.kinds import is_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from app.document.document import Document
     from app.editing.superpixels import Superpixels
-    from converters.annotation import Instance
+    from converters.annotation import Instance, Polygon
 
 Ids = tuple[str, ...]
-REGIONS = (Mask, Polygon, Box, OrientedBox, Circle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _as_polygons(document: Document, instance: Instance, tolerance: float) -> li
 
 def shapes_to_masks(document: Document, ids: Iterable[str]) -> Ids:
     """Polygons, boxes and circles become masks: the pixels whose centre they cover."""
-    chosen = [i for i in _chosen(document, ids) if isinstance(i.geometry, REGIONS)]
+    chosen = [i for i in _chosen(document, ids) if is_region(i.geometry)]
     changed = [replace(i, geometry=_mask_of(document, i)) for i in chosen if not isinstance(i.geometry, Mask)]
     if changed:
         document.replace(*changed, title=Title(phrase("Shape to mask")))
@@ -91,7 +91,7 @@ def _mend(document: Document, ids: Iterable[str], mend: Callable[[Mask], Mask], 
     chosen = tuple(ids)
     changed = []
     for instance in _chosen(document, chosen):
-        if isinstance(instance.geometry, REGIONS):
+        if is_region(instance.geometry):
             before = _mask_of(document, instance)
             after = mend(before)
             if after != before:
@@ -220,7 +220,7 @@ def _chosen(document: Document, ids: Iterable[str]) -> list[Instance]:
 
 def _regions(document: Document, ids: Iterable[str]) -> list[Instance]:
     chosen = _chosen(document, ids)
-    if len(chosen) < 2 or not all(isinstance(i.geometry, REGIONS) for i in chosen):
+    if len(chosen) < 2 or not all(is_region(i.geometry) for i in chosen):
         raise NotRegionsError("this needs two or more regions")
     return chosen
 

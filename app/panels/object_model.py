@@ -9,7 +9,8 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from app.appearance.i18n import tr
 from app.document.shared_ends import shared_ends
 from app.panels.object_thumbnails import object_thumbnail
-from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Point, PointSet, Polygon
+from converters.annotation import Mask
+from converters.shapes.kinds import kind_of
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPixmap
@@ -197,22 +198,4 @@ def describe_instance(instance: Instance) -> str:
 
 def geometry_name(geometry: Geometry) -> str:
     """What kind of shape it is, in the user's language."""
-    match geometry:
-        case Mask():
-            return tr("mask")
-        case Polygon():
-            return tr("polygon")
-        case Box():
-            return tr("box")
-        case OrientedBox():
-            return tr("oriented box")
-        case Circle():
-            return tr("circle")
-        case Line():
-            return tr("line")
-        case LineStrip():
-            return tr("line strip")
-        case Point():
-            return tr("point")
-        case PointSet():
-            return tr("points")
+    return tr(kind_of(geometry).title)

@@ -9,8 +9,10 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
-from converters.annotation import Box, Circle, Line, LineStrip, Mask, OrientedBox, Polygon
-from converters.shapes.geometry import bounding_box, circle_radius, outline, vertices
+from app.canvas.outline_path import outline_path
+from converters.annotation import Mask
+from converters.shapes.geometry import bounding_box
+from converters.shapes.kinds import kind_of, outline, vertices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,33 +99,28 @@ def _draw_outline(
     shade: QColor,
     ratio: float,
 ) -> None:
-    zoom_x, zoom_y = canvas.width() / (box[2] - box[0]), canvas.height() / (box[3] - box[1])
-    dots = [QPointF((x - box[0]) * zoom_x, (y - box[1]) * zoom_y) for x, y in _corners(geometry)]
+    zoom = canvas.width() / (box[2] - box[0])
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (x - box[0]) * zoom, (y - box[1]) * zoom
+
+    kind = kind_of(geometry)
     painter = QPainter(canvas)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    fade = QPainterPath()
-    fade.addRect(QRectF(QRect(0, 0, canvas.width(), canvas.height())))
-    closed = isinstance(geometry, Polygon | Box | OrientedBox | Circle)
-    shape = QPainterPath()
-    if isinstance(geometry, Circle):
-        radius = circle_radius(geometry)
-        shape.addEllipse(dots[0], radius * zoom_x, radius * zoom_y)
-    elif closed:
-        shape.addPolygon(QPolygonF([*dots, dots[0]]))
-    if closed:
+    pen = QPen(shade, 1.5 * ratio)
+    if kind.is_region:
+        shape = outline_path(geometry, place, zoom)
+        fade = QPainterPath()
+        fade.addRect(QRectF(QRect(0, 0, canvas.width(), canvas.height())))
         painter.fillPath(fade.subtracted(shape), QColor(128, 128, 128, round(255 * _FADE)))
-    painter.setPen(QPen(shade, 1.5 * ratio))
-    if closed:
+        painter.setPen(pen)
         painter.drawPath(shape)
-    elif isinstance(geometry, Line | LineStrip):
-        painter.drawPolyline(QPolygonF(dots))
+    elif kind.drawn == "open":
+        painter.setPen(pen)
+        painter.drawPolyline(QPolygonF([QPointF(*place(*point)) for point in outline(geometry)]))
     else:
         painter.setBrush(shade)
         painter.setPen(Qt.PenStyle.NoPen)
-        for dot in dots:
-            painter.drawEllipse(dot, 3 * ratio, 3 * ratio)
+        for point in vertices(geometry):
+            painter.drawEllipse(QPointF(*place(*point)), 3 * ratio, 3 * ratio)
     painter.end()
-
-
-def _corners(geometry: Geometry) -> tuple[tuple[float, float], ...]:
-    return outline(geometry) if isinstance(geometry, Box) else vertices(geometry)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.document.shared_ends import shared_ends
-from converters.annotation import Box, Circle, Mask, OrientedBox, Polygon
+from converters.annotation import Mask
 from converters.shapes.geometry import bounding_box, rasterize
+from converters.shapes.kinds import is_region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from app.pixels.viewport import Region
     from converters.annotation import Geometry, ImageAnnotation, Instance
-
-REGIONS = (Mask, Polygon, Box, OrientedBox, Circle)
-"""Geometries that cover pixels; the others are drawn as vectors only."""
 
 
 class LabelImage:
@@ -92,7 +90,7 @@ class LabelImage:
         known = self._rasters.get(instance.id)
         if known is not None and known[0] is geometry:
             return known[1]
-        if not isinstance(geometry, REGIONS):
+        if not is_region(geometry):
             self._rasters.pop(instance.id, None)
             return None
         if isinstance(geometry, Mask):

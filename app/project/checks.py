@@ -13,18 +13,9 @@ from typing import TYPE_CHECKING
 from app.appearance.i18n import phrase
 from app.appearance.title import Title
 from app.document.extent import PixelBox, pixel_extent
-from converters.annotation import (
-    EMPTY_MASK,
-    Geometry,
-    ImageAnnotation,
-    Instance,
-    Line,
-    LineStrip,
-    Mask,
-    Point,
-    PointSet,
-)
+from converters.annotation import EMPTY_MASK, Geometry, ImageAnnotation, Instance, Mask
 from converters.shapes.geometry import bounding_box, rasterize
+from converters.shapes.kinds import is_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,7 +107,7 @@ class _Region:
 
 def _region_of(geometry: Geometry, annotation: ImageAnnotation) -> Mask | None:
     """The pixels inside the picture; None for lines and points, which have none of their own."""
-    if isinstance(geometry, Line | LineStrip | Point | PointSet):
+    if not is_region(geometry):
         return None
     if isinstance(geometry, Mask):
         return geometry.clipped(annotation.height, annotation.width)

@@ -11,8 +11,9 @@ from app.appearance.i18n import phrase, tr
 from app.appearance.title import Title
 from app.editing.region_answers import RegionRequest
 from app.workers.similar import FindSimilar, PictureSearched, SearchPicture, SimilarFound
-from converters.annotation import Box, Circle, Mask, OrientedBox, Polygon
+from converters.annotation import Mask
 from converters.shapes.geometry import mask_iou
+from converters.shapes.kinds import is_region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from app.workers.failure import Failure
     from converters.annotation import Instance
 
-REGIONS = (Mask, Polygon, Box, OrientedBox, Circle)
 DUPLICATE_IOU = 0.7
 _HERE, _FOLDER = "similar", "similar-folder"
 
@@ -126,7 +126,7 @@ class SimilarSearch(QObject):
         return bool(state.seeds) and state.instance_id is None and state.tau is not None
 
     def _regions(self) -> list[Instance]:
-        return [i for i in self._session.selected_instances() if isinstance(i.geometry, REGIONS)]
+        return [i for i in self._session.selected_instances() if is_region(i.geometry)]
 
     # The open picture
 

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from app.editing.edit_points import nearest_edge
-from converters.annotation import Line, LineStrip, Point, PointSet
-from converters.shapes.geometry import bounding_box, points_of
+from converters.shapes.geometry import bounding_box
+from converters.shapes.kinds import kind_of, outline, vertices
 
 if TYPE_CHECKING:
     from app.canvas.tool import ToolSurface
@@ -26,10 +26,11 @@ def reach_in_picture(view: ToolSurface) -> float:
 def distance_to(instance: Instance, x: float, y: float) -> float:
     """Picture pixels from a point to a line or point annotation; infinite for regions."""
     geometry = instance.geometry
-    if isinstance(geometry, Point | PointSet):
-        return min((math.dist(point, (x, y)) for point in points_of(geometry)), default=math.inf)
-    if isinstance(geometry, Line | LineStrip):
-        return nearest_edge(points_of(geometry), (x, y), closed=False)[1]
+    drawn = kind_of(geometry).drawn
+    if drawn == "points":
+        return min((math.dist(point, (x, y)) for point in vertices(geometry)), default=math.inf)
+    if drawn == "open":
+        return nearest_edge(outline(geometry), (x, y), closed=False)[1]
     return math.inf
 
 

@@ -15,17 +15,17 @@ from app.canvas.shapes_layer import path_of
 from app.canvas.tool import Tool
 from app.document.document import LockedError
 from app.editing.edit_points import (
+    can_gain_point,
     can_lose_point,
     limited_shift,
-    moved,
     nearest_edge,
     with_inserted,
     with_point,
     without_point,
 )
 from app.tools.picking import instance_at, instances_in, reach_in_picture, stack_at
-from converters.annotation import Box, LineStrip, Mask, OrientedBox, Polygon
-from converters.shapes.geometry import points_of
+from converters.annotation import Mask
+from converters.shapes.kinds import handles_of, is_region, kind_of, moved, vertices
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCursor, QKeyEvent, QPainter
@@ -104,7 +104,7 @@ class SelectTool(Tool):
 
     def _on_document_changed(self, _: object) -> None:
         instance = self._editable()
-        count = len(points_of(instance.geometry)) if instance is not None else 0
+        count = len(handles_of(instance.geometry)) if instance is not None else 0
         if self._hot is not None and self._hot >= count:
             self._hot = None
         if self._chosen is not None and self._chosen >= count:
@@ -125,7 +125,7 @@ class SelectTool(Tool):
             return None
         reach = HANDLE_REACH * self.view.devicePixelRatioF()
         best, found = reach, None
-        for index, point in enumerate(points_of(instance.geometry)):
+        for index, point in enumerate(handles_of(instance.geometry)):
             distance = math.dist(self.view.viewport.to_device(*point), (event.device_x, event.device_y))
             if distance < best:
                 best, found = distance, index
@@ -182,12 +182,12 @@ class SelectTool(Tool):
     def _insert_vertex(self, event: PointerEvent) -> bool:
         instance = self._editable()
         document = self.session.document
-        if instance is None or document is None or not isinstance(instance.geometry, Polygon | LineStrip):
+        if instance is None or document is None or not can_gain_point(instance.geometry):
             return False
         edge, distance = nearest_edge(
-            instance.geometry.points,
+            vertices(instance.geometry),
             (event.x, event.y),
-            closed=isinstance(instance.geometry, Polygon),
+            closed=is_region(instance.geometry),
         )
         if distance > reach_in_picture(self.view):
             return False
@@ -326,8 +326,9 @@ class SelectTool(Tool):
                 draw_path(painter, path_of(instance.geometry, viewport), WHITE, ratio, fill=fill)
         shown = self._edited[0] if len(self._edited) == 1 else self._editable()
         if shown is not None:
-            square = isinstance(shown.geometry, Box | OrientedBox)
-            for index, point in enumerate(points_of(shown.geometry)):
+            kind = kind_of(shown.geometry)
+            square = kind.is_cornered and kind.least is None
+            for index, point in enumerate(handles_of(shown.geometry)):
                 x, y = viewport.to_device(*point)
                 if -20 <= x <= viewport.width + 20 and -20 <= y <= viewport.height + 20:
                     hot = index in (self._hot, self._chosen)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
@@ -20,14 +21,9 @@ from converters.annotation import (
     Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
     OrientedBox,
-    Point,
-    PointSet,
     Polygon,
-    RejectedShape,
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
@@ -37,14 +33,17 @@ from converters.formats.format import (
     Picture,
     PictureEntry,
     WriteOptions,
+    by_split,
     dataset_file,
     files_with,
     known_size,
+    labels_to_list,
     place_for_dataset,
     reader_of,
 )
 from converters.formats.own_facts import KEY, all_facts, with_facts
-from converters.formats.reading import MAX_POINTS, content_id
+from converters.formats.reading import content_id, dots_of, line_of, read_shapes
+from converters.formats.signs import Signs
 from converters.formats.xml_files import (
     add,
     decimal,
@@ -58,15 +57,18 @@ from converters.formats.xml_files import (
     xml_letters,
 )
 from converters.frozen import FrozenMap
-from converters.shapes.geometry import bounding_box, circle_radius
+from converters.shapes.geometry import bounding_box
+from converters.shapes.kinds import MAX_POINTS, kind_of, outline
 from converters.shapes.rotation import corners_of, ellipse_polygon, rectangle_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from converters.report import Report
+    from converters.shapes.kinds import Drawn
 
 _MAX_MASK_PIXELS = 1 << 28
+_TAGS: dict[Drawn, str] = {"closed": "polygon", "open": "polyline", "points": "points"}
 
 
 def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
@@ -90,24 +92,17 @@ def _path_of(image: Element) -> str:
 
 
 def _annotation_of(image: Element, report: Report) -> ImageAnnotation:
-    instances: list[Instance] = []
-    rejected: list[RejectedShape] = []
-    flags: dict[str, bool] = {}
-    for index, element in enumerate(image):
-        if element.tag == "tag":
-            flags[element.get("label", "")] = True
-            continue
-        try:
-            instances.append(_instance(element, index))
-        except ConverterError as error:
-            rejected.append(RejectedShape(index, error.problem, element_dict(element)))
+    elements = list(enumerate(image))
+    tags = FrozenMap({element.get("label", ""): True for _, element in elements if element.tag == "tag"})
+    shapes = ((index, element) for index, element in elements if element.tag != "tag")
+    instances, rejected = read_shapes(shapes, _instance, element_dict)
     return ImageAnnotation(
         image_path=_path_of(image),
         height=pixels_of(image.get("height")),
         width=pixels_of(image.get("width")),
-        instances=tuple(instances),
-        flags=FrozenMap(flags),
-        rejected=tuple(rejected),
+        instances=instances,
+        flags=tags,
+        rejected=rejected,
     )
 
 
@@ -145,11 +140,9 @@ def _geometry(element: Element) -> Geometry:
         case "polygon":
             return Polygon(_points(element, 3))
         case "polyline":
-            points = _points(element, 2)
-            return Line(*points) if len(points) == 2 else LineStrip(points)
+            return line_of(_points(element, 2))
         case "points":
-            points = _points(element, 1)
-            return Point(*points[0]) if len(points) == 1 else PointSet(points)
+            return dots_of(_points(element, 1))
         case "ellipse":
             center, rx, ry = (value("cx"), value("cy")), value("rx"), value("ry")
             if rx == ry:
@@ -242,42 +235,39 @@ def _shape(image: Element, geometry: Geometry) -> Element:
     Raises:
         ConverterError: CVAT cannot have it.
     """
-    match geometry:
-        case Mask():
-            mask = geometry.cropped()
-            if mask.is_empty:
-                raise ConverterError("an empty mask has no place in CVAT.")
-            height, width = mask.array.shape
-            place = {"left": str(mask.x0), "top": str(mask.y0), "width": str(width), "height": str(height)}
-            return add(image, "mask", None, rle=", ".join(map(str, mask_runs(mask))), **place)
-        case Box():
-            x0, y0, x1, y1 = map(decimal, bounding_box(geometry))
-            return add(image, "box", None, xtl=x0, ytl=y0, xbr=x1, ybr=y1)
-        case OrientedBox():
-            box, angle = rectangle_of(geometry)
-            if box is None:
-                return add(image, "polygon", None, points=_joined(geometry.points))
-            x0, y0, x1, y1 = map(decimal, bounding_box(box))
-            return add(
-                image, "box", None, xtl=x0, ytl=y0, xbr=x1, ybr=y1, rotation=decimal(math.degrees(angle))
-            )
-        case Circle(center):
-            radius = decimal(circle_radius(geometry))
-            return add(
-                image, "ellipse", None, cx=decimal(center[0]), cy=decimal(center[1]), rx=radius, ry=radius
-            )
-        case Polygon(points):
-            if len(points) < 3:
-                raise ConverterError("a polygon of fewer than three points has no place in CVAT.")
-            return add(image, "polygon", None, points=_joined(points))
-        case Line(start, end):
-            return add(image, "polyline", None, points=_joined((start, end)))
-        case LineStrip(points):
-            return add(image, "polyline", None, points=_joined(points))
-        case Point(x, y):
-            return add(image, "points", None, points=_joined(((x, y),)))
-        case PointSet(points):
-            return add(image, "points", None, points=_joined(points))
+    kind = kind_of(geometry)
+    if isinstance(geometry, Mask):
+        return _add_mask(image, geometry)
+    if isinstance(geometry, Box):
+        return _add_box(image, geometry)
+    if isinstance(geometry, OrientedBox):
+        box, angle = rectangle_of(geometry)
+        if box is not None:
+            element = _add_box(image, box)
+            element.set("rotation", decimal(math.degrees(angle)))
+            return element
+    if kind.ellipse is not None:
+        (cx, cy), rx, ry = kind.ellipse(geometry)
+        place = {"cx": decimal(cx), "cy": decimal(cy), "rx": decimal(rx), "ry": decimal(ry)}
+        return add(image, "ellipse", None, **place)
+    points = outline(geometry)
+    if kind.is_region and len(points) < 3:
+        raise ConverterError("a polygon of fewer than three points has no place in CVAT.")
+    return add(image, _TAGS[kind.drawn], None, points=_joined(points))
+
+
+def _add_mask(image: Element, geometry: Mask) -> Element:
+    mask = geometry.cropped()
+    if mask.is_empty:
+        raise ConverterError("an empty mask has no place in CVAT.")
+    height, width = mask.array.shape
+    place = {"left": str(mask.x0), "top": str(mask.y0), "width": str(width), "height": str(height)}
+    return add(image, "mask", None, rle=", ".join(map(str, mask_runs(mask))), **place)
+
+
+def _add_box(image: Element, box: Box) -> Element:
+    x0, y0, x1, y1 = map(decimal, bounding_box(box))
+    return add(image, "box", None, xtl=x0, ytl=y0, xbr=x1, ybr=y1)
 
 
 def _joined(points: tuple[Vertex, ...]) -> str:
@@ -285,8 +275,7 @@ def _joined(points: tuple[Vertex, ...]) -> str:
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
-    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
-        part = [fragment for fragment in fragments if fragment["split"] == split]
+    for split, part in by_split(fragments, itemgetter("split")):
         root = Element("annotations")
         add(root, "version", "1.1")
         task = add(add(root, "meta"), "task")
@@ -294,9 +283,7 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         add(task, "size", len(part))
         add(task, "mode", "annotation")
         labels = add(task, "labels")
-        for name in options.labels or sorted(
-            {label for each in part for label in each["labels"]} | {*options.declared}
-        ):
+        for name in labels_to_list(options, (each["labels"] for each in part)):
             label = add(labels, "label")
             add(label, "name", name)
             attribute = add(add(label, "attributes"), "attribute")
@@ -322,13 +309,16 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "annotations", split, ".xml"), xml_bytes(root))
 
 
-FORMAT = Format(
-    name="cvat",
-    title="CVAT for images XML",
-    find=files_with(".xml"),
-    read=reader_of(_entries),
-    entries=_entries,
-    write=_write,
-    finish=_finish,
-    file_suffix=".xml",
+FORMATS = (
+    Format(
+        name="cvat",
+        title="CVAT for images XML",
+        find=files_with(".xml"),
+        read=reader_of(_entries),
+        entries=_entries,
+        write=_write,
+        finish=_finish,
+        file_suffix=".xml",
+        signs=Signs(xml=lambda tags: tags[0] == "annotations"),
+    ),
 )

@@ -1,6 +1,6 @@
 """What a format is to the converter: how its files are found, read and written.
 
-Each format's own module offers one `Format`; `registry.py` lists them, `convert.py` drives them.
+Each format's own module offers `FORMATS`; `registry.py` lists the modules, `convert.py` drives them.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
@@ -28,6 +28,7 @@ from converters.files.images import (
 from converters.files.locate import locate_picture
 from converters.files.project_mark import is_project_file
 from converters.formats.reading import require_size
+from converters.formats.signs import Signs
 from converters.report import Report
 
 _RESERVED = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
@@ -86,6 +87,7 @@ class PictureEntry:
     decode: Callable[[Report], ImageAnnotation]
 
 
+F = TypeVar("F")
 FindFiles: TypeAlias = Callable[[Path], list[Path]]
 ReadFile: TypeAlias = Callable[[Path, Path, Report], list[ImageAnnotation]]
 ListPictures: TypeAlias = Callable[[Path, Path, Report], list[PictureEntry]]
@@ -109,6 +111,7 @@ class Format:
         finish: called once at the end with all that `write` returned, in order.
         needs_labels: `write` must know all labels of the whole source first.
         file_suffix: the target may be one file with this suffix ("" when only a folder will do).
+        signs: what gives its files away; a format that has none must be named.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Format:
     finish: Finish | None = None
     needs_labels: bool = False
     file_suffix: str = ""
+    signs: Signs = field(default_factory=Signs)
 
 
 def decoded(entries: Iterable[PictureEntry], report: Report) -> list[ImageAnnotation]:
@@ -326,6 +330,24 @@ def known_size(picture: Picture) -> tuple[int, int]:
 def label_numbers(labels: Iterable[str]) -> dict[str, int]:
     """Labels with consecutive numbers from 0 in the given order."""
     return {label: number for number, label in enumerate(dict.fromkeys(labels))}
+
+
+def outline_note(rings: int) -> str:
+    """The note on a mask that becomes the polygon `joined_outline` makes."""
+    return "a mask becomes its outline" + (", parts and holes joined by cuts" if rings > 1 else "")
+
+
+def labels_to_list(options: WriteOptions, found: Iterable[Iterable[str]]) -> Sequence[str]:
+    """What a format lists as its labels: those it was given, else those found and declared, by name."""
+    return options.labels or sorted({*options.declared}.union(*found))
+
+
+def by_split(fragments: Iterable[F], split_of: Callable[[F], str]) -> list[tuple[str, list[F]]]:
+    """The fragments of each split, in the order of their names; without any, one empty part."""
+    parts: dict[str, list[F]] = {}
+    for fragment in fragments:
+        parts.setdefault(split_of(fragment), []).append(fragment)
+    return sorted(parts.items()) or [("", [])]
 
 
 def place_for_dataset(picture: Picture, options: WriteOptions, report: Report) -> ImageAnnotation:

@@ -10,7 +10,8 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import read_json
 from converters.formats.format import Format, files_with
 from converters.formats.own_facts import is_number
-from converters.formats.reading import content_id, read_label, read_points
+from converters.formats.reading import content_id, picture_side, read_label, read_points
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import difference, rasterize
 
@@ -35,9 +36,7 @@ def read_isat(path: Path | str) -> ImageAnnotation:
     info = document.get("info") if isinstance(document, dict) else None
     if not isinstance(info, dict) or not isinstance(document.get("objects"), list):
         raise UnknownFormatError("this is no ISAT file.", path=path)
-    height, width = (
-        n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (info.get("height"), info.get("width"))
-    )
+    height, width = picture_side(info.get("height")), picture_side(info.get("width"))
     layered: list[tuple[float, Instance]] = []
     rejected: list[RejectedShape] = []
     for index, raw in enumerate(document["objects"]):
@@ -56,6 +55,13 @@ def read_isat(path: Path | str) -> ImageAnnotation:
         rejected=tuple(rejected),
         extra=FrozenMap({"isat": {k: v for k, v in info.items() if k not in ("name", "height", "width")}}),
     )
+
+
+def _is_isat(document: Any) -> bool:
+    if not isinstance(document, dict) or not isinstance(document.get("objects"), list):
+        return False
+    info = document.get("info")
+    return isinstance(info, dict) and "ISAT" in str(info.get("description", "ISAT"))
 
 
 def _object(raw: Any, index: int) -> Instance:
@@ -103,4 +109,12 @@ def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
     return [read_isat(path)]
 
 
-FORMAT = Format(name="isat", title="ISAT JSON", find=files_with(".json"), read=_read)
+FORMATS = (
+    Format(
+        name="isat",
+        title="ISAT JSON",
+        find=files_with(".json"),
+        read=_read,
+        signs=Signs(json=_is_isat),
+    ),
+)

@@ -30,7 +30,8 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import read_json, shown
 from converters.formats.format import Format, PictureEntry, files_with, reader_of
 from converters.formats.own_facts import is_number
-from converters.formats.reading import content_id
+from converters.formats.reading import own_id
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.rotation import ellipse_polygon, turned_about
 
@@ -47,6 +48,7 @@ _SHAPES = {
     "keypointlabels": "keypoint",
 }
 _MAX_PIXELS = 1 << 26
+_ANSWERS = {"annotations", "completions"}
 
 
 def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
@@ -70,6 +72,12 @@ def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
     if not found:
         raise UnknownFormatError("this is no Label Studio export.", path=path)
     return found
+
+
+def _is_export(document: Any) -> bool:
+    if isinstance(document, list):
+        return any(isinstance(task, dict) and "data" in task for task in document[:5])
+    return isinstance(document, dict) and "data" in document and bool(_ANSWERS & document.keys())
 
 
 def _annotation_of(task: dict[str, Any], name: str, report: Report) -> ImageAnnotation:
@@ -145,7 +153,7 @@ def _instance(raw: dict[str, Any], index: int, height: int, width: int) -> Insta
     score = raw.get("score")
     more = {"labels": labels} if isinstance(labels, list) and len(labels) > 1 else {}
     return Instance(
-        id=identity if isinstance(identity, str) and 0 < len(identity) <= 64 else content_id(raw, index),
+        id=own_id(identity, raw, index),
         label=label,
         geometry=_geometry(kind, value, height, width),
         score=float(score) if is_number(score) else None,
@@ -259,10 +267,13 @@ class _Bits:
         return rows[:, -8:] @ (1 << np.arange(min(8, width) - 1, -1, -1)).astype(np.uint8)
 
 
-FORMAT = Format(
-    name="label-studio",
-    title="Label Studio JSON",
-    find=files_with(".json"),
-    read=reader_of(_entries),
-    entries=_entries,
+FORMATS = (
+    Format(
+        name="label-studio",
+        title="Label Studio JSON",
+        find=files_with(".json"),
+        read=reader_of(_entries),
+        entries=_entries,
+        signs=Signs(json=_is_export, json_ends=lambda ends: b'"result"' in ends),
+    ),
 )

@@ -17,17 +17,22 @@ from converters.annotation import (
     Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Point,
-    Polygon,
-    RejectedShape,
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import parse_json, read_text
 from converters.formats.format import Format, PictureEntry, files_with, reader_of
-from converters.formats.reading import content_id, read_label, read_points
+from converters.formats.reading import (
+    line_of,
+    own_id,
+    picture_side,
+    read_label,
+    read_points,
+    read_shapes,
+    ring_of,
+)
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
@@ -57,6 +62,10 @@ def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
     return found
 
 
+def _is_row(document: Any) -> bool:
+    return isinstance(document, dict) and "data_row" in document
+
+
 def _rows(path: Path | str, report: Report) -> list[Any]:
     text = read_text(path)
     if text.lstrip().startswith("["):
@@ -76,10 +85,8 @@ def _rows(path: Path | str, report: Report) -> list[Any]:
 def _of_row(row: dict[str, Any], name: str, report: Report) -> ImageAnnotation:
     media = row.get("media_attributes")
     media = media if isinstance(media, dict) else {}
-    height, width = (
-        n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (media.get("height"), media.get("width"))
-    )
-    instances, rejected = _instances_of(_objects_of(row.get("projects")))
+    height, width = picture_side(media.get("height")), picture_side(media.get("width"))
+    instances, rejected = read_shapes(enumerate(_objects_of(row.get("projects"))), _object)
     return ImageAnnotation(name, height, width, instances, rejected=rejected)
 
 
@@ -94,23 +101,12 @@ def _objects_of(projects: Any) -> list[Any]:
     return found
 
 
-def _instances_of(objects: list[Any]) -> tuple[tuple[Instance, ...], tuple[RejectedShape, ...]]:
-    instances: list[Instance] = []
-    rejected: list[RejectedShape] = []
-    for index, raw in enumerate(objects):
-        try:
-            instances.append(_object(raw, index))
-        except ConverterError as error:
-            rejected.append(RejectedShape(index, error.problem, raw))
-    return tuple(instances), tuple(rejected)
-
-
 def _object(raw: Any, index: int) -> Instance:
     if not isinstance(raw, dict):
         raise ConverterError("the object is no JSON object.")
     identity = raw.get("feature_id") or raw.get("featureId")
     return Instance(
-        id=identity if isinstance(identity, str) and 0 < len(identity) <= 64 else content_id(raw, index),
+        id=own_id(identity, raw, index),
         label=read_label(raw.get("name") or raw.get("title") or raw.get("value")),
         geometry=_geometry(raw),
         attributes=FrozenMap(_classifications(raw.get("classifications"))),
@@ -128,10 +124,9 @@ def _geometry(raw: dict[str, Any]) -> Geometry:
         points = _points(raw["polygon"])
         if len(points) < 3:
             raise ConverterError("a polygon of fewer than three points.")
-        return Polygon(points[:-1] if len(points) > 3 and points[0] == points[-1] else points)
+        return ring_of(points)
     if isinstance(raw.get("line"), list):
-        points = _points(raw["line"])
-        return Line(*points) if len(points) == 2 else LineStrip(points)
+        return line_of(_points(raw["line"]))
     if isinstance(raw.get("point"), dict):
         ((x, y),) = _points([raw["point"]])
         return Point(x, y)
@@ -159,7 +154,7 @@ def _classifications(listed: Any) -> dict[str, Any]:
 def _of_old_row(row: dict[str, Any], name: str, report: Report) -> ImageAnnotation:
     label = row["Label"]
     objects = label.get("objects") if isinstance(label, dict) else None
-    instances, rejected = _instances_of(objects if isinstance(objects, list) else [])
+    instances, rejected = read_shapes(enumerate(objects if isinstance(objects, list) else []), _object)
     return ImageAnnotation(name, 0, 0, instances, rejected=rejected)
 
 
@@ -173,10 +168,13 @@ def _name_of(external_id: Any, address: Any) -> str:
         return ""
 
 
-FORMAT = Format(
-    name="labelbox",
-    title="Labelbox NDJSON",
-    find=files_with(".ndjson", ".jsonl", ".json"),
-    read=reader_of(_entries),
-    entries=_entries,
+FORMATS = (
+    Format(
+        name="labelbox",
+        title="Labelbox NDJSON",
+        find=files_with(".ndjson", ".jsonl", ".json"),
+        read=reader_of(_entries),
+        entries=_entries,
+        signs=Signs(json=_is_row, suffixes=frozenset({".ndjson", ".jsonl"})),
+    ),
 )

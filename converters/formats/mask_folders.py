@@ -34,6 +34,7 @@ from converters.formats.format import (
 from converters.formats.labelme.to_dataset import paint
 from converters.formats.own_facts import all_facts, with_facts
 from converters.formats.reading import content_id
+from converters.formats.signs import Signs
 from converters.shapes.geometry import rasterize
 
 if TYPE_CHECKING:
@@ -282,21 +283,22 @@ def _find(source: Path) -> list[Path]:
     return [source]
 
 
-EACH = Format(
-    name="masks",
-    title="Masks, one PNG per object",
-    find=_find,
-    read=reader_of(_entries),
-    entries=_entries,
-    write=partial(_write, "each"),
-)
-BINARY = Format(
-    name="masks-binary", title="Masks, one binary PNG per picture", write=partial(_write, "binary")
-)
-CLASSES = Format(
-    name="masks-indexed",
-    title="Masks of class numbers",
-    write=partial(_write, "classes"),
-    finish=_finish,
-    needs_labels=True,
+FORMATS = (
+    Format(
+        name="masks",
+        title="Masks, one PNG per object",
+        find=_find,
+        read=reader_of(_entries),
+        entries=_entries,
+        write=partial(_write, "each"),
+        signs=Signs(single=IMAGE_SUFFIXES, bare=frozenset({".png"})),
+    ),
+    Format(name="masks-binary", title="Masks, one binary PNG per picture", write=partial(_write, "binary")),
+    Format(
+        name="masks-indexed",
+        title="Masks of class numbers",
+        write=partial(_write, "classes"),
+        finish=_finish,
+        needs_labels=True,
+    ),
 )

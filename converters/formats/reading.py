@@ -6,25 +6,34 @@ import hashlib
 import json
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from converters.annotation import (
     Box,
     ImageAnnotation,
+    Instance,
+    Line,
+    LineStrip,
     OrientedBox,
+    Point,
+    PointSet,
+    Polygon,
+    RejectedShape,
     Vertex,
 )
 from converters.errors import ConverterError
 from converters.files.files import shown
 from converters.frozen import EMPTY, FrozenMap
+from converters.shapes.kinds import MAX_POINTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+T = TypeVar("T")
 
 # Farther out than any picture; beyond it a file is damaged or hostile.
 MAX_COORDINATE = 1e7
-MAX_POINTS = 1_000_000
 
 
 def box_of_corners(points: tuple[Vertex, ...]) -> Box | OrientedBox:
@@ -98,6 +107,53 @@ def content_id(raw: Any, index: int) -> str:
     """An id for a shape that has none: the same for the same content at the same place."""
     text = json.dumps(raw, sort_keys=True, default=str)
     return hashlib.blake2s(f"{index}:{text}".encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+def own_id(value: Any, raw: Any, index: int) -> str:
+    """The id a shape brings along, if it can be one, else `content_id`."""
+    return value if isinstance(value, str) and 0 < len(value) <= 64 else content_id(raw, index)
+
+
+def picture_side(value: Any) -> int:
+    """A picture's height or width in pixels; 0 for whatever cannot be one."""
+    return value if type(value) is int and 0 < value < 1 << 20 else 0
+
+
+def ring_of(points: tuple[Vertex, ...]) -> Polygon:
+    """A polygon; some formats repeat the first point at the end."""
+    return Polygon(points[:-1] if len(points) > 3 and points[0] == points[-1] else points)
+
+
+def line_of(points: tuple[Vertex, ...]) -> Line | LineStrip:
+    """What formats with one kind of line mean: two points are a line, others a chain."""
+    return Line(*points) if len(points) == 2 else LineStrip(points)
+
+
+def dots_of(points: tuple[Vertex, ...]) -> Point | PointSet:
+    """What formats with one kind of points mean: one is a point, several are a set."""
+    return Point(*points[0]) if len(points) == 1 else PointSet(points)
+
+
+def read_shapes(
+    numbered: Iterable[tuple[int, T]],
+    decode: Callable[[T, int], Instance],
+    kept: Callable[[T], Any] = lambda raw: raw,
+) -> tuple[tuple[Instance, ...], tuple[RejectedShape, ...]]:
+    """The shapes that can be decoded, and the others with what is wrong.
+
+    Args:
+        numbered: each shape with its place in the file.
+        decode: from a shape and its place to the instance; a ConverterError sets the shape aside.
+        kept: what is kept of a shape that was set aside, as JSON values.
+    """
+    instances: list[Instance] = []
+    rejected: list[RejectedShape] = []
+    for index, raw in numbered:
+        try:
+            instances.append(decode(raw, index))
+        except ConverterError as error:
+            rejected.append(RejectedShape(index, error.problem, kept(raw)))
+    return tuple(instances), tuple(rejected)
 
 
 def require_size(

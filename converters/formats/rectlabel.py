@@ -20,24 +20,41 @@ from converters.annotation import (
     Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
     OrientedBox,
     Point,
     PointSet,
     Polygon,
-    RejectedShape,
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import json_text, make_folder, read_json, shown, write_atomic
 from converters.files.images import encode_png, read_index_image
-from converters.formats.format import Format, Picture, WriteOptions, files_with, known_size, place_image
+from converters.formats.format import (
+    Format,
+    Picture,
+    WriteOptions,
+    files_with,
+    known_size,
+    outline_note,
+    place_image,
+)
 from converters.formats.own_facts import KEY, all_facts, with_facts
-from converters.formats.reading import MAX_POINTS, box_of_corners, content_id, read_label, read_points
+from converters.formats.reading import (
+    box_of_corners,
+    content_id,
+    dots_of,
+    line_of,
+    picture_side,
+    read_label,
+    read_points,
+    read_shapes,
+)
+from converters.formats.signs import Signs
 from converters.formats.voc import add_bndbox, add_voc_object, voc_object, voc_root
 from converters.formats.xml_files import (
+    MIT_TAGS,
+    OUTLINE_TAGS,
     add,
     decimal,
     element_dict,
@@ -49,12 +66,17 @@ from converters.formats.xml_files import (
     xml_bytes,
 )
 from converters.frozen import FrozenMap
-from converters.shapes.geometry import join_rings, mask_to_rings, rasterize
+from converters.shapes.geometry import joined_outline, rasterize
+from converters.shapes.kinds import MAX_POINTS, kind_of, outline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from converters.report import Report
+    from converters.shapes.kinds import Drawn
 
 _CURVE_STEPS = 8
+_TAGS: dict[Drawn, str] = {"closed": "polygon", "open": "line", "points": "keypoints"}
 
 
 def read_rectlabel(path: Path | str) -> ImageAnnotation:
@@ -71,19 +93,15 @@ def _of_xml(file: Path) -> ImageAnnotation:
     root = read_xml(file)
     if root.tag != "annotation":
         raise UnknownFormatError("this is no RectLabel file.", path=file)
-    instances: list[Instance] = []
-    rejected: list[RejectedShape] = []
-    for index, element in enumerate(root.findall("object")):
-        try:
-            instances.append(_xml_instance(element, index, file))
-        except ConverterError as error:
-            rejected.append(RejectedShape(index, error.problem, element_dict(element)))
+    instances, rejected = read_shapes(
+        enumerate(root.findall("object")), partial(_xml_instance, file=file), element_dict
+    )
     return ImageAnnotation(
         image_path=text_of(root, "filename"),
         height=pixels_of(root.findtext("size/height")),
         width=pixels_of(root.findtext("size/width")),
-        instances=tuple(instances),
-        rejected=tuple(rejected),
+        instances=instances,
+        rejected=rejected,
     )
 
 
@@ -121,15 +139,14 @@ def _xml_geometry(element: Element, file: Path) -> Geometry | None:
             raise ConverterError("a turned box has four corners.")
         return box_of_corners(points)
     if (found := element.find("line")) is not None:
-        points = _numbered(found)
-        return Line(*points) if len(points) == 2 else LineStrip(points)
+        return line_of(_numbered(found))
     if (found := element.find("cubic_bezier")) is not None:
         return Polygon(_curve(_numbered(found), _numbered(found, "_c1"), _numbered(found, "_c2")))
     if (found := element.find("keypoints")) is not None:
         points = tuple(compress(_numbered(found), _visibility(found)))
         if not points:
             raise ConverterError("none of its key points is set.")
-        return Point(*points[0]) if len(points) == 1 else PointSet(points)
+        return dots_of(points)
     if (found := element.find("pixels")) is not None:
         mask_id = text_of(found, "id")
         if not (mask_id.isascii() and mask_id.isdigit() and len(mask_id) < 9):
@@ -189,6 +206,16 @@ def _on_curve(control: tuple[Vertex, Vertex, Vertex, Vertex], t: float) -> Verte
     return x, y
 
 
+def _is_json(document: Any) -> bool:
+    if not isinstance(document, dict) or isinstance(document.get("info"), dict):
+        return False
+    return isinstance(document.get("objects"), list) and "filename" in document
+
+
+def _is_xml(tags: Sequence[str]) -> bool:
+    return tags[0] == "annotation" and not OUTLINE_TAGS.isdisjoint(tags) and MIT_TAGS.isdisjoint(tags)
+
+
 def _of_json(file: Path) -> ImageAnnotation:
     document = read_json(file)
     if not isinstance(document, dict) or not isinstance(document.get("objects"), list):
@@ -199,20 +226,14 @@ def _of_json(file: Path) -> ImageAnnotation:
         if isinstance(size, list) and len(size) == 2
         else (document.get("image_w"), document.get("image_h"))
     )
-    instances: list[Instance] = []
-    rejected: list[RejectedShape] = []
-    for index, raw in enumerate(document["objects"]):
-        try:
-            instances.append(_json_instance(raw, index))
-        except ConverterError as error:
-            rejected.append(RejectedShape(index, error.problem, raw))
+    instances, rejected = read_shapes(enumerate(document["objects"]), _json_instance)
     name = document.get("filename")
     return ImageAnnotation(
         image_path=name.replace("\\", "/") if isinstance(name, str) else "",
-        height=height if type(height) is int and 0 < height < 1 << 20 else 0,
-        width=width if type(width) is int and 0 < width < 1 << 20 else 0,
-        instances=tuple(instances),
-        rejected=tuple(rejected),
+        height=picture_side(height),
+        width=picture_side(width),
+        instances=instances,
+        rejected=rejected,
     )
 
 
@@ -239,8 +260,8 @@ def _json_geometry(raw: dict[str, Any]) -> Geometry:
             if key == "rotated_box" and len(points) == 4:
                 return box_of_corners(points)
             if key == "keypoints":
-                return Point(*points[0]) if len(points) == 1 else PointSet(points)
-            return Line(*points) if len(points) == 2 else LineStrip(points)
+                return dots_of(points)
+            return line_of(points)
     box = raw.get("x_y_w_h")
     if not isinstance(box, list) or len(box) != 4:
         raise ConverterError(f"the object has no shape that is known here: {shown(sorted(map(str, raw)))}.")
@@ -264,28 +285,21 @@ def _write_xml(picture: Picture, options: WriteOptions, report: Report) -> None:
             note("changed", "its label holds letters or spaces XML does not keep")
         element = add_voc_object(root, instance)
         geometry = instance.geometry
-        match geometry:
-            case Box():
-                add_bndbox(element, instance)
-            case Polygon(points):
-                _add_points(element, "polygon", points)
-            case OrientedBox(points):
-                _add_points(element, "rotated_bndbox", points)
-            case Line(start, end):
-                _add_points(element, "line", (start, end))
-            case LineStrip(points):
-                _add_points(element, "line", points)
-            case Point(x, y):
-                _add_points(element, "keypoints", ((x, y),), visible=True)
-            case PointSet(points):
-                _add_points(element, "keypoints", points, visible=True)
-            case _:
-                if not isinstance(geometry, Mask):
-                    note("changed", "a circle becomes a mask")
-                add(add(element, "pixels"), "id", index)
-                full = rasterize(geometry, height, width).to_full(height, width)
-                png = encode_png(full.astype(np.uint8) * 255)
-                write_atomic(file.with_name(f"{file.stem}_pixels{index}.png"), png)
+        kind = kind_of(geometry)
+        if isinstance(geometry, Box):
+            add_bndbox(element, instance)
+        elif isinstance(geometry, OrientedBox):
+            _add_points(element, "rotated_bndbox", geometry.points)
+        elif kind.is_cornered or not kind.is_region:
+            visible = kind.drawn == "points"
+            _add_points(element, _TAGS[kind.drawn], outline(geometry), visible=visible)
+        else:
+            if not isinstance(geometry, Mask):
+                note("changed", f"a {kind.title} becomes a mask")
+            add(add(element, "pixels"), "id", index)
+            full = rasterize(geometry, height, width).to_full(height, width)
+            png = encode_png(full.astype(np.uint8) * 255)
+            write_atomic(file.with_name(f"{file.stem}_pixels{index}.png"), png)
         report.instances += 1
     write_atomic(file, xml_bytes(root))
 
@@ -306,30 +320,20 @@ def _write_json(picture: Picture, options: WriteOptions, report: Report) -> None
 
 
 def _json_shape(geometry: Geometry, height: int, width: int, note: Any) -> dict[str, Any] | None:
-    match geometry:
-        case Box(x0, y0, x1, y1):
-            return {"x_y_w_h": [min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0)]}
-        case Polygon(points):
-            return {"polygon": _flat(points)}
-        case OrientedBox(points):
-            return {"rotated_box": _flat(points)}
-        case Line(start, end):
-            return {"line": _flat((start, end))}
-        case LineStrip(points):
-            return {"line": _flat(points)}
-        case Point(x, y):
-            return {"keypoints": _flat(((x, y),))}
-        case PointSet(points):
-            return {"keypoints": _flat(points)}
-        case _:
-            parts = mask_to_rings(rasterize(geometry, height, width))
-            rings = [ring for outer, holes in parts for ring in (outer, *holes)]
-            if not rings:
-                note("dropped", "it has no pixels inside the picture")
-                return None
-            joined = ", parts and holes joined by cuts" if len(rings) > 1 else ""
-            note("changed", f"a mask becomes its outline{joined}")
-            return {"polygon": _flat(join_rings(rings).points)}
+    kind = kind_of(geometry)
+    if isinstance(geometry, Box):
+        x0, y0, x1, y1 = geometry.x0, geometry.y0, geometry.x1, geometry.y1
+        return {"x_y_w_h": [min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0)]}
+    if isinstance(geometry, OrientedBox):
+        return {"rotated_box": _flat(geometry.points)}
+    if kind.is_cornered or not kind.is_region:
+        return {_TAGS[kind.drawn]: _flat(outline(geometry))}
+    joined, rings = joined_outline(rasterize(geometry, height, width))
+    if joined is None:
+        note("dropped", "it has no pixels inside the picture")
+        return None
+    note("changed", outline_note(rings))
+    return {"polygon": _flat(joined.points)}
 
 
 def _flat(points: tuple[Vertex, ...]) -> list[float]:
@@ -360,17 +364,20 @@ def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
     return [read_rectlabel(path)]
 
 
-FORMAT = Format(
-    name="rectlabel",
-    title="RectLabel XML",
-    find=files_with(".xml", ".json"),
-    read=_read,
-    write=_write_xml,
-)
-JSON = Format(
-    name="rectlabel-json",
-    title="RectLabel JSON",
-    find=files_with(".json"),
-    read=_read,
-    write=_write_json,
+FORMATS = (
+    Format(
+        name="rectlabel",
+        title="RectLabel XML",
+        find=files_with(".xml", ".json"),
+        read=_read,
+        write=_write_xml,
+        signs=Signs(json=_is_json, xml=_is_xml),
+    ),
+    Format(
+        name="rectlabel-json",
+        title="RectLabel JSON",
+        find=files_with(".json"),
+        read=_read,
+        write=_write_json,
+    ),
 )

@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from converters.errors import ConverterError
-from converters.formats import (
-    cvat,
-    isat,
-    label_studio,
-    labelbox,
-    mask_folders,
-    rectlabel,
-    via,
-    voc,
-    xanylabeling,
-    yolo,
-)
-from converters.formats.coco import instances as coco
-from converters.formats.coco import panoptic as coco_panoptic
-from converters.formats.labelme import folder as labelme_folder
-from converters.formats.labelme import to_dataset as json_to_dataset
-from converters.formats.labelme import xml as labelme_xml
 from converters.formats.sniffing import guess_format
 
 if TYPE_CHECKING:
     from converters.formats.format import Format
 
-_ALL = (
-    labelme_folder.FORMAT,
-    json_to_dataset.FORMAT,
-    coco.FORMAT,
-    coco_panoptic.FORMAT,
-    voc.FORMAT,
-    yolo.FORMAT,
-    yolo.DETECT,
-    xanylabeling.FORMAT,
-    cvat.FORMAT,
-    via.FORMAT,
-    labelbox.FORMAT,
-    label_studio.FORMAT,
-    isat.FORMAT,
-    rectlabel.FORMAT,
-    rectlabel.JSON,
-    labelme_xml.FORMAT,
-    mask_folders.EACH,
-    mask_folders.BINARY,
-    mask_folders.CLASSES,
+# A new format is its module below converters/formats and one line here, where a list shall show it.
+_MODULES = (
+    "labelme.folder",
+    "labelme.to_dataset",
+    "coco.instances",
+    "coco.panoptic",
+    "voc",
+    "yolo",
+    "xanylabeling",
+    "cvat",
+    "via",
+    "labelbox",
+    "label_studio",
+    "isat",
+    "rectlabel",
+    "labelme.xml",
+    "mask_folders",
 )
+
+
+def _formats_of(module: str) -> tuple[Format, ...]:
+    formats: tuple[Format, ...] = import_module(f"converters.formats.{module}").FORMATS
+    return formats
+
+
+_ALL = tuple(each for module in _MODULES for each in _formats_of(module))
 
 FORMATS: dict[str, Format] = {each.name: each for each in _ALL}
 
@@ -84,12 +73,12 @@ def sniff(source: Path | str) -> Format:
     path = Path(source)
     if not path.exists():
         raise ConverterError("there is no such file or folder.", path=path)
-    name = guess_format(path)
-    if name is None:
+    found = guess_format(path, _ALL)
+    if found is None:
         known = ", ".join(each.name for each in readable_formats())
         raise ConverterError(
             "this is in none of the known formats.",
             path=path,
             remedy=f"If you know better, name its format: {known}.",
         )
-    return FORMATS[name]
+    return found

@@ -1,8 +1,10 @@
-"""Telling formats apart by what files look like inside; file names only where nothing else helps."""
+"""Telling formats apart by what files look like inside; file names only where nothing else helps.
+
+What to look for is each format's own knowledge (`Signs`); here it is looked for.
+"""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,39 +12,47 @@ from defusedxml import ElementTree
 
 from converters.errors import ConverterError
 from converters.files.files import open_file, read_json
-from converters.files.images import IMAGE_SUFFIXES
 from converters.files.project_mark import is_project_file
 from converters.formats.format import walk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    from converters.formats.format import Format
+    from converters.formats.signs import Signs
 
 # How many files of a folder are looked into.
 _SAMPLES = 5
 _LARGE_JSON_BYTES = 64_000_000
-_COCO_BYTES = 500_000
+_LOOK_AT_ENDS_BYTES = 500_000
 _END_BYTES = 250_000
-_YOLO_LINE = re.compile(r"^\s*\d+(\s+-?\d+(\.\d*)?(e-?\d+)?){4,}\s*$", re.IGNORECASE)
+_FIRST_TAGS = 400
+_FIRST_LINES = 20
 
 
-def guess_format(path: Path) -> str | None:
-    """The name of the format, or None.
+def guess_format(path: Path, formats: Sequence[Format]) -> Format | None:
+    """The format of a file or a folder, or None.
 
     In a folder the most frequent answer of a sample counts, label files before pictures.
     """
     if path.is_file():
-        return _of_file(path)
+        return _of_file(path, formats) or _first(formats, lambda signs: path.suffix.lower() in signs.single)
     files = walk(path)
-    if any(file.name in ("data.yaml", "data.yml", "dataset.yaml") for file in files):
-        return "yolo"
-    labelled = [
-        file for file in files if file.suffix.lower() in (".json", ".ndjson", ".jsonl", ".xml", ".txt")
-    ]
-    votes = Counter(filter(None, map(_of_file, _spread(labelled))))
+    names, suffixes = {file.name for file in files}, {file.suffix.lower() for file in files}
+    if found := _first(formats, lambda signs: not signs.folder_files.isdisjoint(names)):
+        return found
+    own = {".json", ".xml", ".txt"}.union(*(each.signs.suffixes for each in formats))
+    labelled = [file for file in files if file.suffix.lower() in own]
+    votes = Counter(found.name for file in _spread(labelled) if (found := _of_file(file, formats)))
     if votes:
-        return votes.most_common(1)[0][0]
-    pictures = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-    return "masks" if any(file.suffix.lower() == ".png" for file in pictures) else None
+        winner = votes.most_common(1)[0][0]
+        return next(each for each in formats if each.name == winner)
+    return _first(formats, lambda signs: not signs.bare.isdisjoint(suffixes))
+
+
+def _first(formats: Iterable[Format], accepts: Callable[[Signs], Any]) -> Format | None:
+    return next((each for each in formats if accepts(each.signs)), None)
 
 
 def _spread(files: list[Path]) -> list[Path]:
@@ -51,107 +61,56 @@ def _spread(files: list[Path]) -> list[Path]:
     return files[::step][:_SAMPLES]
 
 
-def _of_file(path: Path) -> str | None:
+def _of_file(path: Path, formats: Sequence[Format]) -> Format | None:
     suffix = path.suffix.lower()
     if is_project_file(path):
         return None
     try:
         if suffix == ".json":
-            size = path.stat().st_size
-            marked = _of_json_ends(path) if size > _COCO_BYTES else None
-            if size > _LARGE_JSON_BYTES or marked in ("coco", "coco-panoptic"):
-                return marked  # not worth being parsed twice
-            return of_json(read_json(path))
-        if suffix in (".ndjson", ".jsonl"):
-            return "labelbox"
+            return _of_json(path, formats)
         if suffix == ".xml":
-            return _of_xml(path)
-        if suffix in (".yaml", ".yml"):
-            return "yolo"
+            tags = _first_tags(path)
+            return _first(formats, lambda signs: signs.xml is not None and tags and signs.xml(tags))
         if suffix == ".txt":
-            return _of_text(path)
+            lines = _first_lines(path)
+            return _first(formats, lambda signs: signs.text is not None and signs.text(lines))
     except (ConverterError, OSError):
         return None
-    return "masks" if suffix in IMAGE_SUFFIXES else None
+    return _first(formats, lambda signs: suffix in signs.suffixes)
 
 
-def of_json(value: Any) -> str | None:
-    """The format of a JSON document."""
-    if isinstance(value, list):
-        return "label-studio" if any(isinstance(v, dict) and "data" in v for v in value[:5]) else None
-    if not isinstance(value, dict):
-        return None
-    if isinstance(value.get("shapes"), list):
-        return "xanylabeling" if _is_xanylabeling(value) else "labelme"
-    if isinstance(value.get("images"), list):
-        listed = value.get("annotations")
-        panoptic = isinstance(listed, list) and any(
-            isinstance(a, dict) and "segments_info" in a for a in listed[:5]
-        )
-        return "coco-panoptic" if panoptic else "coco"
-    if isinstance(value.get("info"), dict) and isinstance(value.get("objects"), list):
-        return "isat" if "ISAT" in str(value["info"].get("description", "ISAT")) else None
-    if "_via_img_metadata" in value:
-        return "via"
-    if isinstance(value.get("objects"), list) and "filename" in value:
-        return "rectlabel"
-    if "data_row" in value:
-        return "labelbox"
-    if "data" in value and ("annotations" in value or "completions" in value):
-        return "label-studio"
-    first = next(iter(value.values()), None)
-    return "via" if isinstance(first, dict) and "filename" in first and "regions" in first else None
+def _of_json(path: Path, formats: Sequence[Format]) -> Format | None:
+    size = path.stat().st_size
+    if size > _LOOK_AT_ENDS_BYTES:
+        ends = _ends(path)
+        marked = _first(formats, lambda signs: signs.json_ends is not None and signs.json_ends(ends))
+        if size > _LARGE_JSON_BYTES or (marked is not None and marked.signs.ends_suffice):
+            return marked  # not worth being parsed twice
+    document = read_json(path)
+    return _first(formats, lambda signs: signs.json is not None and signs.json(document))
 
 
-def _is_xanylabeling(value: dict[str, Any]) -> bool:
-    """X-AnyLabeling adds keys labelme does not have; a `rotation` gives it away, too."""
-    marks = {"difficult", "kie_linking", "direction"}
-    shapes = [shape for shape in value["shapes"][:50] if isinstance(shape, dict)]
-    return any(marks & shape.keys() or shape.get("shape_type") == "rotation" for shape in shapes)
-
-
-def _of_json_ends(path: Path) -> str | None:
-    """The format by what stands at the beginning and at the end."""
+def _ends(path: Path) -> bytes:
     with open_file(path) as stream:
         head = stream.read(_END_BYTES)
         stream.seek(-min(_END_BYTES, path.stat().st_size), 2)
-        tail = stream.read()
-    both = head + tail
-    for mark, name in (
-        (b'"shapes"', "labelme"),
-        (b'"segments_info"', "coco-panoptic"),
-        (b'"category_id"', "coco"),
-        (b'"_via_img_metadata"', "via"),
-        (b'"regions"', "via"),
-        (b'"result"', "label-studio"),
-    ):
-        if mark in both:
-            return name
-    return None
+        return head + stream.read()
 
 
-def _of_xml(path: Path) -> str | None:
+def _first_tags(path: Path) -> list[str]:
+    tags: list[str] = []
     with open_file(path) as stream:
-        tags: list[str] = []
         try:
             for _, element in ElementTree.iterparse(stream, events=("start",), forbid_dtd=True):
                 tags.append(element.tag)
-                if len(tags) > 400:
+                if len(tags) > _FIRST_TAGS:
                     break
-        except Exception:  # whatever is wrong with it, the reader will say
-            if not tags:
-                return None
-    if not tags or tags[0] not in ("annotation", "annotations"):
-        return None
-    if tags[0] == "annotations":
-        return "cvat"
-    if "pt" in tags or "sourceImage" in tags or "imagesize" in tags:
-        return "labelme-xml"
-    return "rectlabel" if "polygon" in tags or "pixel" in tags or "cubic_bezier" in tags else "voc"
+        except Exception:
+            return tags
+    return tags
 
 
-def _of_text(path: Path) -> str | None:
+def _first_lines(path: Path) -> list[str]:
     with open_file(path) as stream:
-        lines = stream.read(20_000).decode("utf-8", "replace").splitlines()[:20]
-    lines = [line for line in lines if line.strip()]
-    return "yolo" if lines and all(map(_YOLO_LINE.match, lines[:-1] or lines)) else None
+        lines = stream.read(20_000).decode("utf-8", "replace").splitlines()[:_FIRST_LINES]
+    return [line for line in lines if line.strip()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from converters.annotation import (
@@ -13,14 +14,10 @@ from converters.annotation import (
     Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
     OrientedBox,
     Point,
-    PointSet,
     Polygon,
-    RejectedShape,
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
@@ -30,15 +27,20 @@ from converters.formats.format import (
     Picture,
     PictureEntry,
     WriteOptions,
+    by_split,
     dataset_file,
     files_with,
+    labels_to_list,
+    outline_note,
     place_for_dataset,
     reader_of,
 )
 from converters.formats.own_facts import KEY, all_facts, is_number, with_facts
-from converters.formats.reading import MAX_COORDINATE, content_id, read_points
+from converters.formats.reading import MAX_COORDINATE, content_id, line_of, read_points, read_shapes, ring_of
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
-from converters.shapes.geometry import bounding_box, circle_radius, join_rings, mask_to_rings
+from converters.shapes.geometry import bounding_box, joined_outline
+from converters.shapes.kinds import kind_of, outline
 from converters.shapes.rotation import ellipse_polygon
 
 if TYPE_CHECKING:
@@ -75,6 +77,15 @@ def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:
     return found
 
 
+def _is_via(document: Any) -> bool:
+    if not isinstance(document, dict):
+        return False
+    first = next(iter(document.values()), None)
+    return "_via_img_metadata" in document or (
+        isinstance(first, dict) and "filename" in first and "regions" in first
+    )
+
+
 def _is_entry(entry: Any) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("filename"), str) and "regions" in entry
 
@@ -86,13 +97,7 @@ def _path_of(entry: dict[str, Any]) -> str:
 def _annotation_of(entry: dict[str, Any], report: Report) -> ImageAnnotation:
     regions = entry["regions"]
     listed = list(regions.values()) if isinstance(regions, dict) else regions
-    instances: list[Instance] = []
-    rejected: list[RejectedShape] = []
-    for index, raw in enumerate(listed if isinstance(listed, list) else ()):
-        try:
-            instances.append(_instance(raw, index))
-        except ConverterError as error:
-            rejected.append(RejectedShape(index, error.problem, raw))
+    instances, rejected = read_shapes(enumerate(listed if isinstance(listed, list) else ()), _instance)
     attributes = entry.get("file_attributes")
     attributes = dict(attributes) if isinstance(attributes, dict) else {}
     height, width = (_pixels(attributes.pop(key, None)) for key in _SIZE_KEYS)
@@ -100,8 +105,8 @@ def _annotation_of(entry: dict[str, Any], report: Report) -> ImageAnnotation:
         image_path=_path_of(entry),
         height=height,
         width=width,
-        instances=tuple(instances),
-        rejected=tuple(rejected),
+        instances=instances,
+        rejected=rejected,
         extra=FrozenMap({"via_file_attributes": attributes} if attributes else {}),
     )
 
@@ -159,20 +164,12 @@ def _geometry(shape: dict[str, Any]) -> Geometry:
             if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
                 raise ConverterError("all_points_x and all_points_y are no lists of equal length.")
             points = read_points([list(pair) for pair in zip(xs, ys, strict=True)])
-            return _ring(points) if kind == "polygon" else _line(points)
+            # VIA 1 repeats a polygon's first point at the end.
+            return ring_of(points) if kind == "polygon" else line_of(points)
         case "point":
             return Point(value("cx"), value("cy"))
         case other:
             raise ConverterError(f"the shape {shown(other)} is unknown.")
-
-
-def _ring(points: tuple[Vertex, ...]) -> Polygon:
-    """VIA 1 repeats the first point at the end."""
-    return Polygon(points[:-1] if len(points) > 3 and points[0] == points[-1] else points)
-
-
-def _line(points: tuple[Vertex, ...]) -> Line | LineStrip:
-    return Line(*points) if len(points) == 2 else LineStrip(points)
 
 
 def encode_region(geometry: Geometry) -> tuple[dict[str, Any], str]:
@@ -183,30 +180,27 @@ def encode_region(geometry: Geometry) -> tuple[dict[str, Any], str]:
     """
     note = ""
     if isinstance(geometry, Mask):
-        rings = [ring for outer, holes in mask_to_rings(geometry) for ring in (outer, *holes)]
-        if not rings:
+        joined, rings = joined_outline(geometry)
+        if joined is None:
             raise ConverterError("an empty mask has no outline.")
-        note = "a mask becomes its outline" + (", parts and holes joined by cuts" if len(rings) > 1 else "")
-        geometry = join_rings(rings)
-    match geometry:
-        case Box():
-            x0, y0, x1, y1 = bounding_box(geometry)
-            return {"name": "rect", "x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}, note
-        case Circle(center):
-            return {"name": "circle", "cx": center[0], "cy": center[1], "r": circle_radius(geometry)}, note
-        case Point(x, y):
-            return {"name": "point", "cx": x, "cy": y}, note
-        case Line(start, end):
-            return _many("polyline", (start, end)), note
-        case LineStrip(points):
-            return _many("polyline", points), note
-        case OrientedBox(points):
-            return _many("polygon", points), "a turned box becomes a polygon"
-        case Polygon(points):
-            return _many("polygon", points), note
-        case PointSet():
+        geometry, note = joined, outline_note(rings)
+    kind = kind_of(geometry)
+    if isinstance(geometry, Box):
+        x0, y0, x1, y1 = bounding_box(geometry)
+        return {"name": "rect", "x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0}, note
+    if kind.ellipse is not None:
+        (x, y), rx, ry = kind.ellipse(geometry)
+        if rx == ry:
+            return {"name": "circle", "cx": x, "cy": y, "r": rx}, note
+        return {"name": "ellipse", "cx": x, "cy": y, "rx": rx, "ry": ry, "theta": 0.0}, note
+    points = outline(geometry)
+    if kind.drawn == "points":
+        if kind.counts != (1, 1):
             raise ConverterError("VIA has no sets of points.")
-    raise ConverterError("VIA has no such shape.")
+        return {"name": "point", "cx": points[0][0], "cy": points[0][1]}, note
+    if kind.is_region and not isinstance(geometry, Polygon):
+        note = f"a {'turned box' if isinstance(geometry, OrientedBox) else kind.title} becomes a polygon"
+    return _many("polygon" if kind.is_region else "polyline", points), note
 
 
 def _many(kind: str, points: tuple[Vertex, ...]) -> dict[str, Any]:
@@ -252,12 +246,9 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str,
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
-    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
-        part = [fragment for fragment in fragments if fragment["split"] == split]
+    for split, part in by_split(fragments, itemgetter("split")):
         entries = {f"{f['entry']['filename']}{f['entry']['size']}": f["entry"] for f in part}
-        labels = options.labels or sorted(
-            {label for each in part for label in each["labels"]} | {*options.declared}
-        )
+        labels = labels_to_list(options, (each["labels"] for each in part))
         choices = {
             "type": "dropdown",
             "description": "",
@@ -274,13 +265,18 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "via", split), json_text(document))
 
 
-FORMAT = Format(
-    name="via",
-    title="VGG Image Annotator 2",
-    find=files_with(".json"),
-    read=reader_of(_entries),
-    entries=_entries,
-    write=_write,
-    finish=_finish,
-    file_suffix=".json",
+FORMATS = (
+    Format(
+        name="via",
+        title="VGG Image Annotator 2",
+        find=files_with(".json"),
+        read=reader_of(_entries),
+        entries=_entries,
+        write=_write,
+        finish=_finish,
+        file_suffix=".json",
+        signs=Signs(
+            json=_is_via, json_ends=lambda ends: b'"_via_img_metadata"' in ends or b'"regions"' in ends
+        ),
+    ),
 )

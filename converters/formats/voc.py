@@ -19,11 +19,7 @@ from converters.annotation import (
     Box,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
-    Point,
-    PointSet,
     RejectedShape,
 )
 from converters.errors import ConverterError, UnknownFormatError
@@ -33,7 +29,10 @@ from converters.files.palette import indexed_png
 from converters.formats.format import Format, Picture, WriteOptions, files_with, known_size, place_image
 from converters.formats.own_facts import KEY, all_facts, with_facts
 from converters.formats.reading import content_id
+from converters.formats.signs import Signs
 from converters.formats.xml_files import (
+    MIT_TAGS,
+    OUTLINE_TAGS,
     add,
     add_facts,
     decimal,
@@ -48,6 +47,7 @@ from converters.formats.xml_files import (
 )
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import bounding_box, rasterize
+from converters.shapes.kinds import is_region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -208,7 +208,7 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> tuple[str
     kept: list[Instance] = []
     for index, instance in enumerate(annotation.instances):
         note = partial(report.add, path=annotation.image_path, instance=instance, index=index)
-        if isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
+        if not is_region(instance.geometry):
             note("dropped", "VOC has no lines and points")
             continue
         if not fits_xml(instance.label):
@@ -277,12 +277,15 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     write_atomic(options.target / "class_names.txt", lines)
 
 
-FORMAT = Format(
-    name="voc",
-    title="Pascal VOC",
-    find=files_with(".xml", folder="Annotations"),
-    read=_read,
-    write=_write,
-    finish=_finish,
-    needs_labels=True,
+FORMATS = (
+    Format(
+        name="voc",
+        title="Pascal VOC",
+        find=files_with(".xml", folder="Annotations"),
+        read=_read,
+        write=_write,
+        finish=_finish,
+        needs_labels=True,
+        signs=Signs(xml=lambda tags: tags[0] == "annotation" and (MIT_TAGS | OUTLINE_TAGS).isdisjoint(tags)),
+    ),
 )

@@ -19,12 +19,14 @@ from converters.annotation import (
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import json_text, make_folder, read_json, write_atomic
-from converters.formats.format import Format, Picture, WriteOptions, files_with
+from converters.formats.format import Format, Picture, WriteOptions, files_with, outline_note
 from converters.formats.labelme.document import annotation_of
-from converters.formats.labelme.folder import place_beside
+from converters.formats.labelme.folder import has_shapes, is_extended, place_beside
 from converters.formats.labelme.shapes import encode_geometry
 from converters.formats.own_facts import KEY, facts_of
-from converters.shapes.geometry import join_rings, mask_to_rings, outline
+from converters.formats.signs import Signs
+from converters.shapes.geometry import joined_outline
+from converters.shapes.kinds import outline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +47,7 @@ def read_xanylabeling(path: Path | str) -> ImageAnnotation:
         ConverterError: missing, not JSON, or no such file.
     """
     document = read_json(path)
-    if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
+    if not has_shapes(document):
         raise UnknownFormatError('this is no X-AnyLabeling file: it has no list called "shapes".', path=path)
     return annotation_of(document, path=path)
 
@@ -58,11 +60,10 @@ def encode_shape(instance: Instance) -> tuple[dict[str, Any], str]:
     """
     geometry, note = instance.geometry, ""
     if isinstance(geometry, Mask):
-        rings = [ring for outer, holes in mask_to_rings(geometry) for ring in (outer, *holes)]
-        if not rings:
+        joined, rings = joined_outline(geometry)
+        if joined is None:
             raise ConverterError("an empty mask has no outline.")
-        geometry, note = join_rings(rings), "a mask becomes its outline"
-        note += ", parts and holes joined by cuts" if len(rings) > 1 else ""
+        geometry, note = joined, outline_note(rings)
     if isinstance(geometry, PointSet):
         geometry, note = Polygon(geometry.points), "a set of points becomes a polygon"
     kind, points = _points_of(geometry)
@@ -132,10 +133,13 @@ def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
     return [read_xanylabeling(path)]
 
 
-FORMAT = Format(
-    name="xanylabeling",
-    title="X-AnyLabeling JSON",
-    find=files_with(".json"),
-    read=_read,
-    write=_write,
+FORMATS = (
+    Format(
+        name="xanylabeling",
+        title="X-AnyLabeling JSON",
+        find=files_with(".json"),
+        read=_read,
+        write=_write,
+        signs=Signs(json=lambda document: has_shapes(document) and is_extended(document)),
+    ),
 )

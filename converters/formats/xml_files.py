@@ -24,6 +24,11 @@ MAX_XML_BYTES = 1_000_000_000
 # Letters no XML 1.0 document may hold, not even escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+# By these tags the dialects of VOC's `annotation` differ: the MIT's LabelMe has the first ones, RectLabel the
+# others, which the MIT's has as well.
+MIT_TAGS = frozenset({"pt", "sourceImage", "imagesize"})
+OUTLINE_TAGS = frozenset({"polygon", "pixel", "cubic_bezier"})
+
 
 def read_xml(path: Path | str) -> Element:
     """The root element.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,15 +18,9 @@ import yaml
 
 from converters.annotation import (
     Box,
-    Circle,
     Geometry,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
-    Mask,
-    Point,
-    PointSet,
     Polygon,
     RejectedShape,
     Vertex,
@@ -45,18 +40,28 @@ from converters.formats.format import (
 )
 from converters.formats.own_facts import has_facts
 from converters.formats.reading import content_id
-from converters.shapes.geometry import bounding_box, join_rings, mask_to_rings, outline, rasterize
+from converters.formats.signs import Signs
+from converters.shapes.geometry import bounding_box, joined_outline, rasterize
+from converters.shapes.kinds import is_region, kind_of, outline
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from converters.report import Report
 
 _LIST_FILES = frozenset(
     {"classes.txt", "train.txt", "val.txt", "test.txt", "trainval.txt", "labels.txt", "readme.txt"}
 )
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+_LINE = re.compile(r"^\s*\d+(\s+-?\d+(\.\d*)?(e-?\d+)?){4,}\s*$", re.IGNORECASE)
 _MAX_NUMBERS = 400_000
 # More numbers than this are some damage, and no list of names.
 _MAX_CLASSES = 100_000
+
+
+def _are_lines(lines: Sequence[str]) -> bool:
+    """Whether a text is a label file by its first lines; the last one may be cut off."""
+    return bool(lines) and all(map(_LINE.match, lines[:-1] or lines))
 
 
 def find_yolo(source: Path) -> list[Path]:
@@ -233,7 +238,7 @@ def _write(
 
 def _values(kind: str, geometry: Geometry, height: int, width: int, note: Any) -> list[float] | None:
     """The numbers of a line, or None when the object is dropped; `note` is told what changes."""
-    if isinstance(geometry, Line | LineStrip | Point | PointSet):
+    if not is_region(geometry):
         note("dropped", "YOLO has no lines and points")
         return None
     if kind == "detect":
@@ -258,20 +263,18 @@ def _values(kind: str, geometry: Geometry, height: int, width: int, note: Any) -
 
 
 def _ring(geometry: Geometry, height: int, width: int, note: Any) -> tuple[Vertex, ...] | None:
-    if isinstance(geometry, Mask | Circle):
-        parts = mask_to_rings(rasterize(geometry, height, width))
-        rings: list[Polygon] = [ring for outer, holes in parts for ring in (outer, *holes)]
-        if not rings:
+    if not kind_of(geometry).is_cornered:
+        joined, rings = joined_outline(rasterize(geometry, height, width))
+        if joined is None:
             note("dropped", "it has no pixels inside the picture")
             return None
-        note("changed", "a mask becomes its outline" + (", parts and holes joined" if len(rings) > 1 else ""))
-        return join_rings(rings).points
+        note("changed", "a mask becomes its outline" + (", parts and holes joined" if rings > 1 else ""))
+        return joined.points
     if isinstance(geometry, Box):
         note("changed", "a box becomes a polygon")
     if isinstance(geometry, Polygon) and len(geometry.points) < 3:
         note("dropped", "a polygon of fewer than three points")
         return None
-    assert not isinstance(geometry, Line | LineStrip | Point | PointSet | Mask | Circle)
     return outline(geometry)
 
 
@@ -295,23 +298,30 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     )
 
 
-FORMAT = Format(
-    name="yolo",
-    title="YOLO segment",
-    find=find_yolo,
-    read=_read,
-    declared=_declared,
-    write=partial(_write, "segment"),
-    finish=_finish,
-    needs_labels=True,
-)
-DETECT = Format(
-    name="yolo-detect",
-    title="YOLO detect",
-    find=find_yolo,
-    read=_read,
-    declared=_declared,
-    write=partial(_write, "detect"),
-    finish=_finish,
-    needs_labels=True,
+FORMATS = (
+    Format(
+        name="yolo",
+        title="YOLO segment",
+        find=find_yolo,
+        read=_read,
+        declared=_declared,
+        write=partial(_write, "segment"),
+        finish=_finish,
+        needs_labels=True,
+        signs=Signs(
+            text=_are_lines,
+            folder_files=frozenset({"data.yaml", "data.yml", "dataset.yaml"}),
+            single=frozenset({".yaml", ".yml"}),
+        ),
+    ),
+    Format(
+        name="yolo-detect",
+        title="YOLO detect",
+        find=find_yolo,
+        read=_read,
+        declared=_declared,
+        write=partial(_write, "detect"),
+        finish=_finish,
+        needs_labels=True,
+    ),
 )

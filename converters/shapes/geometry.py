@@ -18,19 +18,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from converters.annotation import (
-    Box,
-    Circle,
-    Geometry,
-    Line,
-    LineStrip,
-    Mask,
-    OrientedBox,
-    Point,
-    PointSet,
-    Polygon,
-    Vertex,
-)
+from converters.annotation import Mask, Polygon
+from converters.shapes.kinds import kind_of, outline, span
 from converters.shapes.rings import trace_rings
 from converters.shapes.rle import decode_rle, encode_rle
 
@@ -40,11 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from converters.annotation import Geometry, Vertex
+    from converters.shapes.kinds import FloatBox
 
 __all__ = [
     "FillRule",
     "bounding_box",
-    "circle_radius",
     "decode_rle",
     "difference",
     "encode_rle",
@@ -52,22 +41,20 @@ __all__ = [
     "fill_rings",
     "intersection",
     "join_rings",
+    "joined_outline",
     "largest_part",
     "mask_iou",
-    "mask_to_polygons",
     "mask_to_rings",
-    "outline",
     "rasterize",
     "union",
-    "vertices",
     "xor",
 ]
 
 FillRule: TypeAlias = Literal["labelme", "centers"]
-FloatBox: TypeAlias = tuple[float, float, float, float]
 
 LINE_WIDTH = 10
 POINT_RADIUS = 5
+_REACH = {"open": LINE_WIDTH, "points": POINT_RADIUS}
 
 # Beyond this PIL's integer arithmetic overflows; no picture reaches it.
 _FAR = 1_000_000.0
@@ -77,7 +64,7 @@ _EMPTY = np.zeros((0, 0), np.bool_)
 def rasterize(geometry: Geometry, height: int, width: int, *, rule: FillRule = "labelme") -> Mask:
     """The pixels of a picture of that size that the shape covers, in their tightest box.
 
-    A `Mask` is only clipped: exact. Polygons, boxes and oriented boxes follow `rule`. Circles, lines
+    A `Mask` is only clipped: exact. Shapes that are nothing but corners follow `rule`. Circles, lines
     and points have no exact pixel form and are always drawn as labelme draws them.
 
     Raises:
@@ -87,7 +74,7 @@ def rasterize(geometry: Geometry, height: int, width: int, *, rule: FillRule = "
         return geometry.clipped(height, width)
     if not all(map(math.isfinite, bounding_box(geometry))):
         raise ValueError("a shape with a coordinate that is not finite has no pixels")
-    if rule == "centers" and isinstance(geometry, Polygon | Box | OrientedBox):
+    if rule == "centers" and kind_of(geometry).is_cornered:
         return fill_rings([outline(geometry)], height, width)
     return _drawn(geometry, height, width)
 
@@ -126,53 +113,18 @@ def fill_rings(rings: Iterable[Sequence[Vertex]], height: int, width: int) -> Ma
     return Mask(left, top, inside.astype(np.bool_)).cropped()
 
 
-def outline(geometry: Polygon | Box | OrientedBox) -> tuple[Vertex, ...]:
-    """The corners around the shape; a box starts at its top left and goes right."""
-    if isinstance(geometry, Box):
-        x0, y0, x1, y1 = bounding_box(geometry)
-        return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
-    return geometry.points
-
-
-def vertices(geometry: Geometry) -> tuple[Vertex, ...]:
-    """The points that define the shape, as drawn; for a mask its box's two corners."""
-    match geometry:
-        case Mask():
-            return ((geometry.x0, geometry.y0), (geometry.x1, geometry.y1))
-        case Box(x0, y0, x1, y1):
-            return ((x0, y0), (x1, y1))
-        case Circle(center, edge):
-            return (center, edge)
-        case Line(start, end):
-            return (start, end)
-        case Point(x, y):
-            return ((x, y),)
-        case _:
-            return geometry.points
-
-
 def bounding_box(geometry: Geometry) -> FloatBox:
     """(x0, y0, x1, y1) of the ideal shape, x0 <= x1 and y0 <= y1; of a mask the half-open pixel box.
 
     Lines and points count as infinitely thin here.
     """
-    if isinstance(geometry, Circle):
-        (x, y), radius = geometry.center, circle_radius(geometry)
-        return x - radius, y - radius, x + radius, y + radius
-    if isinstance(geometry, Mask):
-        geometry = geometry.cropped()
-    points = vertices(geometry)
-    if not points:
-        return 0.0, 0.0, 0.0, 0.0
-    xs, ys = [p[0] for p in points], [p[1] for p in points]
-    if any(map(math.isnan, xs)) or any(map(math.isnan, ys)):
-        return math.nan, math.nan, math.nan, math.nan
-    return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
-
-
-def circle_radius(circle: Circle) -> float:
-    """Distance from the centre to the rim point."""
-    return math.hypot(circle.edge[0] - circle.center[0], circle.edge[1] - circle.center[1])
+    kind = kind_of(geometry)
+    if kind.bounds is not None:
+        return kind.bounds(geometry)
+    if kind.ellipse is not None:
+        (x, y), rx, ry = kind.ellipse(geometry)
+        return x - rx, y - ry, x + rx, y + ry
+    return span((kind.corners or kind.points)(geometry))
 
 
 def mask_to_rings(mask: Mask, tolerance: float = 0.0) -> list[tuple[Polygon, list[Polygon]]]:
@@ -193,11 +145,6 @@ def mask_to_rings(mask: Mask, tolerance: float = 0.0) -> list[tuple[Polygon, lis
     ]
 
 
-def mask_to_polygons(mask: Mask, tolerance: float = 0.0) -> list[Polygon]:
-    """The outer ring of every 4-connected part, holes filled; see `mask_to_rings`."""
-    return [outer for outer, _ in mask_to_rings(mask, tolerance)]
-
-
 def join_rings(rings: Sequence[Polygon]) -> Polygon:
     """Several rings as one, joined by cuts of no width: the same region under the even-odd rule.
 
@@ -212,6 +159,12 @@ def join_rings(rings: Sequence[Polygon]) -> Polygon:
         points.extend(ring.points)
         points.append(ring.points[0])
     return Polygon(tuple(points))
+
+
+def joined_outline(mask: Mask) -> tuple[Polygon | None, int]:
+    """All rings of a mask as one polygon (None for an empty mask), and how many were joined."""
+    rings = [ring for outer, holes in mask_to_rings(mask) for ring in (outer, *holes)]
+    return (join_rings(rings) if rings else None), len(rings)
 
 
 def mask_iou(a: Mask, b: Mask) -> float:
@@ -275,8 +228,7 @@ def _drawn(geometry: Geometry, height: int, width: int) -> Mask:
     and columns shifted to the left would now and then round to another pixel.
     """
     x0, y0, x1, y1 = bounding_box(geometry)
-    thickness = {Line: LINE_WIDTH, LineStrip: LINE_WIDTH, Point: POINT_RADIUS, PointSet: POINT_RADIUS}
-    reach = thickness.get(type(geometry), 1) + 1
+    reach = _REACH.get(kind_of(geometry).drawn, 1) + 1
     top = max(0, math.floor(min(y0 - reach, height)))
     bottom = min(height, math.ceil(max(y1 + reach, 0.0)))
     left = max(0, math.floor(min(x0 - reach, width)))
@@ -298,31 +250,24 @@ def _paint(draw: ImageDraw.ImageDraw, geometry: Geometry, top: int) -> None:
     def placed(points: Iterable[Vertex]) -> list[tuple[int, int]]:
         return [(_whole(x), _whole(y) - top) for x, y in points]
 
-    def disc(center: Vertex, radius: float) -> None:
-        (x, y), r = center, radius
-        draw.ellipse([*placed([(x - r, y - r)]), *placed([(x + r, y + r)])], outline=1, fill=1)
+    def oval(center: Vertex, rx: float, ry: float) -> None:
+        x, y = center
+        draw.ellipse([*placed([(x - rx, y - ry)]), *placed([(x + rx, y + ry)])], outline=1, fill=1)
 
-    match geometry:
-        case Box():
-            x0, y0, x1, y1 = bounding_box(geometry)
-            draw.rectangle(placed([(x0, y0), (x1, y1)]), outline=1, fill=1)
-        case Polygon(points) | OrientedBox(points):
-            corners = placed(points)
-            if len(corners) == 1:
-                draw.point(corners, fill=1)
-            elif corners:
-                draw.polygon(corners, outline=1, fill=1)
-        case Circle(center):
-            disc(center, circle_radius(geometry))
-        case Line(start, end):
-            draw.line(placed([start, end]), fill=1, width=LINE_WIDTH)
-        case LineStrip(points):
-            draw.line(placed(points), fill=1, width=LINE_WIDTH)
-        case Point(x, y):
-            disc((x, y), POINT_RADIUS)
-        case PointSet(points):
-            for point in points:
-                disc(point, POINT_RADIUS)
+    kind = kind_of(geometry)
+    if kind.ellipse is not None:
+        oval(*kind.ellipse(geometry))
+    elif kind.drawn == "points":
+        for point in kind.points(geometry):
+            oval(point, POINT_RADIUS, POINT_RADIUS)
+    elif kind.drawn == "open":
+        draw.line(placed(outline(geometry)), fill=1, width=LINE_WIDTH)
+    else:
+        corners = placed(outline(geometry))
+        if len(corners) == 1:
+            draw.point(corners, fill=1)
+        elif corners:
+            draw.polygon(corners, outline=1, fill=1)
 
 
 def _whole(value: float) -> int:
@@ -343,19 +288,3 @@ def _joint_box(a: Mask, b: Mask) -> tuple[int, int, int, int]:
     if not b.array.size:
         return a.box
     return min(a.x0, b.x0), min(a.y0, b.y0), max(a.x1, b.x1), max(a.y1, b.y1)
-
-
-def points_of(geometry: Geometry) -> tuple[Vertex, ...]:
-    """The points that make a vector geometry, in the order its handles show; none for a mask."""
-    match geometry:
-        case Polygon(points) | OrientedBox(points) | LineStrip(points) | PointSet(points):
-            return tuple(points)
-        case Box(x0, y0, x1, y1):
-            return (x0, y0), (x1, y0), (x1, y1), (x0, y1)
-        case Circle(center, edge):
-            return center, edge
-        case Line(start, end):
-            return start, end
-        case Point(x, y):
-            return ((x, y),)
-    return ()

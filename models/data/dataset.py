@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from converters.annotation import Box, Circle, ImageAnnotation, Mask, OrientedBox, Polygon
+from converters.annotation import Box, ImageAnnotation, Mask
 from converters.errors import ConverterError
 from converters.files.images import read_image
 from converters.formats.coco.instances import read_coco
 from converters.formats.labelme.document import find_image, read_labelme
 from converters.shapes.geometry import rasterize
+from converters.shapes.kinds import is_region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-REGION_GEOMETRY = (Mask, Polygon, Circle, OrientedBox, Box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _picture(
     objects: list[AnnotatedObject] = []
     crowds: list[AnnotatedObject] = []
     for instance in annotation.instances:
-        if not isinstance(instance.geometry, REGION_GEOMETRY):
+        if not is_region(instance.geometry):
             continue
         mask = rasterize(instance.geometry, annotation.height, annotation.width)
         if not mask.is_empty:

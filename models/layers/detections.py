@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+CROP_PADDING = 1  # cells of the prototypes around a box that still belong to its mask
+
 
 @dataclass(frozen=True, slots=True)
 class BoxMasks:

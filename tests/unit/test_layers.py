@@ -34,6 +34,7 @@ ROOMS = (
     "converters/report.py",
     "converters/formats/own_facts.py",
     "converters/formats/reading.py",
+    "converters/formats/signs.py",
     "converters/formats/format.py",
     "converters/formats/xml_files.py",
     "converters/formats/labelme",

@@ -25,6 +25,21 @@ _OUR_INFO = {"description": "written by SeedHue", "version": "1.0"}
 _PLAIN = {"supercategory": ""}
 
 
+def is_coco(document: Any) -> bool:
+    """Whether a JSON document has COCO's list of pictures, and is not labelme's with foreign keys."""
+    if not isinstance(document, dict) or isinstance(document.get("shapes"), list):
+        return False
+    return isinstance(document.get("images"), list)
+
+
+def is_panoptic(document: dict[str, Any]) -> bool:
+    """Whether a COCO document's annotations are pictures with segments."""
+    listed = document.get("annotations")
+    return isinstance(listed, list) and any(
+        isinstance(each, dict) and "segments_info" in each for each in listed[:5]
+    )
+
+
 def read_category_names(document: dict[str, Any]) -> dict[int, str]:
     """Category ids with their names; entries without either are left out."""
     return {entry["id"]: entry["name"] for entry in _category_entries(document.get("categories"))}

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converters.annotation import (
-    Box,
-    Circle,
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
-    OrientedBox,
-    Point,
-    PointSet,
+    Polygon,
     RejectedShape,
 )
 from converters.errors import ConverterError, UnknownFormatError
@@ -29,6 +24,8 @@ from converters.files.files import json_text, read_json, shown, write_atomic
 from converters.formats.coco.dataset import (
     Categories,
     category_numbers,
+    is_coco,
+    is_panoptic,
     kept_ids,
     kept_numbers,
     known_categories,
@@ -47,6 +44,7 @@ from converters.formats.format import (
     Picture,
     PictureEntry,
     WriteOptions,
+    by_split,
     dataset_file,
     decoded,
     files_with,
@@ -55,9 +53,11 @@ from converters.formats.format import (
 )
 from converters.formats.labelme.shapes import encode_geometry
 from converters.formats.own_facts import KEY, facts_of, is_number, read_facts
-from converters.formats.reading import split_flags
+from converters.formats.reading import picture_side, split_flags
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap, frozen
 from converters.report import Report
+from converters.shapes.kinds import is_region, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -141,7 +141,7 @@ def _fragment_of(
         note_loss = partial(report.add, path=annotation.image_path, instance=instance, index=index)
         if categories is not None and instance.label not in categories:
             note_loss("dropped", "its label is not in the list of categories")
-        elif isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
+        elif not is_region(instance.geometry):
             note_loss("dropped", "COCO segmentation has no lines and points")
         else:
             shape, note = write_segmentation(instance.geometry, annotation.height, annotation.width)
@@ -265,9 +265,7 @@ def _annotation_of(
     header: dict[str, Any] | None,
     report: Report,
 ) -> ImageAnnotation:
-    height, width = (
-        n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (image.get("height"), image.get("width"))
-    )
+    height, width = picture_side(image.get("height")), picture_side(image.get("width"))
     if not (height and width):
         height, width = size_of_codes(raws)
     instances: list[Instance] = []
@@ -319,7 +317,7 @@ def _facts(instance: Instance) -> dict[str, Any]:
         ours["flags"] = dict(instance.flags)
     if instance.locked:
         ours["locked"] = True
-    if isinstance(instance.geometry, Box | OrientedBox | Circle):
+    if kind_of(instance.geometry).drawn == "closed" and not isinstance(instance.geometry, Polygon):
         kind, points, _ = encode_geometry(instance.geometry)
         ours["shape"] = {"shape_type": kind, "points": points}
     entry: dict[str, Any] = {key: v for key, v in instance.extra.items() if key not in _ANNOTATION_KEYS}
@@ -358,18 +356,24 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     given = category_numbers(options.labels) if options.labels else None
     numbers = given or _numbers_of(fragments, headers, options)
     header = written_header(numbers, headers, report)
-    for split in sorted({fragment.split for fragment in fragments}) or [""]:
-        part = [fragment for fragment in fragments if fragment.split == split]
+    for split, part in by_split(fragments, attrgetter("split")):
         write_atomic(dataset_file(options, "instances", split), _document(part, numbers, header))
 
 
-FORMAT = Format(
-    name="coco",
-    title="COCO instances",
-    find=files_with(".json"),
-    read=reader_of(_entries),
-    entries=_entries,
-    write=_write_picture,
-    finish=_finish,
-    file_suffix=".json",
+FORMATS = (
+    Format(
+        name="coco",
+        title="COCO instances",
+        find=files_with(".json"),
+        read=reader_of(_entries),
+        entries=_entries,
+        write=_write_picture,
+        finish=_finish,
+        file_suffix=".json",
+        signs=Signs(
+            json=lambda document: is_coco(document) and not is_panoptic(document),
+            json_ends=lambda ends: b'"category_id"' in ends and b'"segments_info"' not in ends,
+            ends_suffice=True,
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,7 @@ import numpy as np
 from converters.annotation import (
     ImageAnnotation,
     Instance,
-    Line,
-    LineStrip,
     Mask,
-    Point,
-    PointSet,
     Polygon,
     RejectedShape,
 )
@@ -28,6 +25,8 @@ from converters.files.files import json_text, make_folder, read_json, safe_join,
 from converters.files.images import encode_png, read_index_image
 from converters.formats.coco.dataset import (
     category_numbers,
+    is_coco,
+    is_panoptic,
     kept_ids,
     kept_numbers,
     known_categories,
@@ -44,6 +43,7 @@ from converters.formats.format import (
     Picture,
     PictureEntry,
     WriteOptions,
+    by_split,
     dataset_file,
     files_with,
     known_size,
@@ -52,8 +52,11 @@ from converters.formats.format import (
 )
 from converters.formats.labelme.to_dataset import paint
 from converters.formats.own_facts import KEY, all_facts, with_facts
+from converters.formats.reading import picture_side
+from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import rasterize
+from converters.shapes.kinds import is_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -118,9 +121,7 @@ def _annotation_of(
     segments = entry.get("segments_info")
     segments = segments if isinstance(segments, list) else []
     name = _path_of(image)
-    height, width = (
-        n if type(n) is int and 0 < n < 1 << 20 else 0 for n in (image.get("height"), image.get("width"))
-    )
+    height, width = picture_side(image.get("height")), picture_side(image.get("width"))
     if not segments:
         return ImageAnnotation(name, height, width, extra=_extra(image, (), names, header))
     ids = read_index_image(_id_picture(entry.get("file_name"), file))
@@ -199,7 +200,7 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> dict[str,
     masks: list[Mask] = []
     for index, instance in enumerate(annotation.instances):
         note = partial(report.add, path=annotation.image_path, instance=instance, index=index)
-        if isinstance(instance.geometry, Line | LineStrip | Point | PointSet):
+        if not is_region(instance.geometry):
             note("dropped", "panoptic segmentation has no lines and points")
             continue
         mask = rasterize(
@@ -268,8 +269,7 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     for category in header["categories"]:
         if category["name"] in labels or "isthing" not in category:
             category["isthing"] = int(category["name"] not in stuff)
-    for split in sorted({fragment["split"] for fragment in fragments}) or [""]:
-        part = [fragment for fragment in fragments if fragment["split"] == split]
+    for split, part in by_split(fragments, itemgetter("split")):
         images, annotations = [], []
         for number, fragment in zip(kept_ids(each["known_id"] for each in part), part, strict=True):
             images.append({"id": number, **fragment["image"]})
@@ -282,13 +282,20 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
         write_atomic(dataset_file(options, "panoptic", split), json_text(document))
 
 
-FORMAT = Format(
-    name="coco-panoptic",
-    title="COCO panoptic",
-    find=files_with(".json"),
-    read=reader_of(_entries),
-    entries=_entries,
-    write=_write,
-    finish=_finish,
-    file_suffix=".json",
+FORMATS = (
+    Format(
+        name="coco-panoptic",
+        title="COCO panoptic",
+        find=files_with(".json"),
+        read=reader_of(_entries),
+        entries=_entries,
+        write=_write,
+        finish=_finish,
+        file_suffix=".json",
+        signs=Signs(
+            json=lambda document: is_coco(document) and is_panoptic(document),
+            json_ends=lambda ends: b'"segments_info"' in ends,
+            ends_suffice=True,
+        ),
+    ),
 )

@@ -7,11 +7,12 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from converters.annotation import Box, Circle, Geometry, Mask, OrientedBox, Polygon
+from converters.annotation import Box, Geometry, Mask, Polygon
 from converters.errors import ConverterError
 from converters.formats.labelme.shapes import decode_geometry
 from converters.formats.reading import are_coordinates
-from converters.shapes.geometry import bounding_box, decode_rle, encode_rle, fill_rings, outline, rasterize
+from converters.shapes.geometry import bounding_box, decode_rle, encode_rle, fill_rings, rasterize
+from converters.shapes.kinds import kind_of, outline
 
 
 def size_of_codes(raws: list[tuple[int, Any]]) -> tuple[int, int]:
@@ -96,7 +97,8 @@ def _is_near(ring: list[float], height: int, width: int) -> bool:
 def write_segmentation(geometry: Geometry, height: int, width: int) -> tuple[dict[str, Any], str]:
     """`segmentation`, `area`, `bbox`, and a note when the form had to change (or "")."""
     note = ""
-    if isinstance(geometry, Polygon | Box | OrientedBox):
+    kind = kind_of(geometry)
+    if kind.is_cornered:
         corners = outline(geometry)
         ring = list(map(float, chain.from_iterable(corners)))
         if len(corners) >= 3 and _is_near(ring, height, width):
@@ -109,8 +111,8 @@ def write_segmentation(geometry: Geometry, height: int, width: int) -> tuple[dic
         )
     else:
         mask = rasterize(geometry, height, width)
-        if isinstance(geometry, Circle):
-            note = "a circle becomes a mask"
+        if not isinstance(geometry, Mask):
+            note = f"a {kind.title} becomes a mask"
     if isinstance(geometry, Mask) and mask.area != geometry.area:
         note = "the part of the mask outside the picture is cut off"
     box = [float(mask.x0), float(mask.y0), float(mask.x1 - mask.x0), float(mask.y1 - mask.y0)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converters.errors import UnknownFormatError
 from converters.files.files import make_folder, read_json
 from converters.formats.format import Format, Picture, WriteOptions, files_with, image_reference, place_image
 from converters.formats.labelme.document import annotation_of, write_labelme
+from converters.formats.signs import Signs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +18,25 @@ if TYPE_CHECKING:
     from converters.report import Report
 
 
+def has_shapes(document: Any) -> bool:
+    """Whether a JSON document has labelme's list of shapes."""
+    return isinstance(document, dict) and isinstance(document.get("shapes"), list)
+
+
+def is_extended(document: dict[str, Any]) -> bool:
+    """X-AnyLabeling's dialect: it adds keys labelme does not have; a `rotation` gives it away, too."""
+    marks = {"difficult", "kie_linking", "direction"}
+    shapes = [shape for shape in document["shapes"][:50] if isinstance(shape, dict)]
+    return any(marks & shape.keys() or shape.get("shape_type") == "rotation" for shape in shapes)
+
+
+def _is_labelme(document: Any) -> bool:
+    return has_shapes(document) and not is_extended(document)
+
+
 def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
     document = read_json(path)
-    if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
+    if not has_shapes(document):
         raise UnknownFormatError('this is no labelme file: it has no list called "shapes".', path=path)
     return [annotation_of(document, path=path)]
 
@@ -44,10 +61,13 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> None:
     report.instances += len(annotation.instances)
 
 
-FORMAT = Format(
-    name="labelme",
-    title="labelme JSON",
-    find=files_with(".json"),
-    read=_read,
-    write=_write,
+FORMATS = (
+    Format(
+        name="labelme",
+        title="labelme JSON",
+        find=files_with(".json"),
+        read=_read,
+        write=_write,
+        signs=Signs(json=_is_labelme, json_ends=lambda ends: b'"shapes"' in ends),
+    ),
 )

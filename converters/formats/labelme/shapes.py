@@ -14,26 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from converters.annotation import (
-    Box,
-    Circle,
-    Geometry,
-    Instance,
-    Line,
-    LineStrip,
-    Mask,
-    OrientedBox,
-    Point,
-    PointSet,
-    Polygon,
-    Vertex,
-)
+from converters.annotation import Instance, Mask
 from converters.errors import ConverterError
 from converters.files.files import shown
 from converters.files.images import decode_mask_png, encode_mask_png
 from converters.formats.own_facts import KEY, facts_of, is_number, read_facts
 from converters.formats.reading import (
-    MAX_POINTS,
     box_of_corners,
     content_id,
     read_label,
@@ -41,14 +27,17 @@ from converters.formats.reading import (
     split_flags,
 )
 from converters.frozen import frozen
+from converters.shapes.kinds import Kind, kind_of, labelme_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from converters.annotation import Geometry, Vertex
 
 STANDARD_KEYS = ("label", "points", "group_id", "description", "shape_type", "flags", "mask", "locked")
 
 
 _OURS = frozenset({*STANDARD_KEYS, "score", "attributes", KEY})
+# What labelme's relatives call shapes of four corners, and which of labelme's it is.
+_FOUR_CORNERS = {"quadrilateral": "polygon", "rotation": "oriented_rectangle"}
 # Pixels a mask patch may have when the picture's size is unknown.
 _MAX_PATCH = 100_000_000
 
@@ -145,14 +134,15 @@ def decode_geometry(raw: dict[str, Any], *, height: int = 0, width: int = 0) -> 
         return _decode_mask(raw.get("mask"), points, height=height, width=width)
     if kind in ("rectangle", "rotation") and len(points) == 4:
         return box_of_corners(points)
-    needed = _POINT_COUNTS.get(kind) if isinstance(kind, str) else None
-    if needed is None:
+    row = _row_of(kind) if isinstance(kind, str) else None
+    if row is None:
         raise ConverterError(f"the shape_type {shown(kind)} is unknown.")
-    least, most = needed
+    least, most = (4, 4) if kind in _FOUR_CORNERS else row.counts
     if not least <= len(points) <= most:
         wanted = f"exactly {least}" if least == most else f"at least {least}"
         raise ConverterError(f"a {kind} has {wanted} points, here are {len(points)}.")
-    return _MAKERS[kind](points)
+    made: Geometry = row.made(points)
+    return made
 
 
 def encode_geometry(geometry: Geometry) -> tuple[str, list[list[float]], str | None]:
@@ -163,11 +153,16 @@ def encode_geometry(geometry: Geometry) -> tuple[str, list[list[float]], str | N
     """
     if isinstance(geometry, Mask):
         return _encode_mask(geometry)
-    kind, corners = _points_of(geometry)
-    values = list(map(float, chain.from_iterable(corners)))
+    row = kind_of(geometry)
+    kind = row.labelme
+    values = list(map(float, chain.from_iterable(row.points(geometry))))
     if not values or not all(map(math.isfinite, values)):
         raise ConverterError(f"a {kind} without points or with one that is not finite cannot be written.")
     return kind, list(map(list, zip(values[0::2], values[1::2], strict=True))), None
+
+
+def _row_of(shape_type: str) -> Kind[Any] | None:
+    return labelme_kind(_FOUR_CORNERS.get(shape_type, shape_type))
 
 
 def _group_id(value: Any, odd: dict[str, Any]) -> int | None:
@@ -224,49 +219,3 @@ def _encode_mask(mask: Mask) -> tuple[str, list[list[float]], str]:
         [float(tight.x0 + width - 1), float(tight.y0 + height - 1)],
     ]
     return "mask", corners, base64.b64encode(encode_mask_png(array)).decode("ascii")
-
-
-def _points_of(geometry: Geometry) -> tuple[str, tuple[Vertex, ...]]:
-    match geometry:
-        case Polygon(points):
-            return "polygon", points
-        case Box(x0, y0, x1, y1):
-            return "rectangle", ((x0, y0), (x1, y1))
-        case OrientedBox(points):
-            return "oriented_rectangle", points
-        case Circle(center, edge):
-            return "circle", (center, edge)
-        case Line(start, end):
-            return "line", (start, end)
-        case LineStrip(points):
-            return "linestrip", points
-        case Point(x, y):
-            return "point", ((x, y),)
-        case PointSet(points):
-            return "points", points
-    raise ConverterError(f"{type(geometry).__name__} is no labelme shape.")
-
-
-_POINT_COUNTS: dict[str, tuple[int, int]] = {
-    "polygon": (1, MAX_POINTS),
-    "quadrilateral": (4, 4),
-    "linestrip": (1, MAX_POINTS),
-    "points": (1, MAX_POINTS),
-    "rectangle": (2, 2),
-    "rotation": (4, 4),
-    "oriented_rectangle": (4, 4),
-    "circle": (2, 2),
-    "line": (2, 2),
-    "point": (1, 1),
-}
-_MAKERS: dict[str, Callable[[tuple[Vertex, ...]], Geometry]] = {
-    "polygon": Polygon,
-    "quadrilateral": Polygon,
-    "linestrip": LineStrip,
-    "points": PointSet,
-    "rectangle": lambda p: Box(*p[0], *p[1]),
-    "oriented_rectangle": lambda p: OrientedBox((p[0], p[1], p[2], p[3])),
-    "circle": lambda p: Circle(p[0], p[1]),
-    "line": lambda p: Line(p[0], p[1]),
-    "point": lambda p: Point(*p[0]),
-}

@@ -256,4 +256,10 @@ def _write_noted(folder: Path, picture: Picture, *, info: bool, report: Report) 
     report.instances += len(picture.annotation.instances)
 
 
-FORMAT = Format(name="json-to-dataset", title="labelme dataset folders", write=_write)
+FORMATS = (
+    Format(
+        name="json-to-dataset",
+        title="labelme dataset folders",
+        write=_write,
+    ),
+)

@@ -11,10 +11,20 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import safe_join
 from converters.files.images import read_index_image
 from converters.formats.format import Format, files_with
-from converters.formats.reading import MAX_POINTS, box_of_corners, content_id
-from converters.formats.xml_files import element_dict, number, number_of, pixels_of, read_xml, text_of
+from converters.formats.reading import box_of_corners, content_id
+from converters.formats.signs import Signs
+from converters.formats.xml_files import (
+    MIT_TAGS,
+    element_dict,
+    number,
+    number_of,
+    pixels_of,
+    read_xml,
+    text_of,
+)
 from converters.frozen import FrozenMap
 from converters.report import Report
+from converters.shapes.kinds import MAX_POINTS
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -122,9 +132,12 @@ def _read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
     return [read_labelme_xml(path, report=report)]
 
 
-FORMAT = Format(
-    name="labelme-xml",
-    title="MIT LabelMe XML",
-    find=files_with(".xml", folder="Annotations"),
-    read=_read,
+FORMATS = (
+    Format(
+        name="labelme-xml",
+        title="MIT LabelMe XML",
+        find=files_with(".xml", folder="Annotations"),
+        read=_read,
+        signs=Signs(xml=lambda tags: tags[0] == "annotation" and not MIT_TAGS.isdisjoint(tags)),
+    ),
 )

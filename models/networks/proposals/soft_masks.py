@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.layers.detections import BoxMasks, Detections
-from models.networks.yolact.network import CROP_PADDING
+from models.layers.detections import CROP_PADDING, BoxMasks, Detections
 
 if TYPE_CHECKING:
     from models.grid.frame import GridFrame

@@ -24,7 +24,7 @@ from models.layers.anchors import square_anchors
 from models.layers.box_coding import BoxCoder
 from models.layers.boxes import clip_boxes
 from models.layers.convolution import HalvingConv2d
-from models.layers.detections import Detections, PrototypeMasks
+from models.layers.detections import CROP_PADDING, Detections, PrototypeMasks
 from models.layers.nms import fast_nms
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ MIN_SCORE = 0.02  # lower than the paper's 0.05: a click may ask for what the pi
 NMS_IOU = 0.5
 MAX_PER_CLASS = 200
 MAX_DETECTIONS = 100
-CROP_PADDING = 1  # cells of the prototypes around a box that still belong to its mask
 RESCORING_CHANNELS = (8, 16, 32, 64, 128)
 
 

@@ -12,6 +12,7 @@ from app.appearance.i18n import LANGUAGES, catalogue, set_language, tr
 from app.appearance.keys import effective_keys, find_conflicts, portable
 from app.recolor.settings import SETTINGS
 from app.window.actions import all_commands, default_keys
+from converters.shapes.kinds import ROWS
 
 APP = Path(__file__).parents[3] / "app"
 
@@ -29,6 +30,8 @@ def marked_texts() -> dict[str, str]:
     for setting in SETTINGS:
         found.setdefault(setting.title, "recolor/settings.py")
         found.setdefault(setting.hint, "recolor/settings.py")
+    for kind in ROWS:
+        found.setdefault(kind.title, "converters/shapes/kinds.py")
     return found
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.document.document import Document
-from app.editing.clipboard import clipped_to, from_text, moved_by, paste, to_text
+from app.editing.clipboard import clipped_to, from_text, paste, to_text
 from converters.annotation import (
     Box,
     Circle,
@@ -21,6 +21,7 @@ from converters.annotation import (
     Seed,
 )
 from converters.shapes.geometry import bounding_box, rasterize
+from converters.shapes.kinds import moved
 from tests.unit.app.distances import distance_to_way
 from tests.unit.app.pictures import EVERY_GEOMETRY, HEIGHT, WIDTH, instance, picture, rich_instance, square
 
@@ -81,16 +82,16 @@ def test_what_lies_outside_the_other_picture_is_cut_or_dropped_and_told():
 
 def test_moving_every_kind():
     for geometry in EVERY_GEOMETRY:
-        there = moved_by(geometry, 4, -2)
+        there = moved(geometry, 4, -2)
         assert type(there) is type(geometry)
-        assert bounding_box(moved_by(there, -4, 2)) == pytest.approx(bounding_box(geometry))
-        assert moved_by(geometry, 0, 0) is geometry
-    assert moved_by(Circle((1, 2), (3, 4)), 1, 1) == Circle((2, 3), (4, 5))
-    assert moved_by(Line((1, 2), (3, 4)), 1, 1) == Line((2, 3), (4, 5))
-    assert moved_by(Point(1, 2), 1, 1) == Point(2, 3)
-    assert moved_by(Box(1, 2, 3, 4), 1, 1) == Box(2, 3, 4, 5)
-    assert moved_by(PointSet(((1, 2),)), 1, 1) == PointSet(((2, 3),))
-    assert moved_by(square(1, 2), 1, 1) == square(2, 3)
+        assert bounding_box(moved(there, -4, 2)) == pytest.approx(bounding_box(geometry))
+        assert moved(geometry, 0, 0) is geometry
+    assert moved(Circle((1, 2), (3, 4)), 1, 1) == Circle((2, 3), (4, 5))
+    assert moved(Line((1, 2), (3, 4)), 1, 1) == Line((2, 3), (4, 5))
+    assert moved(Point(1, 2), 1, 1) == Point(2, 3)
+    assert moved(Box(1, 2, 3, 4), 1, 1) == Box(2, 3, 4, 5)
+    assert moved(PointSet(((1, 2),)), 1, 1) == PointSet(((2, 3),))
+    assert moved(square(1, 2), 1, 1) == square(2, 3)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ from converters.formats.registry import FORMATS
 from converters.formats.xml_files import fits_xml
 from converters.frozen import FrozenMap
 from converters.report import Report
-from converters.shapes.geometry import difference, fill_rings, outline, rasterize, vertices
+from converters.shapes.geometry import difference, fill_rings, rasterize
+from converters.shapes.kinds import outline, vertices
 from tests.annotation_strategies import annotations, boxes, geometries, masks
 
 numbers = itertools.count()
