@@ -68,11 +68,6 @@ class Overlay:
             self._fill[slots] = np.array(fills, np.uint32)
             self._outline[slots] = np.array(outlines, np.uint32)
 
-    def clear_color(self, slot: int) -> None:
-        """Make one slot invisible."""
-        self._make_room(slot)
-        self._fill[slot] = self._outline[slot] = 0
-
     def _make_room(self, slot: int) -> None:
         if slot >= self._fill.size:
             more = np.zeros(max(64, 2 * slot) - self._fill.size, np.uint32)

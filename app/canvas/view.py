@@ -298,9 +298,9 @@ class CanvasView(QWidget):
     def _pointer(self, event: QMouseEvent, *, double: bool = False) -> PointerEvent:
         ratio = self.devicePixelRatioF()
         device_x, device_y = event.position().x() * ratio, event.position().y() * ratio
-        x, y = self.viewport.to_image(device_x, device_y)
+        at = self.view_to_image(event.position())
         return PointerEvent(
-            x, y, device_x, device_y, event.button(), event.buttons(), event.modifiers(), double
+            at.x(), at.y(), device_x, device_y, event.button(), event.buttons(), event.modifiers(), double
         )
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

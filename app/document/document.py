@@ -281,9 +281,7 @@ class Document:
                 or staying[placed.instance.id].geometry != placed.instance.geometry
             )
         ]
-        for rewrite in diff.rewritten:
-            if rewrite.before.locked and is_reshaped(rewrite):
-                locked.append(rewrite.before.id)
+        locked += [r.before.id for r in diff.rewritten if r.before.locked and is_reshaped(r)]
         if locked:
             raise LockedError(tuple(locked))
 
@@ -335,7 +333,7 @@ class Document:
             for callback in tuple(self._subscribers):
                 try:
                     callback(change)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  raised below, once all have been told
                     failure = failure or error
         self._delivering = False
         if failure is not None:

@@ -22,6 +22,8 @@ from converters.errors import ConverterError
 from converters.files.files import set_aside, writing_error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.document.history import Step
     from converters.annotation import ImageAnnotation
 
@@ -60,35 +62,40 @@ class Journal:
         self,
         file: Path,
         *,
+        beginning: Sequence[bytes] = (),
+        descriptor: int | None = None,
+        on_problem: ProblemCallback | None = None,
+    ) -> None:
+        """`beginning` is written before the first edit; an open, locked file is gone on with at its end."""
+        self.file = file
+        self.problem = ""
+        self._on_problem = on_problem
+        self._pending = list(beginning)
+        self._descriptor = descriptor
+        self._size = 0 if descriptor is None else os.fstat(descriptor).st_size
+        self._closed = False
+        self._flush_lock = threading.Lock()
+        self._flush_timer: threading.Timer | None = None
+
+    @classmethod
+    def begun(
+        cls,
+        file: Path,
+        *,
         picture: Path,
         annotation: ImageAnnotation,
         state: int = 0,
         on_problem: ProblemCallback | None = None,
-    ) -> None:
+    ) -> Journal:
         """A journal that begins with that state of the picture."""
-        self._prepare(file, on_problem)
         # Made now, on the thread that opens pictures: with a thousand objects it takes a while.
-        self._pending.append(to_line(header_record(str(absolute_path(picture)), annotation, state)))
+        header = to_line(header_record(str(absolute_path(picture)), annotation, state))
+        return cls(file, beginning=(header,), on_problem=on_problem)
 
     @classmethod
     def continued(cls, file: Path, descriptor: int, *, on_problem: ProblemCallback | None = None) -> Journal:
         """A journal that goes on behind the last sound line of an open, locked file."""
-        journal = cls.__new__(cls)
-        journal._prepare(file, on_problem)
-        journal._descriptor = descriptor
-        journal._size = os.fstat(descriptor).st_size
-        return journal
-
-    def _prepare(self, file: Path, on_problem: ProblemCallback | None) -> None:
-        self.file = file
-        self.problem = ""
-        self._on_problem = on_problem
-        self._pending: list[bytes] = []
-        self._descriptor: int | None = None
-        self._size = 0
-        self._closed = False
-        self._flush_lock = threading.Lock()
-        self._flush_timer: threading.Timer | None = None
+        return cls(file, descriptor=descriptor, on_problem=on_problem)
 
     def applied(self, step: Step, *, replaces_last: bool) -> None:
         """Writes a step down."""

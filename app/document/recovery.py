@@ -83,7 +83,9 @@ def open_document(
             document.recovery = Recovery(problem=_unusable(file, error))
             return document
     document = Document(annotation, path=picture_path)
-    document.recorder = Journal(file, picture=picture_path, annotation=annotation, on_problem=on_problem)
+    document.recorder = Journal.begun(
+        file, picture=picture_path, annotation=annotation, on_problem=on_problem
+    )
     document.recovery = Recovery(set_aside=str(kept or ""))
     return document
 

@@ -9,7 +9,6 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import (
     QColorDialog,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
@@ -71,14 +70,6 @@ def _make_swatch(shade: str, size: int, rim: str) -> QIcon:
     swatch = QIcon(pixmap)
     swatch.addPixmap(pixmap, QIcon.Mode.Selected)  # else a style tints it in a selected row
     return swatch
-
-
-def thin_line() -> QFrame:
-    """A horizontal separator."""
-    line = QFrame()
-    line.setObjectName("line")
-    line.setFixedHeight(1)
-    return line
 
 
 class Section(QWidget):

@@ -92,9 +92,6 @@ class PictureModel(QAbstractListModel):
             if changed is not None:
                 self._touch(changed, CURRENT_ROLE)
 
-    def path_at(self, row: int) -> Path:
-        return self._paths[row]
-
     def count_states(self) -> Counter[str]:
         """How many pictures are in which state."""
         return Counter(self._states.get(path, "none") for path in self._paths)

@@ -168,7 +168,7 @@ class SimilarPanel(QWidget):
     def _follow_picture(self) -> None:
         """Another picture is shown: its finds, or none."""
         document = self._session.document
-        if self._asked is None:
+        if not self.is_in_use:
             return
         if document is None:
             self.dismiss()

@@ -50,11 +50,6 @@ class LabelImage:
     def width(self) -> int:
         return int(self.array.shape[1])
 
-    @property
-    def slot_count(self) -> int:
-        """One more than the largest slot in use."""
-        return len(self._owners)
-
     def slot_of(self, instance_id: str) -> int:
         """The instance's number in `array`; a new instance gets a free one."""
         slot = self._slots.get(instance_id)

@@ -120,11 +120,11 @@ class Viewport:
         x, y = self.to_image(*at)
         return replace(
             self, scale=scale, offset_x=round(at[0] - x * scale), offset_y=round(at[1] - y * scale)
-        )._kept_in_reach()
+        ).kept_in_reach()
 
     def panned(self, dx: int, dy: int) -> Viewport:
         """Moved by whole device pixels; a strip of the picture always stays in the window."""
-        return replace(self, offset_x=self.offset_x + dx, offset_y=self.offset_y + dy)._kept_in_reach()
+        return replace(self, offset_x=self.offset_x + dx, offset_y=self.offset_y + dy).kept_in_reach()
 
     def resized(self, width: int, height: int) -> Viewport:
         """The same picture point in the middle of a window of another size."""
@@ -136,7 +136,8 @@ class Viewport:
             offset_y=self.offset_y + (height - self.height) // 2,
         )
 
-    def _kept_in_reach(self) -> Viewport:
+    def kept_in_reach(self) -> Viewport:
+        """Moved so far back that a strip of the picture shows."""
         return replace(
             self,
             offset_x=_reachable(self.offset_x, self.image_width * self.scale, self.width),

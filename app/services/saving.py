@@ -78,10 +78,6 @@ class Saving(QObject):
         """Whether edits are saved without being asked."""
         self._autosave = on
 
-    def is_protected(self, path: Path) -> bool:
-        """Whether the picture's annotation file must not be written yet."""
-        return path in self._protected
-
     @Slot()
     def save_now(self, *, always: bool = False, replace_foreign: bool = False) -> None:
         """Writes the open picture's annotation if it changed.

@@ -217,36 +217,48 @@ class Segmentation(QObject):
 
     @Slot(object, object)
     def _take(self, request: object, result: Any) -> None:
-        image = self._session.image
         if isinstance(request, LoadModel):
-            if request == self._model:
-                self._ready = result
-                self.model_ready.emit(result)
-                if result.notice:
-                    self._notices.post("info", result.notice)
+            self._take_model(request, result)
         elif isinstance(request, ListModels):
-            self._choices = result
-            self.models_listed.emit(result)
-            active = next((choice.model for choice in result if choice.active), self._model)
-            if self._ready is None or active != self._model:
-                self._load(active)
+            self._take_choices(result)
         elif isinstance(request, FindObjects):
-            if request.encoding is self._session.encoding:
-                self._found = FoundObjects(request.encoding, result)
-                self.objects_found.emit(result)
-                if self._closer:
-                    self._look_closer()
+            self._take_objects(request, result)
         elif isinstance(request, LookCloser):
             if self._found is not None and request.encoding is self._found.encoding:
                 self._follow_closer(request, result)
-        elif isinstance(request, EncodeImage) and image is not None and request.image is image.array:
-            if request.model != self._model:
-                return
-            if request.region is None:
-                self._session.set_encoding(result)
-                self._detail_timer.start()
-            else:
-                self._session.set_detail(result)
+        elif isinstance(request, EncodeImage):
+            self._take_encoding(request, result)
+
+    def _take_model(self, request: LoadModel, ready: ModelReady) -> None:
+        if request == self._model:
+            self._ready = ready
+            self.model_ready.emit(ready)
+            if ready.notice:
+                self._notices.post("info", ready.notice)
+
+    def _take_choices(self, choices: tuple[ModelChoice, ...]) -> None:
+        self._choices = choices
+        self.models_listed.emit(choices)
+        active = next((choice.model for choice in choices if choice.active), self._model)
+        if self._ready is None or active != self._model:
+            self._load(active)
+
+    def _take_objects(self, request: FindObjects, found: Any) -> None:
+        if request.encoding is self._session.encoding:
+            self._found = FoundObjects(request.encoding, found)
+            self.objects_found.emit(found)
+            if self._closer:
+                self._look_closer()
+
+    def _take_encoding(self, request: EncodeImage, encoding: Any) -> None:
+        image = self._session.image
+        if image is None or request.image is not image.array or request.model != self._model:
+            return
+        if request.region is None:
+            self._session.set_encoding(encoding)
+            self._detail_timer.start()
+        else:
+            self._session.set_detail(encoding)
 
     @Slot(object, object)
     def _fail(self, request: object, failure: Failure) -> None:

@@ -119,7 +119,7 @@ class _Worker(QObject):
             self.finished.emit(task, result)
         except Stopped:
             pass
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  whatever it is, the window has to hear of it
             self.failed.emit(task, describe_failure(error))
         finally:
             self.ended.emit(task)

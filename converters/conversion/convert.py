@@ -152,14 +152,7 @@ def convert(
             remedy='Put its main part under `if __name__ == "__main__":`, or convert with processes=1.',
         )
     origin, goal = Path(source), Path(target)
-    reader = format_named(source_format) if source_format else sniff(origin)
-    writer = format_named(target_format or ("coco" if reader.name == "labelme" else "labelme"))
-    if reader.read is None or reader.find is None:
-        raise ConverterError(f"{reader.title} can be written, not read.")
-    if writer.write is None:
-        raise ConverterError(f"{writer.title} can be read, not written.")
-    if not origin.exists():
-        raise ConverterError("there is no such file or folder.", path=origin)
+    reader, writer = _chosen(origin, source_format, target_format)
     one_file = bool(goal.suffix) and not goal.is_dir() and goal.suffix.lower() == writer.file_suffix
     if goal.is_file() and not one_file:
         raise ConverterError(f"{writer.title} needs a folder as target, this is a file.", path=goal)
@@ -211,6 +204,19 @@ def convert(
     if writer.finish is not None and not stopped:
         _guarded(goal, partial(writer.finish, options, fragments, report))
     return Conversion(reader.name, writer.name, report, tuple(failures), stopped)
+
+
+def _chosen(source: Path, source_format: str | None, target_format: str | None) -> tuple[Format, Format]:
+    """The formats to read and to write."""
+    reader = format_named(source_format) if source_format else sniff(source)
+    writer = format_named(target_format or ("coco" if reader.name == "labelme" else "labelme"))
+    if reader.read is None or reader.find is None:
+        raise ConverterError(f"{reader.title} can be written, not read.")
+    if writer.write is None:
+        raise ConverterError(f"{writer.title} can be read, not written.")
+    if not source.exists():
+        raise ConverterError("there is no such file or folder.", path=source)
+    return reader, writer
 
 
 def _declared(reader: Format, source: Path, label_map: Mapping[str, str]) -> tuple[str, ...]:

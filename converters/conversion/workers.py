@@ -193,7 +193,7 @@ class _Crew(Generic[T, R]):
                 worker.chunks.append(chunk)
                 try:
                     told = worker.order("do", [self._items[index] for index in chunk])
-                except Exception:  # it cannot be sent: something nested beyond reason, for example
+                except Exception:  # noqa: BLE001  it cannot be sent: something nested beyond reason, for example
                     self._returned.extend(worker.chunks.pop())
                     continue
                 if not told:
@@ -219,7 +219,7 @@ class _Crew(Generic[T, R]):
             try:
                 while worker.answers.poll():
                     self._take(done, worker, *worker.answers.recv())
-            except Exception:  # it is gone, or was interrupted in the middle of an answer
+            except Exception:  # noqa: BLE001  it is gone, or was interrupted in the middle of an answer
                 alive = False
             if not alive:
                 self._lose(worker)
@@ -338,7 +338,7 @@ def _serve(orders: Connection, answers: Connection) -> None:
                     answers.send((run, results))
                 except OSError:
                     return
-                except Exception:  # they cannot be sent; then they are of no use
+                except Exception:  # noqa: BLE001  they cannot be sent; then they are of no use
                     answers.send((run, []))
 
 

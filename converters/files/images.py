@@ -310,7 +310,7 @@ def _check_size(picture: Image.Image, max_pixels: int, path: Path | str | None) 
 def _orientation(picture: Image.Image) -> int:
     try:
         value = picture.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block is as good as none
+    except Exception:  # noqa: BLE001  a damaged EXIF block is as good as none
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -355,5 +355,5 @@ def _upright_exif(block: bytes) -> bytes:
         exif.load(block)
         exif[_ORIENTATION] = 1
         return exif.tobytes()
-    except Exception:  # damaged: better none than a wrong orientation
+    except Exception:  # noqa: BLE001  damaged: better none than a wrong orientation
         return b""

@@ -190,8 +190,8 @@ def _curve(
         end, leaving, coming = anchors[(n + 1) % len(anchors)], handles[n], handles[(n + 1) % len(anchors)]
         first = min(leaving, key=lambda h: _square(h, end))
         second = min(coming, key=lambda h: _square(h, start))
-        for step in range(_CURVE_STEPS):
-            points.append(_on_curve((start, first, second, end), step / _CURVE_STEPS))
+        curve = start, first, second, end
+        points += [_on_curve(curve, step / _CURVE_STEPS) for step in range(_CURVE_STEPS)]
     return tuple(points)
 
 

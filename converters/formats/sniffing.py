@@ -105,7 +105,7 @@ def _first_tags(path: Path) -> list[str]:
                 tags.append(element.tag)
                 if len(tags) > _FIRST_TAGS:
                     break
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever a parser makes of it, it is none of ours
             return tags
     return tags
 

@@ -121,7 +121,7 @@ def _circle_axes(circle: Circle) -> tuple[Vertex, float, float]:
     return circle.center, radius, radius
 
 
-def _no_mask(points: Points) -> Mask:
+def _no_mask(_points: Points) -> Mask:
     raise ValueError("a mask is made of pixels, not of points")
 
 
@@ -182,7 +182,7 @@ ROWS: Final[tuple[Kind[Any], ...]] = (
         labelme="mask",
         counts=(2, 2),
         drawn="pixels",
-        points=lambda mask: (),
+        points=lambda _mask: (),
         made=_no_mask,
         bounds=_mask_bounds,
         moved=_mask_moved,

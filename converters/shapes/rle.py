@@ -69,7 +69,7 @@ def decode_rle(rle: Any, *, max_pixels: int = MAX_RLE_PIXELS) -> Mask:
         raise ConverterError("an RLE's counts are text or a list of numbers.")
     if (runs < 0).any() or int(runs.sum()) != height * width:
         raise ConverterError(f"the RLE's counts do not add up to its size {height} x {width}.")
-    return mask_of_runs(runs, height, width)
+    return mask_of_runs(runs, height)
 
 
 def rle_size(rle: dict[str, Any], *, max_pixels: int = MAX_RLE_PIXELS) -> tuple[int, int]:
@@ -91,8 +91,8 @@ def rle_size(rle: dict[str, Any], *, max_pixels: int = MAX_RLE_PIXELS) -> tuple[
     return height, width
 
 
-def mask_of_runs(runs: NDArray[np.int64], height: int, width: int) -> Mask:
-    """The mask of runs down the columns (background first) that add up to height x width."""
+def mask_of_runs(runs: NDArray[np.int64], height: int) -> Mask:
+    """The mask of runs down the columns (background first) that add up to whole columns of that height."""
     borders = np.cumsum(runs)
     starts, ends = borders[0::2][: runs.size // 2], borders[1::2]
     filled = ends > starts

@@ -26,7 +26,7 @@ class ActivationRanges(nn.Module):
     def __init__(self, backbone: EfficientNetLite) -> None:
         super().__init__()
         for index, block in enumerate(backbone.blocks):
-            hidden, outputs = block._depthwise_conv.out_channels, block._project_conv.out_channels
+            hidden, outputs = block.filtering.out_channels, block.projection.out_channels
             for name, channels in (("expanded", hidden), ("filtered", hidden), ("left", outputs)):
                 self.register_buffer(f"{name}{index}", torch.zeros(channels))
 

@@ -23,7 +23,7 @@ def fuse_batch_norms(network: N) -> N:
     """Fuse in place, for inference only; returns the network."""
     for backbone in network.modules():
         if isinstance(backbone, EfficientNetLite):
-            for module in (backbone, *backbone._blocks):
+            for module in (backbone, *backbone.blocks):
                 _fuse_module(module)
     return network
 

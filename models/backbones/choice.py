@@ -35,7 +35,7 @@ def build_backbone(
     if name in STAGES:
         network = efficientnet_lite(name, pretrained=pretrained)
         network.from_scratch = not pretrained
-        del network._conv_head, network._bn1, network._fc
+        network.drop_classifier()
         return network
     residual = ResNet(int(name.removeprefix("resnet-")), width=resnet_width)
     residual.from_scratch = True

@@ -98,6 +98,21 @@ class InvertedResidual(nn.Module):
         self._project_conv = nn.Conv2d(hidden, outputs, 1, bias=False)
         self._bn2 = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS)
 
+    @property
+    def expansion(self) -> nn.Conv2d:
+        """The first convolution, of a block that expands."""
+        return self._expand_conv
+
+    @property
+    def filtering(self) -> nn.Conv2d:
+        """The depthwise one."""
+        return self._depthwise_conv
+
+    @property
+    def projection(self) -> nn.Conv2d:
+        """The last one."""
+        return self._project_conv
+
     def forward(self, x: Tensor) -> Tensor:
         return self.projected(self.filtered(self.expanded(x)), x)
 
@@ -142,20 +157,22 @@ class EfficientNetLite(nn.Module):
         self._last_of_stage: list[int] = []
         for repeats, kernel, stride, expansion, inputs, outputs in stages:
             for index in range(repeats):
-                blocks.append(
-                    InvertedResidual(
-                        inputs if index == 0 else outputs,
-                        outputs,
-                        kernel=kernel,
-                        stride=stride if index == 0 else 1,
-                        expansion=expansion,
-                    )
-                )
+                given, step = (inputs, stride) if index == 0 else (outputs, 1)
+                block = InvertedResidual(given, outputs, kernel=kernel, stride=step, expansion=expansion)
+                blocks.append(block)
             self._last_of_stage.append(len(blocks) - 1)
         self._blocks = nn.ModuleList(blocks)
         self._conv_head = nn.Conv2d(stages[-1][-1], 1280, 1, bias=False)
         self._bn1 = nn.BatchNorm2d(1280, eps=BATCH_NORM_EPS)
         self._fc = nn.Linear(1280, 1000)
+
+    def drop_classifier(self) -> None:
+        """Leave out what only ImageNet's classes need."""
+        del self._conv_head, self._bn1, self._fc
+
+    def drop_blocks_from(self, index: int) -> None:
+        """Leave out that block and all behind it."""
+        self._blocks = self._blocks[:index]
 
     @staticmethod
     def normalize(images: Tensor) -> Tensor:

@@ -88,9 +88,9 @@ class Int8Block:
         self, block: InvertedResidual, expanded: Tensor, filtered: Tensor, given: Tensor, leaving: Tensor
     ) -> None:
         self._residual = block.residual
-        self._expand = Int8Conv(block._expand_conv, given, expanded, (ZERO, 0))
-        self._filter = Int8Conv(block._depthwise_conv, expanded, filtered, (0, 0))
-        self._project = Int8Conv(block._project_conv, filtered, leaving, (0, ZERO))
+        self._expand = Int8Conv(block.expansion, given, expanded, (ZERO, 0))
+        self._filter = Int8Conv(block.filtering, expanded, filtered, (0, 0))
+        self._project = Int8Conv(block.projection, filtered, leaving, (0, ZERO))
 
     def __call__(self, x: Tensor) -> Tensor:
         hidden = self._filter(self._expand(x))
@@ -123,7 +123,7 @@ class Int8Backbone(nn.Module):
             if index >= FIRST
         ]
         self._beginning = backbone
-        backbone._blocks = backbone._blocks[:FIRST]
+        backbone.drop_blocks_from(FIRST)
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """See `EfficientNetLite.pyramid`; float32."""

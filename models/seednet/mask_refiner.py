@@ -57,7 +57,6 @@ class MaskRefiner(nn.Module):
         super().__init__()
         self.levels, self.channels = levels, channels
         middle, deep = 2 * channels, 3 * channels
-        self.context_channels = deep
         self.detail = nn.ModuleList([nn.Conv2d(width, channels, 1) for _ in STRIDES])
         self.stem = nn.Conv2d(channels + levels + 2, channels, 3, padding=1)
         self.film = nn.Linear(descriptor, 2 * channels)

@@ -164,7 +164,7 @@ class SeedNet(nn.Module):
         self.config = config or SeedNetConfig()
         width, scorer = self.config.width, self.config.scorer_channels
         self.backbone = efficientnet_lite(self.config.backbone, pretrained=pretrained_backbone)
-        del self.backbone._conv_head, self.backbone._bn1, self.backbone._fc  # the classifier
+        self.backbone.drop_classifier()
         self.ranges = ActivationRanges(self.backbone) if self.config.ranges else None
         self.top_down = TopDownPath(self.backbone.spec.channels, width)
         self.embedding = nn.Conv2d(width, self.config.embedding, 1)

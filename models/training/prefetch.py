@@ -49,7 +49,7 @@ class Prefetcher(Generic[T]):
         while not self._stop.is_set():
             try:
                 item: T | BaseException = self._make()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  raised where the batch is taken
                 item = error
             while not self._stop.is_set():
                 try:

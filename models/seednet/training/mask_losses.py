@@ -14,28 +14,18 @@ if TYPE_CHECKING:
 MIN_AREA = 16.0  # cells; smaller objects weigh less, their border is a guess
 
 
-def balanced_bce(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy in which foreground and background weigh the same, however large.
+def area_bce(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy summed over all pixels, in units of the object's own area.
+
+    Every pixel weighs the same, so the probability is not biased and logit 0 is the border, yet a small
+    object counts as much as a large one.
 
     Args:
         logits: (..., h, w).
         target: coverage in [0, 1], broadcastable to it.
 
     Returns:
-        (...): half the mean over the foreground plus half the mean over the background.
-    """
-    target = target.expand_as(logits)
-    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    inside = (loss * target).sum(dim=(-2, -1)) / target.sum(dim=(-2, -1)).clamp(min=1.0)
-    outside = (loss * (1.0 - target)).sum(dim=(-2, -1)) / (1.0 - target).sum(dim=(-2, -1)).clamp(min=1.0)
-    return 0.5 * (inside + outside)
-
-
-def area_bce(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy summed over all pixels, in units of the object's own area.
-
-    Every pixel weighs the same, so the probability is not biased and logit 0 is the border, yet a small
-    object counts as much as a large one. Shapes as in `balanced_bce`.
+        (...), one value per mask.
     """
     target = target.expand_as(logits)
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
@@ -43,7 +33,7 @@ def area_bce(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """1 - Dice with squared denominators (Milletari et al., V-Net, eq. 3); shapes as in `balanced_bce`."""
+    """1 - Dice with squared denominators (Milletari et al., V-Net, eq. 3); shapes as in `area_bce`."""
     probability = logits.sigmoid()
     common = (probability * target).sum(dim=(-2, -1))
     total = probability.square().sum(dim=(-2, -1)) + target.square().sum(dim=(-2, -1))

@@ -110,7 +110,7 @@ def test_slots_are_kept_and_used_again():
     labels.release("a")
     assert labels.owner_of(first) is None
     assert labels.slot_of("c") == first
-    assert labels.slot_count == 3
+    assert labels.slot_of("d") == 3
 
 
 def test_writing_over_one_object_spares_the_others():

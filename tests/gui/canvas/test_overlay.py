@@ -101,12 +101,6 @@ def test_a_pan_past_the_window_repaints_all(qapp):
     assert np.array_equal(moved, painted(overlay, view))
 
 
-def test_a_cleared_colour_shows_nothing(qapp):
-    overlay = overlay_of([instance("a", box_mask(0, 0, 160, 120))])
-    overlay.clear_color(1)
-    assert (painted(overlay, viewport()) == 100).all()
-
-
 def test_without_labels_nothing_is_painted(qapp):
     assert (painted(Overlay(), viewport()) == 100).all()
 

@@ -122,11 +122,10 @@ def test_scores_tell_the_chosen_level_from_the_best(truth):
 
 def test_a_data_set_is_averaged_over_its_objects(tmp_path):
     (dataset,) = load_dataset(write_coco_folder(tmp_path / "set", pictures=2))
-    answers = []
-    for picture in dataset.pictures:
-        answers.append(
-            np.any([o.mask.to_full(picture.height, picture.width) for o in picture.objects], axis=0)
-        )
+    answers = [
+        np.any([o.mask.to_full(picture.height, picture.width) for o in picture.objects], axis=0)
+        for picture in dataset.pictures
+    ]
     progress = []
     report, scores = evaluate_clicks(
         KnownSegmenter(answers), dataset, on_progress=lambda done, total: progress.append((done, total))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.seednet.training.mask_losses import MIN_AREA, area_bce, balanced_bce, dice_loss, threshold_ious
+from models.seednet.training.mask_losses import MIN_AREA, area_bce, dice_loss, threshold_ious
 
 
 @pytest.fixture
@@ -18,18 +18,6 @@ def pair():
 def cross_entropy(logit: float, target: float) -> float:
     p = 1 / (1 + math.exp(-logit))
     return -(target * math.log(p) + (1 - target) * math.log(1 - p))
-
-
-def test_balanced_bce_is_half_foreground_mean_and_half_background_mean(pair):
-    logits, target = pair
-    loss = balanced_bce(logits, target)
-    inside = outside = fore = back = 0.0
-    for row, column in np.ndindex(8, 9):
-        t = float(target[1, 0, row, column])
-        value = cross_entropy(float(logits[1, 2, row, column]), t)
-        inside, outside = inside + value * t, outside + value * (1 - t)
-        fore, back = fore + t, back + 1 - t
-    assert float(loss[1, 2]) == pytest.approx(0.5 * (inside / fore + outside / back), rel=1e-4)
 
 
 def test_area_bce_counts_in_units_of_the_objects_area(pair):
