@@ -96,11 +96,13 @@ def choose_colors(picture: Image.Image, colors: int, flat: int) -> NDArray[np.ui
 
 def in_colors(picture: Image.Image, colors: NDArray[np.uint8]) -> Image.Image:
     """The picture with the nearest of the colours in every pixel."""
-    different, places = np.unique(np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True)
+    red, green, blue = np.moveaxis(np.asarray(picture).astype(np.int32), 2, 0)
+    codes, places = np.unique(red << 16 | green << 8 | blue, return_inverse=True)
+    different = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
     nearest = np.empty(len(different), np.uint8)
     palette = colors.astype(np.int32)
     for start in range(0, len(different), 4096):
-        part = different[start : start + 4096].astype(np.int32)
+        part = different[start : start + 4096]
         distance = ((part[:, None] - palette[None]) ** 2).sum(axis=2)
         nearest[start : start + 4096] = distance.argmin(axis=1)
     few = Image.fromarray(nearest[places].reshape(picture.height, picture.width))

@@ -48,6 +48,8 @@ HANDLE: Final = (222, 268)
 SPOON: Final = (368, 287)
 SUIT: Final = (160, 430)
 BLUE, GREEN = "#2f6fb7", "#3f8f4f"
+LABEL_COLOR: Final = "#38a8f8"
+"""Of the cup: far from those of the photo, in every language."""
 LINE: Final = QColor("#9aa0a6")
 NAMES: Final = {"en": ("cup", "suit", "object"), "zh_CN": ("杯子", "太空服", "物体")}
 ENOUGH: Final = 0.2
@@ -74,6 +76,7 @@ class Scenes:
         self.window.show()
         self.photos, self.out = photos, out
         self.session, self.canvas = self.services.session, self.window.canvas
+        self.session.set_label_color(self.cup, LABEL_COLOR)
 
     @property
     def document(self) -> Document:
