@@ -14,7 +14,7 @@ X11_FILES := libxkbcommon-x11.so.0 libxcb-cursor.so.0 libxcb-icccm.so.4 libxcb-k
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: app demo test test-slow lint format bench clean
+.PHONY: app demo test test-slow lint format bench reference pictures clean
 
 app: $(VENV)/.ready
 	$(BIN)/python main.py $(SAMPLES)/coffee.jpg
@@ -43,6 +43,14 @@ lint: $(VENV)/.ready-test
 format: $(VENV)/.ready-test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# What the documents take from the code; a test fails where a page is stale.
+reference: $(VENV)/.ready-test
+	$(BIN)/python -m docs.make_reference
+
+# The documents' pictures, taken of the real window; needs Xvfb (Debian: apt install xvfb).
+pictures: $(VENV)/.ready
+	$(BIN)/python -m docs.make_pictures
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info

@@ -183,7 +183,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--model", help="see `models list` (default: what the weights are of, else seednet)")
     parser.add_argument("--weights", type=Path, help="a weights file (default: the active model's)")
-    parser.add_argument("--protocol", choices=tuple(PROTOCOLS), default="clicks")
+    parser.add_argument(
+        "--protocol", choices=tuple(PROTOCOLS), default="clicks", help="what to measure, see above"
+    )
     parser.add_argument("--limit", type=int, help="only so many pictures")
     parser.add_argument(
         "--no-noc", action="store_true", help="clicks: skip counting them, which takes longest"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from models.store import ModelStore, StoredModel
 
+_VERSION = "as `models list` names it"
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the sub-command and its own sub-commands."""
@@ -21,13 +23,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(handler=run_list, json=False)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     listing = actions.add_parser("list", help="every model, the one in use marked")
-    listing.add_argument("--json", action="store_true")
+    listing.add_argument("--json", action="store_true", help="print it as JSON")
     listing.set_defaults(handler=run_list)
     info = actions.add_parser("info", help="sizes, parent and scores of a version")
-    info.add_argument("version", metavar="VERSION")
+    info.add_argument("version", metavar="VERSION", help=_VERSION)
     info.set_defaults(handler=run_info)
     activate = actions.add_parser("activate", help="use a version from now on")
-    activate.add_argument("version", metavar="VERSION")
+    activate.add_argument("version", metavar="VERSION", help=_VERSION)
     activate.set_defaults(handler=run_activate)
     rollback = actions.add_parser("rollback", help="return to the version used before")
     rollback.set_defaults(handler=run_rollback)
@@ -39,14 +41,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     importing.set_defaults(handler=run_import)
     exporting = actions.add_parser("export", help="copy a version's weights to a file")
-    exporting.add_argument("version", metavar="VERSION")
-    exporting.add_argument("file", metavar="FILE", type=Path)
+    exporting.add_argument("version", metavar="VERSION", help=_VERSION)
+    exporting.add_argument("file", metavar="FILE", type=Path, help="the file to write")
     exporting.set_defaults(handler=run_export)
     mean = actions.add_parser(
         "mean", help="the mean of several trainings of one network, as weights of its own"
     )
     mean.add_argument("weights", metavar="FILE|VERSION", nargs="+", help="trained from the same beginning")
-    mean.add_argument("-o", "--output", metavar="FILE", type=Path, required=True)
+    mean.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the file to write")
     mean.add_argument("--half", action="store_true", help="store the weights as float16, half the size")
     mean.set_defaults(handler=run_mean)
 

@@ -61,7 +61,7 @@ def add_parser(subparsers: Any) -> None:
         description="Give an object another colour; shading, texture and highlights stay. The picture "
         "itself is not changed: the result is written beside it as NAME_recolored, or to -o.",
     )
-    parser.add_argument("images", metavar="IMAGE", nargs="+", type=Path)
+    parser.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="the pictures")
     parser.add_argument(
         "--color", required=True, type=_color, metavar="#rrggbb", help="the colour of the lit surface"
     )

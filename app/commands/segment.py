@@ -81,7 +81,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="cut objects out of pictures",
         description="Grow a mask from seeds, or find the objects automatically.",
     )
-    parser.add_argument("images", metavar="IMAGE", nargs="+", type=Path)
+    parser.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="the pictures")
     parser.add_argument(
         "--seed",
         metavar="X,Y",
@@ -98,10 +98,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="for --auto: look at parts of the picture, too, which finds small objects and takes longer",
     )
     parser.add_argument(
-        "--min-score", type=float, default=FOUND_SCORE.default, help="for --auto (default: %(default)s)"
+        "--min-score",
+        type=float,
+        default=FOUND_SCORE.default,
+        help="for --auto: least score, 0 to 1 (default: %(default)s)",
     )
     parser.add_argument("--label", default="object", help="name for the objects (default: %(default)s)")
-    parser.add_argument("--format", choices=("labelme", "coco", "png", "overlay"), default="labelme")
+    parser.add_argument(
+        "--format",
+        choices=("labelme", "coco", "png", "overlay"),
+        default="labelme",
+        help="png: a black and white picture an object; overlay: the photo with its objects in colour "
+        "(default: %(default)s)",
+    )
     parser.add_argument(
         "-o",
         "--output",

@@ -50,12 +50,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="DATA is a folder with images/ + instances.json (COCO), with labelme JSON files, or with "
         "several data sets in sub-folders (those called *_val are left out).",
     )
-    parser.add_argument("data", metavar="DATA", type=Path)
+    parser.add_argument("data", metavar="DATA", type=Path, help="annotated pictures, see above")
     parser.add_argument("--model", default="seednet", help="architecture (default: %(default)s)")
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, help="time budget (default: 15)")
     budget.add_argument("--epochs", type=float, help="budget in passes over the pictures")
-    parser.add_argument("-o", "--output", type=Path, default=Path("runs/latest"), help="default: %(default)s")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("runs/latest"),
+        help="folder for the weights (default: %(default)s)",
+    )
     parser.add_argument(
         "--start",
         metavar="FILE|VERSION",

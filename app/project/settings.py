@@ -37,7 +37,7 @@ class Settings:
 
     Attributes:
         theme: "system", "light" or "dark".
-        language: "system" or a code of `app.appearance.i18n.LANGUAGES`.
+        language: "system", or "en", "zh_CN" (`app.appearance.i18n.LANGUAGES`).
         recent: files and folders opened last, newest first, absolute.
         include_subfolders: whether opening a folder also takes the pictures in folders below it.
         autosave: whether labels are written to the annotation file without being asked.

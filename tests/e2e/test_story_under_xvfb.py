@@ -1,7 +1,6 @@
 """The main job with a real X server, a real mouse and a real keyboard.
 
-Needs Xvfb and xdotool (Debian: xvfb, xdotool); skipped where they are missing. With SEEDHUE_SCREENSHOT
-set, the last screenshot is kept there: the README's picture is made this way.
+Needs Xvfb and xdotool (Debian: xvfb, xdotool); skipped where they are missing.
 """
 
 from __future__ import annotations
@@ -207,7 +206,7 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     person.until(lambda seen: not seen["modified"])
     person.hover(560, 380)
     deadline = time.monotonic() + PATIENCE
-    while not shows_blue(shot := person.screenshot(), person):
+    while not shows_blue(person.screenshot(), person):
         assert time.monotonic() < deadline, "the screen never showed the new colour"
         time.sleep(0.5)
 
@@ -220,8 +219,6 @@ def test_from_a_photo_to_a_recoloured_cup(person, tmp_path):
     assert all(cup.geometry.contains(*place) for place in (LEFT, RIGHT, FRONT, GAP))
     assert [s.positive for s in cup.provenance.seeds] == [True] * 3
     assert person.look()["notices"] == []
-    if "SEEDHUE_SCREENSHOT" in os.environ:
-        shutil.copyfile(shot, os.environ["SEEDHUE_SCREENSHOT"])
 
 
 def blueness(name: str) -> int:
