@@ -22,9 +22,9 @@ TRIANGLE = Polygon(((10, 10), (50, 10), (30, 50)))
 
 
 def add_label(driver, name):
-    driver.window.labels.entry.clear()
-    QTest.keyClicks(driver.window.labels.entry, name)
-    QTest.keyClick(driver.window.labels.entry, Qt.Key.Key_Return)
+    driver.window.docks.panels["labels"].entry.clear()
+    QTest.keyClicks(driver.window.docks.panels["labels"].entry, name)
+    QTest.keyClick(driver.window.docks.panels["labels"].entry, Qt.Key.Key_Return)
 
 
 def declared(folder, name="seedhue.json"):
@@ -62,9 +62,9 @@ def test_labels_and_their_colours_are_the_folder_s(driver, folder, reopened):
     driver.wait(lambda: not driver.services.saving.runner.is_busy)
     assert declared(folder) == {"leaf": color, "stem": "#123456"}
     other = reopened()
-    assert "leaf" not in other.window.labels.labels()
+    assert "leaf" not in other.window.docks.panels["labels"].labels()
     other.open(folder, current=folder / "photo0.png")
-    assert other.window.labels.labels()[:2] == ("leaf", "stem")
+    assert other.window.docks.panels["labels"].labels()[:2] == ("leaf", "stem")
     assert other.session.color_of("stem").name() == "#123456"
     assert other.session.color_of("leaf").name() == color
     assert other.services.settings.labels == ()
@@ -76,7 +76,7 @@ def test_a_label_added_just_before_the_end_is_kept(driver, folder, reopened):
     add_label(driver, "leaf")
     other = reopened()
     other.open(folder, current=folder / "photo0.png")
-    assert "leaf" in other.window.labels.labels()
+    assert "leaf" in other.window.docks.panels["labels"].labels()
 
 
 def test_folders_do_not_share_their_labels_but_offer_what_was_used(driver, folder, tmp_path):
@@ -93,7 +93,7 @@ def test_folders_do_not_share_their_labels_but_offer_what_was_used(driver, folde
     driver.open(second, current=second / "a.png")
     assert driver.session.labels.declared == {"leaf"}
     assert driver.session.color_of("leaf").name() == "#ff0000"
-    assert set(driver.window.labels.labels()) == {"leaf", "stem"}
+    assert set(driver.window.docks.panels["labels"].labels()) == {"leaf", "stem"}
     driver.open(folder, current=folder / "photo0.png")
     assert driver.session.color_of("leaf").name() == color
     assert declared(second) == {"leaf": "#ff0000"}
@@ -102,7 +102,7 @@ def test_folders_do_not_share_their_labels_but_offer_what_was_used(driver, folde
 def test_old_settings_still_offer_their_labels_and_colours(folder, reopened):
     other = reopened('{"label": "old", "labels": ["old", "older"], "label_colors": {"old": "#abcdef"}}')
     other.open(folder, current=folder / "photo0.png")
-    assert other.window.labels.labels() == ("old", "older")
+    assert other.window.docks.panels["labels"].labels() == ("old", "older")
     assert other.session.color_of("old").name() == "#abcdef"
     assert other.session.labels.declared == frozenset()
     assert not (folder / "seedhue.json").exists()
@@ -113,14 +113,14 @@ def test_renaming_a_label_renames_it_in_the_folder(driver, folder):
     add_label(driver, "laef")
     color = driver.session.color_of("laef").name()
     driver.document.add(Instance("one", "laef", TRIANGLE), Instance("two", "stem", TRIANGLE))
-    driver.window.labels.rename("laef", "leaf")
+    driver.window.docks.panels["labels"].rename("laef", "leaf")
     driver.wait(lambda: declared(folder) == {"leaf": color})
     assert driver.document.annotation.labels == ("leaf", "stem")
-    assert "laef" not in driver.window.labels.labels()
-    driver.window.labels.rename("stem", "stalk")
+    assert "laef" not in driver.window.docks.panels["labels"].labels()
+    driver.window.docks.panels["labels"].rename("stem", "stalk")
     assert driver.session.labels.declared == {"leaf"}
     driver.document.undo()
-    assert "stem" in driver.window.labels.labels()
+    assert "stem" in driver.window.docks.panels["labels"].labels()
 
 
 def test_the_check_knows_the_folder_s_labels(driver, folder):
@@ -150,7 +150,7 @@ def test_what_another_program_adds_is_joined_and_shown(driver, folder):
     repainted = []
     driver.session.colors_changed.connect(repainted.append)
     add_label(driver, "ours")
-    driver.wait(lambda: "theirs" in driver.window.labels.labels())
+    driver.wait(lambda: "theirs" in driver.window.docks.panels["labels"].labels())
     assert set(declared(folder)) == {"ours", "theirs"}
     assert before.name() != driver.session.color_of("theirs").name() == "#0000ff"
     assert repainted == ["theirs"]
