@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.appearance.i18n import tr
 from app.panels.controls import swatch_icon
+from app.project.labels import TYPED_LENGTH
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
@@ -48,7 +49,7 @@ class LabelsPanel(QWidget):
         self._listed: list[str] = []
         self.entry = QLineEdit()
         self.entry.setPlaceholderText(tr("New label, then Enter"))
-        self.entry.setMaxLength(120)
+        self.entry.setMaxLength(TYPED_LENGTH)
         self.entry.returnPressed.connect(self._add)
         self.list = QListWidget()
         self.list.setIconSize(QSize(14, 14))
@@ -200,11 +201,16 @@ class LabelsPanel(QWidget):
         self._session.set_hidden(hidden - ids if ids <= hidden else hidden | ids)
 
     def _ask_name(self, label: str) -> None:
-        name, accepted = QInputDialog.getText(
-            self.window(), tr("Rename label"), tr("New name for “{label}”:", label=label), text=label
-        )
-        if accepted and name.strip() and name.strip() != label:
-            self.rename(label, name.strip())
+        dialog = QInputDialog(self.window())
+        dialog.setWindowTitle(tr("Rename label"))
+        dialog.setLabelText(tr("New name for “{label}”:", label=label))
+        dialog.setTextValue(label)
+        for line in dialog.findChildren(QLineEdit):
+            line.setMaxLength(max(TYPED_LENGTH, len(label)))
+        accepted, name = dialog.exec() == QInputDialog.DialogCode.Accepted, dialog.textValue().strip()
+        dialog.deleteLater()
+        if accepted and name and name != label:
+            self.rename(label, name)
 
     def rename(self, label: str, name: str) -> None:
         """Gives all objects of a label in this picture another one, in one undoable step."""

@@ -123,7 +123,9 @@ def _label_findings(
     if not instance.label.strip():
         yield Finding(Check.NO_LABEL, (instance.id,), Title(phrase("An object has no label.")), box, True)
     elif limits.labels and instance.label not in limits.labels:
-        message = Title(phrase("The label {label} is not in the list of labels."), label=instance.label)
+        message = Title(
+            phrase("The label {label} is not one of those declared in this folder."), label=instance.label
+        )
         yield Finding(Check.UNKNOWN_LABEL, (instance.id,), message, box)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_LABELS: Final = 10_000
 MAX_NAME_LENGTH: Final = 1_000
+TYPED_LENGTH: Final = 120
+"""As long as a name may be that is typed in the window."""
 # Hues far apart, light and strong enough to read on a photograph; independent of the theme.
 LABEL_COLORS: Final = (
     *("#ff5a5f", "#ff8a3d", "#ffb400", "#3ddc84", "#b46bff", "#ff7ad1", "#00d1c7", "#c2e812"),
@@ -93,9 +95,12 @@ class LabelList:
         return self._with(replace(self.get(name) or Label(name, declared=False), color=color))
 
     def renamed(self, name: str, new: str) -> LabelList:
-        """With another name for a label, at its place and in its colour; one that is there stays as it is."""
+        """With another name for a label, at its place and in its colour; one that is there stays as it is.
+
+        Nothing changes for a name that no file would give back (`label_of`).
+        """
         label = self.get(name)
-        if label is None or name == new:
+        if label is None or name == new or label_of(new) is None:
             return self
         if new in self._by_name:
             return LabelList(tuple(each for each in self.labels if each.name != name)).declaring(new)

@@ -16,6 +16,7 @@ from app.appearance.i18n import phrase
 from app.appearance.title import Title
 from app.project.label_files import is_picture
 from app.project.labels import MAX_LABELS, Label, LabelList, label_of, plain_label
+from app.project.one_writer import one_writer
 from app.project.three_way_merge import merge_by_key
 from converters.errors import ConverterError
 from converters.files.files import (
@@ -79,8 +80,11 @@ def project_of(value: Any, *, path: Path | None = None) -> Project:
     strange: list[Any] = []
     for entry in entries:
         label = label_of(entry)
-        if label is None or label.name in labels:
+        if label is None:
             strange.append(entry)
+        elif label.name in labels:  # one label, told in two places: the first one's words count
+            joined = label_of({**plain_label(label), **plain_label(labels[label.name])})
+            labels[label.name] = joined or label
         else:
             labels[label.name] = label
     rest = {key: item for key, item in value.items() if key not in (PROJECT_KEY, _LABELS)}
@@ -175,7 +179,8 @@ class ProjectFile:
             with self._lock:
                 base, ours = self._base, self._content
             place = project_place(self.folder)
-            merged = self._joined(place, base, ours)
+            with one_writer(place):
+                merged = self._joined(place, base, ours)
             if merged is None:
                 return
             with self._lock:
@@ -190,8 +195,11 @@ class ProjectFile:
             self._tell_unreadable(place, error)
             return None
         except ConverterError as error:
-            if ours == base or isinstance(error.__cause__, OSError):  # that says nothing about the content
+            if ours == base:
                 self._tell_unreadable(place, error)
+                return None
+            if isinstance(error.__cause__, OSError):  # that says nothing about the content
+                self._tell_unwritable(error)
                 return None
             if not self._set_aside(place):
                 return None
@@ -200,7 +208,7 @@ class ProjectFile:
         merged, gave_way = merge_projects(base, ours, base if found is None else found)
         if merged != (found or Project()):
             try:
-                write_atomic(place, json_text(plain_project(merged), indent=2) + "\n")
+                write_atomic(place, _text_of(merged, place))
             except ConverterError as error:
                 self._tell_unwritable(error)
                 return None
@@ -254,8 +262,24 @@ def _read(place: Path) -> Project | None:
     """
     if not os.path.lexists(place):
         return None
+    if not place.is_file():
+        raise ConverterError("this is no file.", path=place) from OSError("not a regular file")
     text = read_text(place, max_bytes=MAX_PROJECT_BYTES)
     return project_of(parse_json(text, path=place), path=place)
+
+
+def _text_of(project: Project, place: Path) -> str:
+    """The file's content.
+
+    Raises:
+        ConverterError: there is more of it than would be read again.
+    """
+    if len(project.labels.names) > MAX_LABELS:
+        raise ConverterError(f"a list has at most {MAX_LABELS:,} labels.", path=place)
+    text = json_text(plain_project(project), indent=2) + "\n"
+    if len(text.encode("utf-8", "backslashreplace")) > MAX_PROJECT_BYTES:
+        raise ConverterError(f"the file would be larger than {MAX_PROJECT_BYTES:,} bytes.", path=place)
+    return text
 
 
 def _is_claimed(named: Path) -> bool:
@@ -267,7 +291,7 @@ def _is_claimed(named: Path) -> bool:
         return False
     if any(path.stem.lower() == named.stem and is_picture(path) for path in names):
         return True
-    if not os.path.lexists(named):
+    if not named.is_file():
         return False
     try:
         parse_json(read_text(named))

@@ -17,22 +17,24 @@ def merge_by_key(
     objects are merged in turn, a change wins over a removal, and of two changes ours wins.
 
     Returns:
-        The merged document, its keys in their order with those that are only ours behind them, and the
-        keys (each with those that lead to it) where a change of theirs gave way.
+        The merged document, its keys in their order, or in ours where theirs is that of `base`, with those
+        of the other side behind them; and the keys (each with those that lead to it) where a change of
+        theirs gave way.
     """
     merged: dict[str, Any] = {}
     conflicts: list[tuple[str, ...]] = []
-    for key in dict.fromkeys((*theirs, *ours)):
+    first, second = (ours, theirs) if list(theirs) == list(base) else (theirs, ours)
+    for key in dict.fromkeys((*first, *second)):
         before, our, their = (each.get(key, _ABSENT) for each in (base, ours, theirs))
-        if our in (before, their):
+        if isinstance(our, Mapping) and isinstance(their, Mapping):  # equal ones, too: their order may differ
+            value, inner = merge_by_key(before if isinstance(before, Mapping) else {}, our, their)
+            conflicts += [(key, *path) for path in inner]
+        elif our in (before, their):
             value = their
         elif their in (before, _ABSENT):
             value = our
         elif our is _ABSENT:
             value = their
-        elif isinstance(our, Mapping) and isinstance(their, Mapping):
-            value, inner = merge_by_key(before if isinstance(before, Mapping) else {}, our, their)
-            conflicts += [(key, *path) for path in inner]
         else:
             value = our
             conflicts.append((key,))

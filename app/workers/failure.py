@@ -33,7 +33,11 @@ class Failure:
 
 def describe_failure(error: BaseException) -> Failure:
     """The message for an exception, in the user's words where its kind is known."""
-    return replace(_describe(error), kind=type(error).__name__)
+    try:
+        failure = _describe(error)
+    except Exception:  # noqa: BLE001  the error cannot even say what it is
+        failure = _unexpected(type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+    return replace(failure, kind=type(error).__name__)
 
 
 def _describe(error: BaseException) -> Failure:
@@ -51,8 +55,12 @@ def _describe(error: BaseException) -> Failure:
         return Failure(_explain_os_error(error, path), _remedy_for(error), details, path)
     if isinstance(error, ValueError) or _is_segmenter_error(error):
         return Failure(str(error) or type(error).__name__, "", details)
+    return _unexpected(str(error) or type(error).__name__, details)
+
+
+def _unexpected(error: str, details: str) -> Failure:
     return Failure(
-        tr("Something unexpected went wrong: {error}", error=str(error) or type(error).__name__),
+        tr("Something unexpected went wrong: {error}", error=error),
         tr("Your annotations are safe. Please copy the details into a bug report."),
         details,
     )

@@ -98,9 +98,11 @@ class _Worker(QObject):
     @Slot()
     def _run_all(self) -> None:
         while (task := self._next()) is not None:
-            self._run(task)
-            with self._lock:
-                self._running = None
+            try:
+                self._run(task)
+            finally:
+                with self._lock:
+                    self._running = None
         if self._closing:
             QThread.currentThread().quit()
 

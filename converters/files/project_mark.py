@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from converters.errors import ConverterError
-from converters.files.files import open_file
+from converters.files.files import open_file, parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +24,19 @@ MAX_PROJECT_BYTES: Final = 4_000_000
 def is_project_file(path: Path) -> bool:
     """Whether the file describes its folder and no picture; also true of a damaged one.
 
-    Only files of the right name are looked into.
+    Only regular files of the right name are looked into.
     """
-    if path.name.lower() not in (PROJECT_FILE, HIDDEN_PROJECT_FILE):
+    if path.name.lower() not in (PROJECT_FILE, HIDDEN_PROJECT_FILE) or not path.is_file():
         return False
     try:
         with open_file(path) as stream:
-            return f'"{PROJECT_KEY}"'.encode() in stream.read(MAX_PROJECT_BYTES)
+            content = stream.read(MAX_PROJECT_BYTES)
     except (ConverterError, OSError):
         return False
+    if f'"{PROJECT_KEY}"'.encode() not in content:
+        return False
+    try:
+        document = parse_json(content.decode("utf-8"), path=path)
+    except (ConverterError, UnicodeDecodeError):
+        return True  # damaged, or longer than a project may be
+    return not isinstance(document, dict) or PROJECT_KEY in document

@@ -134,7 +134,7 @@ def test_the_check_knows_the_folder_s_labels(driver, folder):
         driver.wait(lambda: not dialog.runner.is_busy and dialog.verdict.text() != "Checking…")
         return [dialog.list.item(row).text() for row in range(dialog.list.count())]
 
-    unknown = "The label laef is not in the list of labels."
+    unknown = "The label laef is not one of those declared in this folder."
     assert unknown not in findings()
     add_label(driver, "leaf")
     assert unknown in findings()

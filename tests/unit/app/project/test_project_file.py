@@ -91,7 +91,7 @@ def test_the_file_can_be_read_by_people(tmp_path):
 
 
 def test_what_is_not_understood_comes_back_out(tmp_path):
-    odd = [7, {"name": ""}, {"name": "leaf", "color": "#000000"}]
+    odd = [7, {"name": ""}]
     labels = ["leaf", {"name": "stem", "kind": "line"}, *odd]
     write(project_file(tmp_path), schema={"a": [1]}, labels=labels, splits={"train": ["a.png"]})
     project = ProjectFile(tmp_path)
@@ -269,7 +269,9 @@ def test_a_file_that_may_not_be_read_is_not_set_aside(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == ["seedhue.json"]
     assert project_file(tmp_path).read_bytes() == content
-    assert len(project.take_news()) == 1
+    unread, unkept = project.take_news()
+    assert "cannot be read" in unread
+    assert "They last until it is closed" in unkept
 
 
 def test_a_picture_may_have_the_name(tmp_path):
@@ -362,3 +364,74 @@ def test_no_picture_s_labels_are_written_over_it(tmp_path):
     assert found is not None
     assert [i.id for i in found.instances] == ["a"]
     assert project_file(tmp_path).read_bytes() == content
+
+
+def test_two_windows_that_save_at_once_lose_nothing(tmp_path):
+    windows = [ProjectFile(tmp_path) for _ in range(2)]
+    both = threading.Barrier(2)
+
+    def work(window: ProjectFile, mark: str) -> None:
+        for number in range(15):
+            declare(window, f"{mark}{number}")
+            both.wait(timeout=30)
+            window.save()
+
+    threads = [
+        threading.Thread(target=work, args=(window, mark)) for window, mark in zip(windows, "ab", strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(listed(tmp_path)) == {f"{mark}{number}" for mark in "ab" for number in range(15)}
+
+
+def test_more_than_would_be_read_again_is_not_written(tmp_path):
+    write(project_file(tmp_path), labels=[f"label {number}" for number in range(MAX_LABELS)])
+    before = project_file(tmp_path).read_bytes()
+    project = ProjectFile(tmp_path)
+    declare(project, "one more")
+    project.save()
+    (news,) = project.take_news()
+    assert "at most" in str(news)
+    assert project.is_changed
+    assert project_file(tmp_path).read_bytes() == before
+    assert len(ProjectFile(tmp_path).labels.names) == MAX_LABELS
+
+
+@pytest.mark.parametrize("name", ["", "  ", "z" * 1001])
+def test_a_name_that_no_file_gives_back_is_not_taken(tmp_path, name):
+    labels = LabelList().declaring("cat", "#112233")
+    assert labels.renamed("cat", name) == labels
+
+
+def test_an_order_that_others_chose_stays(tmp_path):
+    write(project_file(tmp_path), labels=["a", "b"])
+    project = ProjectFile(tmp_path)
+    write(project_file(tmp_path), labels=["b", "a"])
+    declare(project, "c")
+    project.save()
+    assert listed(tmp_path) == ["b", "a", "c"]
+
+
+def test_a_label_told_twice_is_one(tmp_path):
+    write(project_file(tmp_path), labels=["a", {"name": "a", "color": "#ff0000", "kind": "thing"}])
+    project = ProjectFile(tmp_path)
+    assert project.labels.color_of("a") == "#ff0000"
+    project.change_labels(project.labels.renamed("a", "z"))
+    project.save()
+    assert listed(tmp_path) == ["z"]
+    assert ProjectFile(tmp_path).labels.names == ("z",)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.timeout(60)
+def test_what_is_no_file_never_waits_and_later_labels_are_told_not_to_last(tmp_path):
+    os.mkfifo(project_file(tmp_path))
+    project = ProjectFile(tmp_path)
+    assert project.take_news()
+    declare(project, "leaf")
+    project.save()
+    (news,) = project.take_news()
+    assert "They last until it is closed" in str(news)
+    assert not project_file(tmp_path).is_file()

@@ -4,6 +4,7 @@ import pytest
 
 from converters.files.project_mark import is_project_file
 from converters.formats.format import walk
+from converters.formats.registry import readable_formats, sniff
 from converters.formats.sniffing import guess_format
 
 PROJECT = b'{"seedhue_project": 1, "labels": [], "shapes": [], "images": []}'
@@ -18,6 +19,7 @@ PROJECT = b'{"seedhue_project": 1, "labels": [], "shapes": [], "images": []}'
         ("seedhue.json", PROJECT[:-9], True),
         ("seedhue.json", b'{"shapes": [], "seedhue": {}}', False),
         ("seedhue.json", b"", False),
+        ("seedhue.json", b'{"shapes": [], "flags": {"seedhue_project": true}}', False),
         ("other.json", PROJECT, False),
     ],
 )
@@ -37,6 +39,6 @@ def test_it_is_of_no_format_and_not_among_a_folder_s_files(tmp_path):
     (tmp_path / "seedhue.json").write_bytes(PROJECT)
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "seedhue.json").write_bytes(b'{"shapes": []}')
-    assert guess_format(tmp_path / "seedhue.json") is None
+    assert guess_format(tmp_path / "seedhue.json", readable_formats()) is None
     assert walk(tmp_path) == [tmp_path / "sub" / "seedhue.json"]
-    assert guess_format(tmp_path) == "labelme"
+    assert sniff(tmp_path).name == "labelme"
