@@ -64,7 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported so far stays to the end: looking through it after every test took a third of all time."""
+    """What was imported so far stays to the end; looking through it after every test would take a third
+    of all time."""
     gc.collect()
     gc.freeze()
 

@@ -24,7 +24,7 @@ from models.backbones.int8 import Int8Backbone, can_compute_int8
 from models.device.precision import has_fast_bfloat16, reads_faster_in_bfloat16
 from models.networks.loading import load_segmenter
 from models.seednet.network import SeedNet, SeedNetConfig
-from models.seednet.segmenter import shipped_weights
+from models.seednet.weights_pattern import shipped_weights
 from models.weights import load_into, read_weights
 
 if TYPE_CHECKING:
