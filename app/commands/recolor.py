@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from app.commands.output import DONE, FAILED, fail, print_json, progress, warn, wrong_usage
 from app.commands.segment import add_seed_arguments, parse_point
-from app.editing.limits import TAU
+from app.editing.limits import THRESHOLD_RULE, is_threshold
 from app.recolor.color_space import parse_color
 from app.recolor.engine import apply_operations, sample_color
 from app.recolor.settings import SETTINGS, check_setting
@@ -128,8 +128,8 @@ def usage_problem(options: argparse.Namespace) -> str:
         return "say which object: one of --seed X,Y, --mask FILE and --label NAME."
     if not options.seed and (options.negative or options.tau is not None or options.level is not None):
         return "--not, --tau and --level need a --seed."
-    if options.tau is not None and options.tau not in TAU:
-        return f"--tau must lie between {TAU}, got {options.tau:g}."
+    if options.tau is not None and not is_threshold(options.tau):
+        return f"--tau must lie {THRESHOLD_RULE}, got {options.tau:g}."
     if options.output is not None and is_picture_name(options.output) and len(options.images) > 1:
         return f"{options.output} is one file, but there are {len(options.images)} pictures; give a folder."
     return ""

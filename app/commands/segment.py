@@ -13,7 +13,7 @@ import numpy as np
 
 from app.commands.output import DONE, FAILED, fail, print_json, progress, warn, wrong_usage
 from app.commands.overlay_picture import draw_overlay
-from app.editing.limits import FOUND_SCORE, TAU
+from app.editing.limits import FOUND_SCORE, THRESHOLD_RULE, is_threshold
 from converters.annotation import ImageAnnotation, Instance, Mask, Provenance, Seed, new_instance_id
 from converters.errors import ConverterError
 from converters.files.images import read_image, write_image
@@ -67,7 +67,7 @@ def add_seed_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tau",
         type=float,
-        help=f"similarity threshold between {TAU}; higher is smaller (default: suggested)",
+        help=f"similarity threshold, {THRESHOLD_RULE}; higher is smaller (default: suggested)",
     )
     parser.add_argument("--level", type=int, help="0 is the smallest answer (default: the most likely one)")
     parser.add_argument("--model", help="see `models list` (default: what the weights are of, else seednet)")
@@ -127,8 +127,8 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage("give --seed X,Y (once or more) or --auto, and not both.")
     if options.closer and not options.auto:
         return wrong_usage("--closer belongs to --auto.")
-    if options.tau is not None and options.tau not in TAU:
-        return wrong_usage(f"--tau must lie between {TAU}, got {options.tau:g}.")
+    if options.tau is not None and not is_threshold(options.tau):
+        return wrong_usage(f"--tau must lie {THRESHOLD_RULE}, got {options.tau:g}.")
     from app.commands.model_choice import load_chosen_segmenter
     from models import SegmenterError
 

@@ -36,6 +36,9 @@ TAU: Final = Limits(0.01, 0.99, default=0.5, step=0.01)
 """The similarity threshold; its ends are those of a level: scrolling on leads to the next one. The default
 stands where the model has suggested nothing yet."""
 
+THRESHOLD_RULE: Final = "strictly between 0 and 1"
+"""Which τ a segmenter takes (`is_threshold`); the window's slider ends a little before."""
+
 BRUSH_RADIUS: Final = Limits(0.5, 100.0, default=12.0, step=0.5)
 """In picture pixels."""
 
@@ -54,3 +57,8 @@ SIMILARITY: Final = Limits(0.0, 1.0, default=0.5, step=0.01)
 ZOOM: Final = Limits(0.0, 64.0, default=1.0, step=1.25)
 """Device pixels per picture pixel; the step is a factor. How far one can zoom out, the picture's size
 says (app/pixels/viewport.py)."""
+
+
+def is_threshold(tau: float) -> bool:
+    """Whether a segmenter takes this τ (`THRESHOLD_RULE`)."""
+    return 0.0 < tau < 1.0

@@ -183,9 +183,10 @@ def test_a_seed_tells_the_object(photo, segmenter, tmp_path):
     assert is_blue(read_image(out)[CORE])
 
 
-def test_a_negative_seed_and_tau(photo, segmenter, tmp_path):
+@pytest.mark.parametrize("tau", ["0.4", "0.995"])  # also beyond the end of the window's slider
+def test_a_negative_seed_and_tau(photo, segmenter, tmp_path, tau):
     out = tmp_path / "blue.png"
-    arguments = ("--seed", "50,40", "--not", "5,5", "--tau", "0.4", "--color", "#2459b8", "-o", out)
+    arguments = ("--seed", "50,40", "--not", "5,5", "--tau", tau, "--color", "#2459b8", "-o", out)
     assert run(photo, *arguments) == 0
     assert is_blue(read_image(out)[CORE])
 
@@ -292,7 +293,7 @@ def test_an_empty_mask(photo, tmp_path, capsys):
         (("--color", "#2459b8", "--seed", "one,two"), "X,Y"),
         (("--color", "#2459b8", "--label", "car", "--not", "1,1"), "need a --seed"),
         (("--color", "#2459b8", "--label", "car", "--tau", "0.4"), "need a --seed"),
-        (("--color", "#2459b8", "--seed", "1,1", "--tau", "1"), "between 0.01 and 0.99"),
+        (("--color", "#2459b8", "--seed", "1,1", "--tau", "1"), "strictly between 0 and 1"),
         (("--color", "#2459b8", "--label", "car", "--setting", "opacity"), "NAME=VALUE"),
         (("--color", "#2459b8", "--label", "car", "--setting", "opacity=much"), "no number"),
         (("--color", "#2459b8", "--label", "car", "--setting", "opacity=2"), "between 0 and 1"),
