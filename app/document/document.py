@@ -86,6 +86,16 @@ class Document:
         """Whether the current state differs from the saved one."""
         return self._history.state != self._history.saved_state
 
+    @property
+    def journal_problem(self) -> str:
+        """Why the journal does not hold what happens from now on, a `Title`; empty while it does."""
+        return self.recorder.problem if self.recorder is not None else ""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the annotation file or the journal holds the current state."""
+        return not self.is_modified or (self.recorder is not None and self.recorder.is_complete)
+
     def mark_saved(self, state: int | None = None) -> None:
         """Remembers that a state is in the annotation file.
 

@@ -48,6 +48,17 @@ class Recorder(Protocol):
     def saved(self, state: int) -> None:
         """The state of that number is now in the annotation file."""
 
+    @property
+    def problem(self) -> str:
+        """Why what happened cannot be written down, a `Title`; empty while all is well."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that happened is written down."""
+
+    def try_again(self) -> None:
+        """Writes down what could not be written before."""
+
     def close(self) -> None:
         """Nothing more will happen."""
 
@@ -63,7 +74,7 @@ class Recovery:
             current and what this program had is one undo away.
         lost_lines: damaged journal lines that could not be read. A crash alone loses none.
         set_aside: where a journal that could not be used was kept; empty if none.
-        problem: why there is no journal from now on (no permission, picture open in another
+        problem: why there was no journal to begin with (no permission, picture open in another
             window), a `Title`; empty if all is well.
     """
 

@@ -3,7 +3,7 @@
 A line is `["<crc32, 8 hex digits>",<record>]`. The first record holds the picture's whole state, the
 others what happened since; they tell only the way forward, because a reader has the state before.
 
-    {"journal": 1, "picture": path, "state": n, "base": annotation}
+    {"journal": 1, "picture": path, "file": [bytes, time], "state": n, "base": annotation}
     {"do": [title pattern, its values], "state": n, "diff": {...}}      a step
     {"do": ..., "state": n, "diff": {...}, "merge": true}               instead of the last step
     {"drop": true}, {"undo": true}, {"redo": true}, {"saved": n}
@@ -33,6 +33,7 @@ from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from app.document.history import Step
 
@@ -60,9 +61,19 @@ def from_line(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def header_record(picture: str, annotation: ImageAnnotation, state: int) -> dict[str, Any]:
+def header_record(picture: Path, annotation: ImageAnnotation, state: int) -> dict[str, Any]:
     """The journal's first record."""
-    return {"journal": FORMAT, "picture": picture, "state": state, "base": encode_annotation(annotation)}
+    known = {"journal": FORMAT, "picture": str(picture), "file": file_facts(picture)}
+    return {**known, "state": state, "base": encode_annotation(annotation)}
+
+
+def file_facts(picture: Path) -> list[int] | None:
+    """Size in bytes and time of change in ns, by which a picture is known again that was moved; None without one."""
+    try:
+        facts = picture.stat()
+    except OSError:
+        return None
+    return [facts.st_size, facts.st_mtime_ns]
 
 
 def step_record(step: Step, *, merge: bool = False) -> dict[str, Any]:

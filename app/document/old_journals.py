@@ -7,10 +7,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from app.document.file_lock import lock_exclusively
-from app.document.journal import SUFFIX, journal_file, open_for_appending
+from app.document.journal import SUFFIX, journal_file, journal_name
+from app.document.journal_lock import SUFFIX as LOCK_SUFFIX
+from app.document.journal_lock import JournalLock
 from app.document.journal_records import from_line
 from app.document.journal_replay import states_of
+from app.document.moved_journals import moved_journals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,14 +30,18 @@ def unsaved_pictures(
     For a worker thread: it may read a journal for every picture.
     """
     try:
-        existing = set(os.listdir(journal_dir))
+        existing = {entry: journal_dir / entry for entry in os.listdir(journal_dir)}
     except OSError:
         return
+    by_name: dict[str, list[Path]] = {}
+    for name, file in existing.items():
+        by_name.setdefault(name.rpartition("-")[0], []).append(file)
     for picture in pictures if existing else ():
         if should_stop():
             return
-        file = journal_file(picture, journal_dir)
-        if file.name in existing and not _ends_saved(file) and _is_saved(file) is False:
+        own = existing.get(journal_file(picture, journal_dir).name)
+        files = [own] if own is not None else moved_journals(picture, by_name.get(journal_name(picture), ()))
+        if any(not _ends_saved(file) and _is_saved(file) is False for file in files):
             yield picture
 
 
@@ -46,6 +52,7 @@ def prune_journals(
 
     One that holds unsaved work, cannot be read to its end, or is open in a window stays, however old.
     """
+    _sweep_locks(journal_dir)
     oldest = time.time() - keep_days * 86400
     deleted = 0
     for file in sorted(journal_dir.glob(f"*{SUFFIX}")) if journal_dir.is_dir() else ():
@@ -57,18 +64,24 @@ def prune_journals(
     return deleted
 
 
+def _sweep_locks(journal_dir: Path) -> None:
+    """Takes away the locks that nobody holds: those of windows that were killed."""
+    for file in journal_dir.glob(f"*{LOCK_SUFFIX}") if journal_dir.is_dir() else ():
+        with suppress(OSError):
+            JournalLock.of(file.with_suffix(SUFFIX)).release()
+
+
 def _deleted_unless_open(file: Path, oldest: float) -> bool:
-    descriptor = open_for_appending(file)
     try:
-        # Nobody may open it from here on, and whoever did since it was read has written to it.
-        if not lock_exclusively(descriptor) or os.fstat(descriptor).st_mtime >= oldest:
+        lock = JournalLock.of(file)  # nobody may open it from here on
+    except BlockingIOError:
+        return False
+    try:
+        if file.stat().st_mtime >= oldest:  # whoever did since it was read has written to it
             return False
-        if os.name != "nt":
-            file.unlink()
-    finally:
-        os.close(descriptor)
-    if os.name == "nt":  # where no open file can be deleted, and so none that another window writes
         file.unlink()
+    finally:
+        lock.release()
     return True
 
 

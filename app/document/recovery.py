@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.appearance.i18n import phrase
 from app.appearance.title import Title
 from app.document.diff import PICTURE_FIELDS, difference
 from app.document.document import Document, with_unique_ids
-from app.document.file_lock import lock_exclusively
 from app.document.history import History, Recovery, Step
 from app.document.journal import (
     Journal,
@@ -20,14 +20,14 @@ from app.document.journal import (
     journal_file,
     open_for_appending,
 )
+from app.document.journal_lock import JournalLock
 from app.document.journal_records import header_record, step_record, to_line
 from app.document.journal_replay import JournalError, replay
+from app.document.moved_journals import bring_moved_journal
 from converters.errors import ConverterError
 from converters.files.files import set_aside, write_atomic
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from converters.annotation import ImageAnnotation, Instance
 
 # A journal is written anew when this many of its lines, and most of them, lead nowhere any more.
@@ -51,78 +51,110 @@ def open_document(
         annotation: what the annotation file holds now (without instances if there is none).
         in_file: False if that file is damaged: then `annotation` only tells the picture's size, and
             what the journal knows comes back as unsaved work.
-        on_problem: called once if the journal cannot be written later on (disk full).
+        on_problem: told if the journal cannot be written later on (disk full); what is wrong from the
+            beginning stands in `document.recovery`.
     """
     annotation = with_unique_ids(annotation)
     file = journal_file(picture_path, journal_dir)
     try:
-        found = _open_existing(file)
-    except BlockingIOError:
-        document = Document(annotation, path=picture_path)
-        document.recovery = Recovery(problem=Title(phrase("this picture is open in another window")))
-        return document
+        lock = JournalLock.of(file)
     except OSError as error:
-        document = Document(annotation, path=picture_path)
-        document.recovery = Recovery(problem=_unusable(file, error))
-        return document
-
-    kept: Path | None = None
-    if found is not None:
-        try:
-            return _restored(picture_path, annotation, found, in_file=in_file, on_problem=on_problem)
-        except JournalError:
-            os.close(found.descriptor)
-            if found.content:
-                kept = set_aside(file)
-            else:
-                file.unlink()
-        except OSError as error:
-            with suppress(OSError):  # writing it anew may have closed it
-                os.close(found.descriptor)
-            document = Document(annotation, path=picture_path)
-            document.recovery = Recovery(problem=_unusable(file, error))
-            return document
-    document = Document(annotation, path=picture_path)
-    document.recorder = Journal.begun(
-        file, picture=picture_path, annotation=annotation, on_problem=on_problem
-    )
-    document.recovery = Recovery(set_aside=str(kept or ""))
+        return _begun(picture_path, annotation, file, refused=error, on_problem=on_problem)
+    try:
+        document = _from_journal(
+            picture_path, annotation, _Found(file, lock), in_file=in_file, on_problem=on_problem
+        )
+    except OSError as error:
+        lock.release()
+        return _begun(picture_path, annotation, file, refused=error, on_problem=on_problem)
+    except BaseException:
+        lock.release()
+        raise
     return document
 
 
-def _unusable(file: Path, error: OSError) -> Title:
-    reason = error.strerror or str(error)
-    return Title(phrase("the journal {file} cannot be used: {reason}"), file=str(file), reason=reason)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A journal of an earlier session: open, locked, read."""
-
-    file: Path
-    descriptor: int
-    content: bytes
-
-
-def _open_existing(file: Path) -> _Found | None:
-    """The journal if there is one.
+def _from_journal(
+    picture: Path,
+    annotation: ImageAnnotation,
+    found: _Found,
+    *,
+    in_file: bool,
+    on_problem: ProblemCallback | None,
+) -> Document:
+    """The document as the journal knows it, or a new one if there is no journal.
 
     Raises:
-        BlockingIOError: another window writes it.
+        OSError: the journal cannot be used.
     """
-    if not file.exists():
-        return None
-    descriptor = open_for_appending(file)
-    try:
-        if not lock_exclusively(descriptor):
-            raise BlockingIOError
-        if not os.fstat(descriptor).st_nlink:  # old_journals has just deleted it
+    kept = ""
+    if found.read(picture):
+        try:
+            return _restored(picture, annotation, found, in_file=in_file, on_problem=on_problem)
+        except JournalError:
+            found.close()
+            if found.content:
+                kept = str(set_aside(found.file))
+            else:
+                found.file.unlink()
+        except BaseException:
+            found.close()
+            raise
+    document = _begun(picture, annotation, found.file, lock=found.lock, on_problem=on_problem)
+    document.recovery = Recovery(set_aside=kept)
+    return document
+
+
+def _begun(
+    picture: Path,
+    annotation: ImageAnnotation,
+    file: Path,
+    *,
+    lock: JournalLock | None = None,
+    refused: OSError | None = None,
+    on_problem: ProblemCallback | None,
+) -> Document:
+    """A document without a past; without a journal, too, as long as that is refused."""
+    document = Document(annotation, path=picture)
+    journal = Journal.begun(
+        file, picture=picture, annotation=annotation, lock=lock, refused=refused, on_problem=on_problem
+    )
+    document.recorder = journal
+    document.recovery = Recovery(problem=journal.problem)
+    return document
+
+
+@dataclass(slots=True)
+class _Found:
+    """A journal of an earlier session, if there is one, whose lock is ours."""
+
+    file: Path
+    lock: JournalLock
+    content: bytes = b""
+    _descriptor: int | None = None
+
+    @property
+    def descriptor(self) -> int:
+        """The open file."""
+        assert self._descriptor is not None
+        return self._descriptor
+
+    def open(self) -> None:
+        self._descriptor = open_for_appending(self.file)
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
             os.close(descriptor)
-            return None
-        return _Found(file, descriptor, file.read_bytes())
-    except BaseException:
-        os.close(descriptor)
-        raise
+
+    def read(self, picture: Path) -> bool:
+        """Opens and reads it, also one from before the picture was moved; whether it is there."""
+        if not self.file.exists():
+            bring_moved_journal(picture, self.file)
+        if not self.file.exists():
+            return False
+        self.open()
+        self.content = self.file.read_bytes()
+        return True
 
 
 def _restored(
@@ -137,7 +169,8 @@ def _restored(
     played = replay(found.content, comparison.visit)
     state, history = played.annotation, played.history
     size = annotation.height, annotation.width
-    if (state.height, state.width) != size or played.picture != str(absolute_path(picture)):
+    # It may have been moved, but its name is the same.
+    if (state.height, state.width) != size or Path(played.picture).name != picture.name:
         raise JournalError("the journal belongs to another picture")
     if played.lost_lines:
         # What follows the damage cannot be played, but a person may want to look at it.
@@ -154,13 +187,12 @@ def _restored(
     elif equal and noted not in equal:
         # The program died between writing the annotation file and noting so.
         history.saved_state = max(equal)
-    descriptor = found.descriptor
     # The state in the annotation file must stay recognisable; the next save makes it so again.
     reachable = {history.first_state, *(step.state for step in history.steps)}
     if history.saved_state in reachable and played.records > max(COMPACT_LINES, 3 * len(history.steps)):
-        descriptor = _compacted(found, picture, state, history)
+        _compact(found, picture, state, history)
         noted = history.saved_state
-    journal = Journal.continued(found.file, descriptor, on_problem=on_problem)
+    journal = Journal(found.file, lock=found.lock, descriptor=found.descriptor, on_problem=on_problem)
     changed_outside = in_file and not equal
     if changed_outside:
         title = Title(phrase("Take over changes from outside"))
@@ -183,21 +215,19 @@ def _restored(
     return document
 
 
-def _compacted(found: _Found, picture: Path, state: ImageAnnotation, history: History) -> int:
-    """Writes the journal anew without what leads nowhere; the new, locked descriptor."""
+def _compact(found: _Found, picture: Path, state: ImageAnnotation, history: History) -> None:
+    """Writes the journal anew without what leads nowhere; its lock, a file of its own, stays."""
     first = state
     for step in reversed(history.steps[: history.position]):
         first = step.diff.reversed().applied_to(first)
-    lines = [to_line(header_record(str(absolute_path(picture)), first, history.first_state))]
+    lines = [to_line(header_record(absolute_path(picture), first, history.first_state))]
     lines += [to_line(step_record(step)) for step in history.steps]
     lines += [to_line({"undo": True})] * (len(history.steps) - history.position)
     lines.append(to_line({"saved": history.saved_state}))
-    os.close(found.descriptor)  # Windows replaces no open file
+    found.close()  # Windows replaces no open file
     with suppress(ConverterError):  # a full disk: the long journal is as good as the short one
         write_atomic(found.file, b"".join(lines))
-    descriptor = open_for_appending(found.file)
-    lock_exclusively(descriptor)
-    return descriptor
+    found.open()
 
 
 class _Comparison:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from app.document.history import Recovery
 from app.document.instance_codec import decode_instance, encode_instance
 from app.document.journal import journal_file
 from app.document.journal_replay import replay
+from app.document.old_journals import unsaved_pictures
 from app.document.recovery import open_document
 from converters.annotation import ImageAnnotation
 from converters.formats.labelme.document import read_labelme, write_labelme
@@ -20,7 +23,6 @@ from tests.unit.app.random_edits import random_edit, set_flag
 
 if TYPE_CHECKING:
     from app.document.document import Document
-    from converters.errors import ConverterError
 
 
 def walk_back_and_forth(document: Document) -> list[ImageAnnotation]:
@@ -47,7 +49,7 @@ def test_a_picture_only_looked_at_gets_no_journal(opened, folder):
     assert document.recovery == Recovery()
     document.mark_saved()
     document.close()
-    assert not folder.exists()
+    assert not list(folder.iterdir())
 
 
 def test_unsaved_work_comes_back_with_its_history(opened):
@@ -169,36 +171,90 @@ def test_what_labelme_json_gives_back_is_no_change_from_outside(opened, tmp_path
     assert again.undo_title == "Set flag seen"
 
 
-def test_a_second_window_does_not_write_into_the_journal_of_the_first(photo, folder):
+def test_a_second_window_is_told_at_once_and_does_not_write_into_the_journal_of_the_first(photo, folder):
     first = open_document(photo, picture(), folder)
-    early = open_document(photo, picture(), folder)
+    problems: list[str] = []
+    second = open_document(photo, picture(), folder, on_problem=problems.append)
+    assert "another window" in second.recovery.problem
+    assert second.journal_problem == second.recovery.problem
     first.add(instance("a"))
-    problems: list[ConverterError] = []
-    late = open_document(photo, picture(), folder, on_problem=problems.append)
-    assert "another window" in late.recovery.problem
-    late.add(instance("x"))
-    early.recorder._on_problem = problems.append
-    early.add(instance("y"))
-    early.add(instance("z"))
-    assert len(problems) == 1
-    assert "another window" in str(problems[0])
+    second.add(instance("x"))
+    assert not problems  # it was said already
+    assert not second.is_kept
+    assert first.is_kept
     first.add(instance("b"))
-    for document in (first, early, late):
+    for document in (first, second):
         document.close()
     again = open_document(photo, picture(), folder)
-    assert [i.id for i in again.annotation.instances] == ["a", "b"]
+    assert [i.id for i in again.annotation.instances] == ["x"]
     again.close()
 
 
-def test_the_journal_of_a_window_that_came_and_went_is_kept(photo, folder):
-    early = open_document(photo, picture(), folder)
-    other = open_document(photo, picture(), folder)
-    other.add(instance("a"))
-    other.close()
-    early.add(instance("b"))
-    early.close()
+def test_a_window_that_was_second_takes_over_when_the_first_is_gone(photo, folder):
+    first = open_document(photo, picture(), folder)
+    second = open_document(photo, picture(), folder)
+    first.add(instance("a"))
+    second.add(instance("b"))
+    first.close()
+    second.recorder.try_again()
+    assert second.journal_problem == ""
+    assert second.is_kept
+    second.close()
     (kept,) = folder.glob("*.kept")
     assert [i.id for i in replay(kept.read_bytes()).annotation.instances] == ["a"]
+    again = open_document(photo, picture(), folder)
+    assert [i.id for i in again.annotation.instances] == ["b"]
+    again.close()
+
+
+def test_links_to_one_picture_have_journals_of_their_own(photo, folder, tmp_path):
+    (tmp_path / "linked").mkdir()
+    link = tmp_path / "linked" / photo.name
+    link.symlink_to(photo)
+    (tmp_path / "alias").symlink_to(tmp_path / "linked")
+    one, other = (open_document(path, picture(), folder) for path in (photo, link))
+    assert not other.recovery.problem
+    one.add(instance("a"))
+    other.add(instance("b"))
+    one.close()
+    other.close()
+    for path, name in ((photo, "a"), (link, "b"), (tmp_path / "alias" / photo.name, "b")):
+        document = open_document(path, picture(), folder)
+        assert [i.id for i in document.annotation.instances] == [name]
+        document.close()
+
+
+def test_work_comes_back_under_the_new_name_of_its_folder(folder, tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    for place in (before, tmp_path / "other"):
+        place.mkdir()
+        (place / "photo.png").write_bytes(place.name.encode())
+        document = open_document(place / "photo.png", picture(), folder)
+        document.add(instance(place.name))
+        document.close()
+    photo = before.rename(after) / "photo.png"
+    assert list(unsaved_pictures([photo], folder)) == [photo]
+    document = open_document(photo, picture(), folder)
+    assert [i.id for i in document.annotation.instances] == ["before"]
+    assert document.is_modified
+    document.close()
+    assert list(unsaved_pictures([photo], folder)) == [photo]
+    document = open_document(tmp_path / "other" / "photo.png", picture(), folder)
+    assert [i.id for i in document.annotation.instances] == ["other"]
+    document.close()
+
+
+def test_a_copy_of_a_picture_does_not_take_the_journal_away(photo, folder, tmp_path):
+    document = open_document(photo, picture(), folder)
+    document.add(instance("a"))
+    document.close()
+    (tmp_path / "copy").mkdir()
+    copy = Path(shutil.copy2(photo, tmp_path / "copy"))
+    assert list(unsaved_pictures([copy], folder)) == []
+    document = open_document(copy, picture(), folder)
+    assert document.annotation == picture()
+    document.close()
+    assert list(unsaved_pictures([photo], folder)) == [photo]
 
 
 def test_a_long_journal_is_written_anew_without_losing_history(opened, photo, folder):

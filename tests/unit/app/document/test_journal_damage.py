@@ -24,7 +24,6 @@ from tests.unit.app.random_edits import random_edit
 if TYPE_CHECKING:
     from app.document.document import Document
     from converters.annotation import ImageAnnotation
-    from converters.errors import ConverterError
 
 
 def journal_of_a_session(photo: Path, folder: Path) -> tuple[bytes, dict[int, ImageAnnotation]]:
@@ -131,7 +130,7 @@ def test_a_journal_that_cannot_be_mended_leaves_a_document_that_works(opened, mo
 
 
 def test_a_full_disk_disturbs_no_edit_and_is_told_once(opened, monkeypatch):
-    problems: list[ConverterError] = []
+    problems: list[str] = []
     document = opened(picture(), on_problem=problems.append)
     document.add(instance("a"))
     write = os.write
@@ -144,8 +143,8 @@ def test_a_full_disk_disturbs_no_edit_and_is_told_once(opened, monkeypatch):
     monkeypatch.setattr(journal_module.os, "write", full)
     document.add(instance("b"))
     document.add(instance("c"))
-    assert len(problems) == 1
-    assert "disk is full" in str(problems[0])
+    assert problems == [document.journal_problem] == ["the disk is full"]
+    assert not document.is_kept
     assert [i.id for i in opened_copy(document)] == ["a"]
     monkeypatch.undo()
     document.undo()
@@ -160,11 +159,17 @@ def opened_copy(document: Document):
 def test_a_folder_without_permission_leaves_a_document_that_works(photo, tmp_path):
     blocker = tmp_path / "blocked"
     blocker.write_text("a file where the folder should be")
-    problems: list[ConverterError] = []
+    problems: list[str] = []
     document = open_document(photo, picture(), blocker / "journals", on_problem=problems.append)
     document.add(instance("a"))
     assert document.can_undo
-    assert len(problems) == 1
+    assert document.recovery.problem == document.journal_problem != ""
+    assert not problems
+    assert not document.is_kept
+    blocker.unlink()
+    document.recorder.try_again()
+    assert document.is_kept
+    assert document.journal_problem == ""
     document.close()
 
 
