@@ -204,6 +204,7 @@ class ExportDialog(TransferDialog):
     def __init__(self, exporting: Exporting, pictures: Pictures, parent: QWidget | None = None) -> None:
         super().__init__(tr("Export annotations"), exporting, parent)
         self._source = pictures.folder
+        self._workspace, self._journal_dir = pictures.workspace, pictures.journal_dir
         self.format = QComboBox()
         for each in writable_formats():
             if each.name != "labelme":
@@ -230,7 +231,14 @@ class ExportDialog(TransferDialog):
         target = self.target.path()
         if self._source is None or target is None or self.format.currentData() is None:
             return None
-        return ConvertFolder(self._source, "labelme", target, str(self.format.currentData()))
+        return ConvertFolder(
+            self._source,
+            "labelme",
+            target,
+            str(self.format.currentData()),
+            self._workspace,
+            self._journal_dir,
+        )
 
 
 class ImportDialog(TransferDialog):

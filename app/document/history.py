@@ -74,8 +74,6 @@ class Recovery:
             current and what this program had is one undo away.
         lost_lines: damaged journal lines that could not be read. A crash alone loses none.
         set_aside: where a journal that could not be used was kept; empty if none.
-        problem: why there was no journal to begin with (no permission, picture open in another
-            window), a `Title`; empty if all is well.
     """
 
     restored: bool = False
@@ -83,7 +81,6 @@ class Recovery:
     changed_outside: bool = False
     lost_lines: int = 0
     set_aside: str = ""
-    problem: str = ""
 
 
 class History:

@@ -54,8 +54,8 @@ def absolute_path(picture: Path) -> Path:
     return Path(os.path.realpath(picture.parent)) / picture.name
 
 
-def journal_problem(error: OSError, file: Path) -> Title:
-    """Why a journal cannot be used, as a part of a sentence."""
+def write_problem(error: OSError, file: Path) -> Title:
+    """Why a file cannot be written, as a part of a sentence."""
     if isinstance(error, BlockingIOError):
         return Title(phrase("this picture is open in another window"))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -63,7 +63,7 @@ def journal_problem(error: OSError, file: Path) -> Title:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return Title(phrase("{folder} cannot be written to"), folder=str(file.parent))
     reason = error.strerror or str(error)
-    return Title(phrase("the journal {file} cannot be used: {reason}"), file=str(file), reason=reason)
+    return Title(phrase("{file} cannot be used: {reason}"), file=str(file), reason=reason)
 
 
 class Journal:
@@ -120,7 +120,7 @@ class Journal:
         header = to_line(header_record(absolute_path(picture), annotation, 0))
         journal = cls(file, lock=lock, header=header, on_problem=on_problem)
         if refused is not None:
-            journal._problem = journal_problem(refused, file)
+            journal._problem = write_problem(refused, file)
         return journal
 
     @property
@@ -236,7 +236,7 @@ class Journal:
         return descriptor
 
     def _fail(self, error: OSError) -> None:
-        first, self._problem = not self.problem, journal_problem(error, self.file)
+        first, self._problem = not self.problem, write_problem(error, self.file)
         if self._torn and self._descriptor is not None:
             try:
                 os.ftruncate(self._descriptor, self._size)
@@ -266,7 +266,7 @@ class Journal:
                 return
             error = _flush(self._descriptor)
             first = error is not None and not self.problem
-            self._flush_problem = "" if error is None else journal_problem(error, self.file)
+            self._flush_problem = "" if error is None else write_problem(error, self.file)
         if first:
             self._tell()
 

@@ -52,7 +52,7 @@ def open_document(
         in_file: False if that file is damaged: then `annotation` only tells the picture's size, and
             what the journal knows comes back as unsaved work.
         on_problem: told if the journal cannot be written later on (disk full); what is wrong from the
-            beginning stands in `document.recovery`.
+            beginning is the document's `journal_problem`.
     """
     annotation = with_unique_ids(annotation)
     file = journal_file(picture_path, journal_dir)
@@ -115,11 +115,9 @@ def _begun(
 ) -> Document:
     """A document without a past; without a journal, too, as long as that is refused."""
     document = Document(annotation, path=picture)
-    journal = Journal.begun(
+    document.recorder = Journal.begun(
         file, picture=picture, annotation=annotation, lock=lock, refused=refused, on_problem=on_problem
     )
-    document.recorder = journal
-    document.recovery = Recovery(problem=journal.problem)
     return document
 
 

@@ -12,9 +12,14 @@ from app.appearance.theme import icon
 from app.panels.controls import ElidedLabel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.services.notifications import NotificationCentre
+    from app.services.safety import Concern
 
 MESSAGE_MS: Final = 6000
+UNSAFE_WIDTH: Final = 320
+LISTED: Final = 12
 SAVE_TEXTS: Final[dict[str, str]] = {
     "none": "",
     "saved": phrase("Saved"),
@@ -28,9 +33,11 @@ SAVE_TEXTS: Final[dict[str, str]] = {
 class StatusBar(QStatusBar):
     """Signals:
     notices_wanted: the bell was clicked.
+    retry_wanted: what is not safe was clicked.
     """
 
     notices_wanted = Signal()
+    retry_wanted = Signal()
 
     def __init__(self, notices: NotificationCentre) -> None:
         super().__init__()
@@ -50,6 +57,14 @@ class StatusBar(QStatusBar):
         self.zoom = QLabel()
         self.zoom.setMinimumWidth(56)
         self.saved = QLabel()
+        self.unsafe = QToolButton()
+        self.unsafe.setIconSize(QSize(16, 16))
+        self.unsafe.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.unsafe.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.unsafe.setProperty("role", "error")
+        self.unsafe.setIcon(icon("mdi6.alert-outline", "error"))
+        self.unsafe.clicked.connect(self.retry_wanted)
+        self.unsafe.hide()
         self.bell = QToolButton()
         self.bell.setIconSize(QSize(16, 16))
         self.bell.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -63,6 +78,7 @@ class StatusBar(QStatusBar):
             self.picture,
             self.zoom,
             self.saved,
+            self.unsafe,
             self.bell,
         ):
             self.addPermanentWidget(widget)
@@ -109,6 +125,18 @@ class StatusBar(QStatusBar):
         self.saved.setProperty("role", "error" if state == "failed" else "")
         self.saved.style().unpolish(self.saved)
         self.saved.style().polish(self.saved)
+
+    def show_unsafe(self, concerns: Sequence[Concern]) -> None:
+        """What is not safe stands there until it is; the tooltip tells it all."""
+        self.unsafe.setVisible(bool(concerns))
+        if concerns:
+            many = tr("{count} things are not safe", count=len(concerns))
+            text = concerns[0].text if len(concerns) == 1 else many
+            room = self.unsafe.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, UNSAFE_WIDTH)
+            self.unsafe.setText(room)
+            told = [concern.details for concern in concerns[:LISTED]]
+            self.unsafe.setToolTip("\n".join([*told, tr("Click to try again")]))
+            self.unsafe.setAccessibleName("\n".join(told))
 
     @Slot()
     def _show_unread(self) -> None:

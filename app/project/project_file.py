@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.appearance.i18n import phrase
 from app.appearance.title import Title
+from app.document.journal import write_problem
 from app.project.label_files import is_picture
 from app.project.labels import MAX_LABELS, Label, LabelList, label_of, plain_label
 from app.project.one_writer import one_writer
@@ -130,11 +131,13 @@ class ProjectFile:
 
     Attributes:
         folder: None for pictures without a folder in common: then nothing is kept.
+        problem: why what was changed here is not in the file, after the last `save`; empty if it is.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         """Reads the folder's file; what is wrong with it is news."""
         self.folder = folder
+        self.problem = ""
         self._news: list[Title] = []
         self._told: set[str] = set()
         self._lock = threading.Lock()
@@ -183,6 +186,7 @@ class ProjectFile:
                 merged = self._joined(place, base, ours)
             if merged is None:
                 return
+            self.problem = ""
             with self._lock:
                 self._content, _ = merge_projects(ours, self._content, merged)
                 self._base = merged
@@ -193,9 +197,11 @@ class ProjectFile:
             found = _read(place)
         except NewerProjectError as error:
             self._tell_unreadable(place, error)
+            self.problem = str(error) if ours != base else ""
             return None
         except ConverterError as error:
             if ours == base:
+                self.problem = ""
                 self._tell_unreadable(place, error)
                 return None
             if isinstance(error.__cause__, OSError):  # that says nothing about the content
@@ -241,7 +247,9 @@ class ProjectFile:
             self._tell_once(Title(pattern, problem=str(error)))
 
     def _tell_unwritable(self, error: ConverterError) -> None:
-        pattern = phrase("The folder's labels cannot be kept: {problem} They last until it is closed.")
+        cause = error.__cause__
+        self.problem = write_problem(cause, self.folder / PROJECT_FILE) if self.folder and isinstance(cause, OSError) else error.problem
+        pattern = phrase("The folder's labels cannot be written: {problem} This is tried again.")
         self._tell_once(Title(pattern, problem=str(error)))
 
     def _tell_once(self, news: Title) -> None:

@@ -96,6 +96,11 @@ class SettingsStore:
         """The settings in force; immutable."""
         return self._settings
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is something that the file does not hold."""
+        return self._settings != self._written
+
     def change(self, **values: Any) -> Settings:
         """Sets fields by name; the file follows with the next `save`.
 

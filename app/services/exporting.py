@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.services.notifications import NotificationCentre
+    from app.services.saving import Saving
     from app.session import Session
     from app.workers.failure import Failure
     from converters.conversion.convert import Conversion
@@ -44,9 +45,17 @@ class Exporting(QObject):
     failed = Signal(object)
 
     def __init__(
-        self, session: Session, notices: NotificationCentre, *, parent: QObject | None = None
+        self,
+        session: Session,
+        notices: NotificationCentre,
+        saving: Saving,
+        *,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
+        self._saving = saving
+        self._next: ConvertFolder | None = None
+        saving.runner.busy_changed.connect(self._convert_next)
         self._session = session
         self._notices = notices
         self.runner = TaskRunner(export_job, name="export", parent=self)
@@ -63,16 +72,25 @@ class Exporting(QObject):
             self.runner.submit(request, key=f"picture {target}")
 
     def convert(self, request: ConvertFolder) -> None:
-        """Converts a file or folder; `transferred` or `failed` answers."""
-        self.runner.submit(request, key="convert")
+        """Converts a file or folder, once what there is to save is saved; `transferred` or `failed` answers."""
+        self._saving.write_all()
+        self._next = request
+        self._convert_next()
 
     def cancel_conversion(self) -> None:
         """Ends the running conversion after its current file."""
+        self._next = None
         self.runner.cancel("convert")
 
     def shutdown(self) -> bool:
         """Cancels and joins the worker."""
         return self.runner.shutdown()
+
+    @Slot()
+    def _convert_next(self) -> None:
+        if self._next is not None and not self._saving.runner.is_busy:
+            request, self._next = self._next, None
+            self.runner.submit(request, key="convert")
 
     @Slot(object, object)
     def _take(self, request: object, result: Any) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.appearance.i18n import tr
+from app.services.open_documents import OpenDocuments
 from app.workers.pictures import (
     LoadedPicture,
     LoadPicture,
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from app.session import Session
     from app.workers.failure import Failure
 
-DOCUMENTS_KEPT: Final = 12
-"""Saved documents kept open besides the current one, so that going back is instant."""
-
 
 class Pictures(QObject):
     """Owns the loader threads, the open list and the documents of its pictures.
@@ -50,6 +47,8 @@ class Pictures(QObject):
         loaded: a LoadedPicture that is in the session now.
         document_opened: (Path, Document) as asked for by `ask_document`.
         document_failed: (Path, Failure) instead.
+        edited: the Document that was edited or brought back, shown or not.
+        journal_failed: why a journal cannot be written any more.
         busy_changed: what is being read, None when nothing is.
     """
 
@@ -62,6 +61,8 @@ class Pictures(QObject):
     loaded = Signal(object)
     document_opened = Signal(object, object)
     document_failed = Signal(object, object)
+    edited = Signal(object)
+    journal_failed = Signal(object)
     busy_changed = Signal(object)
 
     def __init__(
@@ -83,7 +84,7 @@ class Pictures(QObject):
         self._here: Path | None = None
         self._saver: TaskRunner | None = None
         self._next_list: OpenedList | None = None
-        self._documents: OrderedDict[Path, Document] = OrderedDict()
+        self._open = OpenDocuments()
         self._opening: set[Path] = set()
         self.runner = TaskRunner(picture_job, name="loader", parent=self)
         self.runner.finished.connect(self._take)
@@ -103,6 +104,20 @@ class Pictures(QObject):
     def paths(self) -> tuple[Path, ...]:
         """The pictures of the list, in order."""
         return self._workspace.pictures if self._workspace is not None else ()
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """Every open document: those of the list, and those of earlier lists with unsaved work."""
+        return self._open.all
+
+    def home_of(self, path: Path) -> Workspace | None:
+        """The workspace that knows the annotation file of an open document."""
+        return self._open.home_of(path)
+
+    @property
+    def journal_dir(self) -> Path:
+        """The recovery journals' folder."""
+        return self._journal_dir
 
     @property
     def folder(self) -> Path | None:
@@ -159,26 +174,30 @@ class Pictures(QObject):
             self._load(self._workspace, path)
 
     def _load(self, workspace: Workspace, path: Path) -> None:
-        document = self._documents.get(path)
-        self.runner.submit(LoadPicture(workspace, path, self._journal_dir, document), key="picture")
+        request = LoadPicture(
+            workspace, path, self._journal_dir, self._open.get(path), self.journal_failed.emit
+        )
+        self.runner.submit(request, key="picture")
 
     def ask_document(self, path: Path) -> None:
         """Opens the document of a picture of the list without showing it.
 
         `document_opened` or `document_failed` answers, at once if it is open already.
         """
-        if path in self._documents:
-            self.document_opened.emit(path, self._documents[path])
+        document = self._open.get(path)
+        if document is not None:
+            self.document_opened.emit(path, document)
         elif self._workspace is not None and path not in self._opening:
             self._opening.add(path)
-            request = OpenDocument(self._workspace, path, self._journal_dir)
+            request = OpenDocument(self._workspace, path, self._journal_dir, self.journal_failed.emit)
             self.runner.submit(request, key=f"document:{path}")
 
     def note_edit(self, document: Document) -> None:
-        """A document was edited that may not be the one shown."""
+        """A document was edited or saved that may not be the one shown."""
         if document.path is not None and self._workspace is not None:
             self._workspace.set_modified(document.path, document.is_modified)
             self.refresh_state(document.path)
+        self.edited.emit(document)
 
     def prune_journals(self) -> None:
         """Deletes, in the background, the journals that nobody needs any more."""
@@ -201,7 +220,7 @@ class Pictures(QObject):
         self.runner.shutdown()
         self.state_runner.shutdown()
         self.journal_runner.shutdown()
-        self._close_documents()
+        self._open.close_all()
 
     # Answers
 
@@ -219,13 +238,14 @@ class Pictures(QObject):
         if request.workspace is not self._workspace:
             opened.document.close()
             return
-        if opened.path in self._documents:  # shown meanwhile
+        known = self._open.get(opened.path)
+        if known is not None:  # shown meanwhile
             opened.document.close()
         else:
-            self._documents[opened.path] = opened.document
-            self._documents.move_to_end(opened.path, last=False)
+            known = opened.document
+            self._open.add(opened.path, known, request.workspace, shown=False)
         self._end_opening(request)
-        self.document_opened.emit(opened.path, self._documents[opened.path])
+        self.document_opened.emit(opened.path, known)
 
     def _end_opening(self, request: OpenDocument) -> None:
         self._opening.discard(request.path)
@@ -241,8 +261,7 @@ class Pictures(QObject):
     def _switch_list(self) -> None:
         """Takes the next list over, once the last one's saves are on the disk.
 
-        Its documents are closed then: the same picture may be in both lists, and a journal has one
-        writer.
+        Its saved documents are closed then.
         """
         opened = self._next_list
         if opened is None or (self._saver is not None and self._saver.is_busy):
@@ -251,7 +270,10 @@ class Pictures(QObject):
         workspace = self._workspace = opened.workspace
         self._source = opened.source
         self._session.open_document(None, None)
-        self._close_documents()
+        self._open.leave(workspace.pictures)
+        for document in self._open.all:
+            if document.path is not None:
+                workspace.set_modified(document.path, document.is_modified)
         self._opening.clear()
         self._wanted = self._here = None
         self.listed.emit({path: workspace.state(path).value for path in workspace.pictures})
@@ -262,11 +284,6 @@ class Pictures(QObject):
         self.state_runner.submit(ReadStates(workspace, self._journal_dir), key="states")
         self.open_picture(opened.first)
 
-    def _close_documents(self) -> None:
-        for document in self._documents.values():
-            document.close()
-        self._documents.clear()
-
     def _show_picture(self, loaded: LoadedPicture) -> None:
         if loaded.path != self._wanted:
             self._let_go(None, loaded)
@@ -274,30 +291,28 @@ class Pictures(QObject):
         if self.current != loaded.path:
             self.about_to_leave.emit()
         document = loaded.document
-        self._documents[loaded.path] = document
-        self._documents.move_to_end(loaded.path)
+        if self._workspace is not None:
+            self._open.add(loaded.path, document, self._workspace, shown=True)
         labels = loaded.labels if document.revision == loaded.revision else None
         self._session.open_document(document, loaded.image, labels)
         self.drop_old_documents()
         self.note_edit(document)  # its journal may have brought work back, or looked as if it would
-        self._tell_recovery(document)
+        if loaded.is_new:
+            self._tell_recovery(loaded)
         self.loaded.emit(loaded)
 
     def drop_old_documents(self) -> None:
         """Closes the saved documents not used for longest; unsaved ones stay."""
-        for path in list(self._documents):
-            if len(self._documents) <= DOCUMENTS_KEPT:
-                return
-            document = self._documents[path]
-            if document is not self._session.document and not document.is_modified:
-                document.close()
-                del self._documents[path]
+        self._open.drop_old(self._session.document, frozenset(self.paths))
 
-    def _tell_recovery(self, document: Document) -> None:
-        recovery = document.recovery
-        if recovery.problem:
+    def _tell_recovery(self, loaded: LoadedPicture) -> None:
+        recovery = loaded.document.recovery
+        if recovery.lost_lines or recovery.set_aside:
             self._notices.post(
-                "warning", tr("There is no recovery journal: {problem}.", problem=recovery.problem)
+                "warning",
+                tr("The recovery journal of {name} was damaged; it is kept.", name=loaded.path.name),
+                remedy=tr("Please look whether everything is there."),
+                details=recovery.set_aside,
             )
         if recovery.changed_outside:
             self._notices.post(
@@ -326,8 +341,7 @@ class Pictures(QObject):
     def _let_go(self, _request: object, result: object) -> None:
         """Closes the document of a picture that is not wanted any more."""
         if isinstance(result, LoadedPicture):
-            kept = self._documents.get(result.path)
-            if kept is not result.document:
+            if self._open.get(result.path) is not result.document:
                 result.document.close()
         elif isinstance(result, OpenedDocument):
             result.document.close()
@@ -336,7 +350,7 @@ class Pictures(QObject):
     def _take_state(self, request: ReadStates, event: object) -> None:
         if isinstance(event, StateRead):
             self.state_changed.emit(event.path, event.state.value)
-        elif isinstance(event, UnsavedFound) and event.path not in self._documents:
+        elif isinstance(event, UnsavedFound) and self._open.get(event.path) is None:
             # An open document knows better: its journal may have been read in the middle of a save.
             request.workspace.set_modified(event.path, True)
             self.state_changed.emit(event.path, request.workspace.state(event.path).value)

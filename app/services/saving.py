@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.appearance.i18n import tr
-from app.workers.saving import SaveAnnotation, save_job
+from app.project.workspace import ForeignChangeError
+from app.workers.saving import SaveAnnotation, SaveSettings, save_job
 from app.workers.task import TaskRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.document.document import Document
-    from app.project.workspace import Workspace
     from app.services.notifications import NotificationCentre
     from app.services.pictures import Pictures
     from app.session import Session
@@ -37,10 +37,12 @@ class Saving(QObject):
         state_changed: "none", "saved", "saving", "modified", "failed" or "read-only", of the open
             picture.
         saved: the Path of the annotation file written.
+        written_changed: a save failed, or one that had failed succeeded or is not needed any more.
     """
 
     state_changed = Signal(str)
     saved = Signal(object)
+    written_changed = Signal()
 
     def __init__(
         self,
@@ -57,7 +59,9 @@ class Saving(QObject):
         self._state = "none"
         self._autosave = True
         self._protected: set[Path] = set()
-        self._failed: set[Path] = set()
+        self._failed: dict[Path, Failure] = {}
+        self._asked: set[Path] = set()
+        self._settings_failed: tuple[SaveSettings, Failure] | None = None
         self._timer = _single_shot(self, DELAY_MS)
         self._timer.timeout.connect(self.save_now)
         self._longest = _single_shot(self, LONGEST_DELAY_MS)
@@ -87,38 +91,76 @@ class Saving(QObject):
         """
         self._timer.stop()
         self._longest.stop()
-        document, workspace = self._session.document, self._pictures.workspace
-        if document is None or document.path is None or workspace is None:
+        document = self._session.document
+        if document is None or document.path is None:
             return
         if document.path in self._protected:
             if always:
                 self._ask_about_damage(document.path)
             return
         if document.is_modified or always:
-            self._submit(document, document.path, workspace, replace_foreign=replace_foreign)
+            if always:
+                self._asked.add(document.path)
+            self._submit(document, replace_foreign=replace_foreign)
             self._set_state("saving")
 
     def follow_edit_of(self, document: Document) -> None:
         """A document was edited that is not shown: autosave writes it at once."""
-        workspace = self._pictures.workspace
-        if self._autosave and document.path is not None and workspace is not None:
-            self._submit(document, document.path, workspace)
+        if self._autosave and document.path not in self._protected:
+            self._submit(document)
 
     def save_again(self, document: Document | None, *, replace_foreign: bool = False) -> None:
         """Writes a document whose saving failed, shown or not."""
-        workspace = self._pictures.workspace
         if document is None or document is self._session.document:
             self.save_now(always=True, replace_foreign=replace_foreign)
-        elif document.path is not None and workspace is not None:
-            self._submit(document, document.path, workspace, replace_foreign=replace_foreign)
+        elif document.path is not None:
+            self._asked.add(document.path)
+            self._submit(document, replace_foreign=replace_foreign)
 
-    def _submit(
-        self, document: Document, path: Path, workspace: Workspace, *, replace_foreign: bool = False
-    ) -> None:
-        request = SaveAnnotation(
-            workspace, path, document.annotation, document.state, document, replace_foreign
-        )
-        self.runner.submit(request, key=str(path))
+    def problem_of(self, document: Document) -> str:
+        """Why the unsaved work of a document is not in its annotation file; empty if it is or soon will be."""
+        if document.path is None or not document.is_modified:
+            return ""
+        if document.path in self._protected:
+            return tr("its annotation file is damaged and is not overwritten")
+        failure = self._failed.get(document.path)
+        return failure.title if failure is not None else ""
+
+    def will_save(self, document: Document) -> bool:
+        """Whether a document's work will be in its annotation file without anybody asking."""
+        return self._autosave and not self.problem_of(document)
+
+    @property
+    def settings_problem(self) -> str:
+        """Why the settings could not be written; empty while they can."""
+        return self._settings_failed[1].title if self._settings_failed is not None else ""
+
+    def try_again(self) -> None:
+        """Writes once more what could not be written; not where somebody has to decide first."""
+        for document in self._pictures.documents:
+            failure = self._failed.get(document.path) if document.path is not None else None
+            if failure is not None and failure.kind != ForeignChangeError.__name__ and document.is_modified:
+                self._submit(document)
+        if self._settings_failed is not None:
+            self.runner.submit(self._settings_failed[0], key="settings")
+
+    def write_all(self) -> None:
+        """Starts to write every document that autosave would write sooner or later."""
+        if self._autosave:
+            self._timer.stop()
+            self._longest.stop()
+            for document in self._pictures.documents:
+                if document.is_modified and document.path not in self._protected:
+                    self._submit(document)
+
+    def _submit(self, document: Document, *, replace_foreign: bool = False) -> None:
+        path = document.path
+        workspace = self._pictures.home_of(path) if path is not None else None
+        if path is not None and workspace is not None:
+            request = SaveAnnotation(
+                workspace, path, document.annotation, document.state, document, replace_foreign
+            )
+            self.runner.submit(request, key=str(path))
 
     def shutdown(self) -> bool:
         """Saves what is modified, waits for the disk and joins the thread."""
@@ -170,31 +212,42 @@ class Saving(QObject):
 
     @Slot(object, object)
     def _take(self, request: SaveRequest, file: Path) -> None:
+        if isinstance(request, SaveSettings) and self._settings_failed is not None:
+            self._settings_failed = None
+            self.written_changed.emit()
         if not isinstance(request, SaveAnnotation):
             return
-        self._failed.discard(request.path)
-        self._mark_saved(request.document, request.state)
-        self._pictures.refresh_state(request.path)
+        self._failed.pop(request.path, None)
+        self._asked.discard(request.path)
+        request.document.mark_saved(request.state)
+        self._pictures.note_edit(request.document)
         if request.document is self._session.document:
             self._show_state()
         self.saved.emit(file)
 
-    def _mark_saved(self, document: Document, state: int) -> None:
-        document.mark_saved(state)
-        workspace = self._pictures.workspace
-        if workspace is not None and document.path is not None:
-            workspace.set_modified(document.path, document.is_modified)
-
     @Slot(object, object)
     def _fail(self, request: SaveRequest, failure: Failure) -> None:
-        if not isinstance(request, SaveAnnotation):
+        if isinstance(request, SaveSettings):
+            if self._settings_failed is None or self._settings_failed[1].title != failure.title:
+                self._notices.report(failure)
+            self._settings_failed = request, failure
+        elif isinstance(request, SaveAnnotation):
+            self._fail_annotation(request, failure)
+        else:
             self._notices.report(failure)
-            return
-        self._failed.add(request.path)
+        self.written_changed.emit()
+
+    def _fail_annotation(self, request: SaveAnnotation, failure: Failure) -> None:
+        known = self._failed.get(request.path)
+        is_new = known is None or known.title != failure.title or request.path in self._asked
+        self._failed[request.path] = failure
+        self._asked.discard(request.path)
         if request.document is self._session.document:
             self._show_state()
+        if not is_new:
+            return
         decision = _Decision(self, request.path, request.document)
-        if failure.kind == "ForeignChangeError":
+        if failure.kind == ForeignChangeError.__name__:
             title, action = tr("Replace it (it is kept)"), decision.replace_foreign
         else:
             title, action = tr("Retry"), decision.retry

@@ -17,6 +17,7 @@ from app.services.labels import Labels
 from app.services.notifications import NotificationCentre
 from app.services.object_commands import ObjectCommands
 from app.services.pictures import Pictures
+from app.services.safety import Safety
 from app.services.saving import Saving
 from app.services.segmentation import Segmentation
 from app.services.similar import SimilarSearch
@@ -50,6 +51,7 @@ class WindowServices(QObject):
         pictures, saving, segmentation, exporting, training: the services with their threads.
         objects: the commands on objects.
         labels: keeps the folder's labels.
+        safety: what is not safe at the moment.
         similar: the search for objects like one.
         busy: what any of the services works on.
 
@@ -79,7 +81,7 @@ class WindowServices(QObject):
         self.similar = SimilarSearch(
             self.session, self.segmentation, self.pictures, self.saving, self.notices, self
         )
-        self.exporting = Exporting(self.session, self.notices, parent=self)
+        self.exporting = Exporting(self.session, self.notices, self.saving, parent=self)
         self.training = Training(
             self.pictures,
             self.saving,
@@ -91,6 +93,9 @@ class WindowServices(QObject):
         )
         self.objects = ObjectCommands(self.session, self)
         self.labels = Labels(self.session, self.notices, self.pictures, self.saving, self._store, self)
+        self.safety = Safety(
+            self.session, self.notices, self.pictures, self.saving, self.labels, parent=self
+        )
         self._settings_timer = QTimer(self)
         self._settings_timer.setSingleShot(True)
         self._settings_timer.setInterval(SETTINGS_DELAY_MS)
@@ -123,8 +128,19 @@ class WindowServices(QObject):
         self.segmentation.start()
         self.pictures.prune_journals()
 
+    def write_everything(self) -> None:
+        """Writes what there is to write, and waits until it is written or has failed: before quitting."""
+        if self._store.is_changed:
+            self._settings_timer.stop()
+            self._save_settings_soon()
+        self.saving.write_all()
+        self.safety.try_again()
+        self.saving.runner.finish()
+        self.safety.refresh()
+
     def shutdown(self) -> None:
         """Finishes saving, cancels the rest and joins every thread."""
+        self.safety.shutdown()
         self.saving.shutdown()
         self.segmentation.shutdown()
         self.exporting.shutdown()

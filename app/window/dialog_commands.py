@@ -170,22 +170,17 @@ class WindowDialogs(QObject):
         self._training.activateWindow()
 
     def may_close(self) -> bool:
-        """Asks about a running training and about work that could not be saved."""
+        """Writes what there is to write; asks about a running training and about what cannot be written."""
         if self._services.training.is_running and not self._settle_training():
             return False
-        if self._services.saving.state == "failed":
-            box = QMessageBox(self._window)
-            box.setIcon(QMessageBox.Icon.Warning)
-            box.setWindowTitle(tr("Not saved"))
-            box.setText(tr("The annotations of this picture could not be saved."))
-            box.setInformativeText(
-                tr("They are kept in the recovery journal and come back when you open the picture again.")
-            )
-            leave = box.addButton(tr("Quit"), QMessageBox.ButtonRole.DestructiveRole)
-            stay = box.addButton(tr("Stay"), QMessageBox.ButtonRole.RejectRole)
-            box.setDefaultButton(stay)
-            box.exec()
-            return box.clickedButton() is leave
+        self._services.write_everything()
+        while self._services.safety.unwritten:
+            from app.dialogs.unwritten import Answer, ask_about_unwritten
+
+            answer = ask_about_unwritten(self._services.safety.unwritten, self._window)
+            if answer is not Answer.TRY_AGAIN:
+                return answer is Answer.QUIT
+            self._services.write_everything()
         return True
 
     def _settle_training(self) -> bool:

@@ -168,6 +168,7 @@ class MainWindow(QMainWindow):
         services.busy.changed.connect(self.status.show_busy)
         self.status.show_busy(services.busy.text)
         services.saving.state_changed.connect(self.status.show_saved)
+        self.status.retry_wanted.connect(services.safety.try_again)
         self.status.notices_wanted.connect(self.dialogs.notifications)
         self.toast.details_wanted.connect(self.dialogs.notifications)
         services.notices.posted.connect(self.toast.show_notice)
@@ -177,6 +178,8 @@ class MainWindow(QMainWindow):
             self.runner.follow_button(button)
         self.status.show_zoom(self.canvas.zoom)
         self.status.show_saved(services.saving.state)
+        services.safety.refresh()  # in the language it is shown in now
+        self._show_unsafe()
 
     def _connect_services(self) -> None:
         """Connections that last as long as the window."""
@@ -188,6 +191,7 @@ class MainWindow(QMainWindow):
         for service in (self.canvas.superpixels, self.snapping):
             services.busy.follow(service)
         services.keys_changed.connect(self.rebuild)
+        services.safety.changed.connect(self._show_unsafe)
         self.canvas.viewport_changed.connect(services.segmentation.follow_view)
 
     @Slot()
@@ -252,6 +256,10 @@ class MainWindow(QMainWindow):
         tool = self.canvas.tool
         shown = tool is not None and self.services.session.document is not None
         self.status.show_hint(tr(tool.hint) if shown and tool is not None else "")
+
+    @Slot()
+    def _show_unsafe(self) -> None:
+        self.status.show_unsafe(self.services.safety.concerns)
 
     def recent_paths(self) -> list[Path]:
         """Pictures and folders used last; whether they are still there shows when one is opened."""

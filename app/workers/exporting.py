@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.appearance.i18n import tr
+from app.workers.unsaved import bring_in_unsaved
 from converters.errors import ConverterError
 from converters.files.images import read_metadata, write_image
 from converters.shapes.geometry import rasterize
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.process.stopping import ShouldStop
+    from app.project.workspace import Workspace
     from app.workers.task import OnEvent
     from converters.annotation import ImageAnnotation
+    from converters.conversion.convert import Conversion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,19 +40,23 @@ class ExportPicture:
     target: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ConvertFolder:
     """Convert a file or folder.
 
     Attributes:
         source_format: name as in converters/formats/registry.py; "" finds it out.
         target: a folder, or a file where the format allows one.
+        workspace: the open folder if it is the source: work that only its journals hold is saved first.
+        journal_dir: where these lie.
     """
 
     source: Path
     source_format: str
     target: Path
     target_format: str
+    workspace: Workspace | None = None
+    journal_dir: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +74,25 @@ def export_job(request: ExportRequest, should_stop: ShouldStop, on_event: OnEven
     """Answers an ExportPicture with its path, a ConvertFolder with a `Conversion`."""
     if isinstance(request, ExportPicture):
         return export_picture(request, should_stop)
+    return convert_folder(request, should_stop, on_event)
+
+
+def convert_folder(request: ConvertFolder, should_stop: ShouldStop, on_event: OnEvent) -> Conversion:
+    """Converts; pictures whose unsaved work could not be saved first are told in the report.
+
+    Raises:
+        ConverterError: nothing to convert, or the target cannot be written.
+    """
     from converters.conversion.convert import convert  # brings every format; the window starts without them
+
+    left: tuple[Path, ...] = ()
+    if request.workspace is not None and request.journal_dir is not None:
+        left = bring_in_unsaved(request.workspace, request.journal_dir, should_stop)
 
     def tell(done: int, total: int, _name: str) -> None:
         on_event(TransferProgress(done, total))
 
-    return convert(
+    conversion = convert(
         request.source,
         request.target,
         source_format=request.source_format or None,
@@ -80,6 +100,9 @@ def export_job(request: ExportRequest, should_stop: ShouldStop, on_event: OnEven
         on_progress=tell,
         should_stop=should_stop,
     )
+    for picture in left:
+        conversion.report.add("dropped", tr("what is not saved yet is not exported"), path=picture.name)
+    return conversion
 
 
 def export_picture(request: ExportPicture, should_stop: ShouldStop) -> Path:

@@ -42,6 +42,10 @@ def describe_failure(error: BaseException) -> Failure:
 
 def _describe(error: BaseException) -> Failure:
     details = "".join(traceback.format_exception(error))
+    if isinstance(error, ConverterError) and _is_full(error.__cause__):
+        name = error.path.name if error.path else ""
+        full = tr("The disk is full: {name} could not be written.", name=name)
+        return Failure(full, tr("Free some space, then choose Retry."), details, error.path)
     if isinstance(error, ConverterError):
         place = f"{error.path.name}: " if error.path else ""
         where = f" ({error.where})" if error.where else ""
@@ -72,9 +76,13 @@ def _is_segmenter_error(error: BaseException) -> bool:
     return errors is not None and isinstance(error, errors.SegmenterError)
 
 
+def _is_full(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def _explain_os_error(error: OSError, path: Path | None) -> str:
     name = path.name if path else ""
-    if error.errno == errno.ENOSPC:
+    if _is_full(error):
         return tr("The disk is full: {name} could not be written.", name=name)
     if isinstance(error, PermissionError):
         return tr("No permission for {name}.", name=name)
@@ -84,7 +92,7 @@ def _explain_os_error(error: OSError, path: Path | None) -> str:
 
 
 def _remedy_for(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if _is_full(error):
         return tr("Free some space, then choose Retry.")
     if isinstance(error, PermissionError):
         return tr("Change the permissions of the file or its folder, or choose another folder.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.document.document import Document
+    from app.document.journal import ProblemCallback
     from app.workers.task import OnEvent
 
 
@@ -53,12 +54,14 @@ class LoadPicture:
 
     Attributes:
         document: the document if the picture is open already; then only pixels are read.
+        on_problem: told when the journal cannot be written any more.
     """
 
     workspace: Workspace
     path: Path
     journal_dir: Path
     document: Document | None = None
+    on_problem: ProblemCallback | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +72,7 @@ class LoadedPicture:
         labels: the label image of the document's state when it was read, drawn here.
         revision: which state that was.
         damage: why the annotation file could not be used; nothing may overwrite it unasked.
+        is_new: whether the document was opened for it.
     """
 
     path: Path
@@ -77,6 +81,7 @@ class LoadedPicture:
     labels: LabelImage
     revision: int
     damage: Failure | None = None
+    is_new: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +91,7 @@ class OpenDocument:
     workspace: Workspace
     path: Path
     journal_dir: Path
+    on_problem: ProblemCallback | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +143,10 @@ def picture_job(request: PictureRequest, should_stop: ShouldStop, on_event: OnEv
         return load_picture(request, should_stop)
     if isinstance(request, OpenDocument):
         annotation = request.workspace.load(request.path)
-        return OpenedDocument(request.path, open_document(request.path, annotation, request.journal_dir))
+        document = open_document(
+            request.path, annotation, request.journal_dir, on_problem=request.on_problem
+        )
+        return OpenedDocument(request.path, document)
     if isinstance(request, PruneJournals):
         return prune_journals(request.journal_dir, should_stop=should_stop)
     workspace = request.workspace
@@ -187,10 +196,17 @@ def load_picture(request: LoadPicture, should_stop: ShouldStop) -> LoadedPicture
             annotation = ImageAnnotation(request.path.name, image.height, image.width)
         if should_stop():
             raise Stopped
-        document = open_document(request.path, annotation, request.journal_dir, in_file=damage is None)
+        document = open_document(
+            request.path,
+            annotation,
+            request.journal_dir,
+            in_file=damage is None,
+            on_problem=request.on_problem,
+        )
     revision = document.revision
     labels = draw_labels(document.annotation)
     if should_stop() and request.document is None:
         document.close()
         raise Stopped
-    return LoadedPicture(request.path, image, document, labels, revision, damage)
+    is_new = request.document is None
+    return LoadedPicture(request.path, image, document, labels, revision, damage, is_new)

@@ -64,6 +64,7 @@ class _Worker(QObject):
         super().__init__()
         self._work = work
         self._lock = threading.Lock()
+        self._done = threading.Condition(self._lock)
         self._waiting: OrderedDict[Hashable, Task] = OrderedDict()
         self._running: Task | None = None
         self._closing = False
@@ -95,6 +96,11 @@ class _Worker(QObject):
         with self._lock:
             return not self._waiting and self._running is None
 
+    def wait(self, seconds: float) -> bool:
+        """Waits until nothing waits or runs; False if it takes longer. From any thread but the worker's."""
+        with self._lock:
+            return self._done.wait_for(lambda: not self._waiting and self._running is None, seconds)
+
     @Slot()
     def _run_all(self) -> None:
         while (task := self._next()) is not None:
@@ -103,6 +109,7 @@ class _Worker(QObject):
             finally:
                 with self._lock:
                     self._running = None
+                    self._done.notify_all()
         if self._closing:
             QThread.currentThread().quit()
 
@@ -202,6 +209,12 @@ class TaskRunner(QObject):
                     self._tasks.remove(task)
         if was_busy and not self.is_busy:
             self.busy_changed.emit(False)
+
+    def finish(self, *, wait_ms: int = 30_000) -> bool:
+        """Waits until everything asked for is done and delivers it; False if that takes longer."""
+        ended = self._worker.wait(wait_ms / 1000)
+        QCoreApplication.sendPostedEvents(self)
+        return ended
 
     def shutdown(self, *, finish: bool = False, wait_ms: int = 10_000) -> bool:
         """Joins the thread and delivers what it finished; False if it did not end in time.

@@ -175,8 +175,7 @@ def test_a_second_window_is_told_at_once_and_does_not_write_into_the_journal_of_
     first = open_document(photo, picture(), folder)
     problems: list[str] = []
     second = open_document(photo, picture(), folder, on_problem=problems.append)
-    assert "another window" in second.recovery.problem
-    assert second.journal_problem == second.recovery.problem
+    assert "another window" in second.journal_problem
     first.add(instance("a"))
     second.add(instance("x"))
     assert not problems  # it was said already
@@ -213,7 +212,7 @@ def test_links_to_one_picture_have_journals_of_their_own(photo, folder, tmp_path
     link.symlink_to(photo)
     (tmp_path / "alias").symlink_to(tmp_path / "linked")
     one, other = (open_document(path, picture(), folder) for path in (photo, link))
-    assert not other.recovery.problem
+    assert not other.journal_problem
     one.add(instance("a"))
     other.add(instance("b"))
     one.close()

@@ -125,7 +125,7 @@ def test_a_journal_that_cannot_be_mended_leaves_a_document_that_works(opened, mo
 
     monkeypatch.setattr(os, "ftruncate", broken)
     document = opened(picture())
-    assert "Input/output error" in document.recovery.problem
+    assert "Input/output error" in document.journal_problem
     assert document.add(instance("b")).added == ("b",)
 
 
@@ -163,7 +163,7 @@ def test_a_folder_without_permission_leaves_a_document_that_works(photo, tmp_pat
     document = open_document(photo, picture(), blocker / "journals", on_problem=problems.append)
     document.add(instance("a"))
     assert document.can_undo
-    assert document.recovery.problem == document.journal_problem != ""
+    assert document.journal_problem
     assert not problems
     assert not document.is_kept
     blocker.unlink()

@@ -26,9 +26,10 @@ name, folder = sys.argv[1], Path(sys.argv[2])
 for line in sys.stdin:
     photo = Path(line.strip())
     document = open_document(photo, picture(instance("a")), folder)
-    if not document.recovery.problem:
+    problem = document.journal_problem
+    if not problem:
         document.add(instance(name))
-    print(document.recovery.problem or "mine", flush=True)
+    print(problem or "mine", flush=True)
     sys.stdin.readline()
     document.close()
     print("closed", flush=True)
