@@ -151,12 +151,31 @@ class Document:
         if merge_key is not None and merge_key == self._merge_key:
             self._merge(name)
         else:
-            step = Step(name, diff, self._history.new_state())
-            self._history.push(step)
+            self._push(name, diff)
             self._merge_key, self._merge_start = merge_key, before
-            if self.recorder is not None:
-                self.recorder.applied(step, replaces_last=False)
         return self._announce(name, before, diff, "edit")
+
+    def take_over(self, annotation: ImageAnnotation) -> Change:
+        """Makes what another program wrote into the annotation file the current and saved state.
+
+        It is one step: what was here is one undo away. Locks are those of this program only.
+
+        Raises:
+            ValueError: it is another picture (size).
+        """
+        known = self._annotation
+        annotation = replace(
+            with_unique_ids(annotation), image_path=known.image_path, image_data=known.image_data
+        )
+        title = Title(phrase("Take over changes from outside"))
+        diff = difference(known, annotation)
+        change = Change(title)
+        if not diff.is_empty:
+            self._annotation = annotation
+            self._push(title, diff)
+            change = self._announce(title, known, diff, "edit")
+        self.mark_saved()
+        return change
 
     def end_merge(self) -> None:
         """The next edit starts a new step even if its merge key is the same."""
@@ -262,6 +281,12 @@ class Document:
         )
 
     # Inside
+
+    def _push(self, title: Title, diff: AnnotationDiff) -> None:
+        step = Step(title, diff, self._history.new_state())
+        self._history.push(step)
+        if self.recorder is not None:
+            self.recorder.applied(step, replaces_last=False)
 
     def _rewrite(self, ids: Iterable[str], title: Title, new: Callable[[Instance], Instance]) -> Change:
         chosen = self._known(ids)

@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from app.document.file_lock import lock_exclusively
+from converters.files.file_lock import lock_exclusively
 
 if TYPE_CHECKING:
     from pathlib import Path

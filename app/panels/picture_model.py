@@ -37,6 +37,7 @@ STATE_TEXTS: Final[dict[str, str]] = {
     "reviewed": phrase("reviewed"),
     "rejected": phrase("to be redone"),
     "modified": phrase("not saved yet"),
+    "emptied": phrase("not saved yet"),
     "broken": phrase("damaged"),
 }
 _Index = QModelIndex | QPersistentModelIndex

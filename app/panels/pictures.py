@@ -50,6 +50,7 @@ _STATE_ICONS: Final = {
     "reviewed": ("mdi6.check-decagram-outline", "success"),
     "rejected": ("mdi6.close-circle-outline", "warning"),
     "modified": ("mdi6.circle-edit-outline", "warning"),
+    "emptied": ("mdi6.circle-edit-outline", "warning"),
     "broken": ("mdi6.alert-circle-outline", "error"),
 }
 

@@ -16,6 +16,7 @@ from converters.errors import ConverterError
 from converters.files.files import natural_sort_key
 from converters.files.images import IMAGE_SUFFIXES
 from converters.files.locate import locate_picture
+from converters.files.names import fitting_name
 from converters.files.project_mark import is_project_file
 
 if TYPE_CHECKING:
@@ -77,19 +78,28 @@ def picture_named_in(label_file: Path) -> str:
 
 def _shared_out(pictures: list[Path]) -> dict[Path, Path]:
     """The annotation files of pictures that share folder and stem."""
-    plain = pictures[0].with_suffix(".json")
-    full = {picture: picture.with_name(f"{picture.name}.json") for picture in pictures}
+    plain = pictures[0].with_name(fitting_name(pictures[0].stem, ".json"))
+    full = {picture: picture.with_name(fitting_name(picture.name, ".json")) for picture in pictures}
     if is_project_file(plain):
         return full
     if len(pictures) == 1:
         # Its namesake may have been deleted since; the labels stay where they are.
         only = pictures[0]
-        return {only: full[only] if full[only].exists() and not plain.exists() else plain}
+        theirs = full[only].exists() and (not plain.exists() or _names_another(plain, only))
+        return {only: full[only] if theirs else plain}
     named = PurePosixPath(picture_named_in(plain)).name if plain.exists() else ""
     owner = next((picture for picture in pictures if picture.name == named), None)
-    if owner is None:
-        owner = next((picture for picture in pictures if not full[picture].exists()), pictures[0])
+    if owner is None and PurePosixPath(named).stem != pictures[0].stem:  # not a namesake's that is gone
+        owner = next((picture for picture in pictures if not full[picture].exists()), None)
+    if owner is None and not plain.exists():
+        owner = pictures[0]
     return {picture: plain if picture == owner else full[picture] for picture in pictures}
+
+
+def _names_another(label_file: Path, picture: Path) -> bool:
+    """Whether an annotation file says that it belongs to another picture."""
+    named = PurePosixPath(picture_named_in(label_file)).name
+    return bool(named) and named != picture.name
 
 
 def _pictures_of(folder: Path) -> list[Path]:

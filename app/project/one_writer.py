@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from app.document.file_lock import lock_exclusively
+from converters.files.file_lock import lock_exclusively
 from app.project.folders import state_dir
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 _LABELS: Final = "labels"
+_EXPORTED: Final = "exported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,20 @@ def merge_projects(base: Project, ours: Project, theirs: Project) -> tuple[Proje
     return project, tuple(dict.fromkeys(path[1] if path[0] == _LABELS else path[0] for path in conflicts))
 
 
+def exported_pictures(folder: Path) -> dict[str, int]:
+    """Names and sizes in bytes of the pictures in a folder that were exported there: they are no work to do."""
+    for place in (folder / PROJECT_FILE, folder / HIDDEN_PROJECT_FILE):
+        if is_project_file(place):
+            try:
+                project = _read(place)
+            except ConverterError:
+                continue
+            found = project.extra.get(_EXPORTED) if project is not None else None
+            if isinstance(found, Mapping):
+                return {name: size for name, size in found.items() if type(size) is int}
+    return {}
+
+
 def project_place(folder: Path) -> Path:
     """The folder's project file, existing or to be written.
 
@@ -164,6 +180,14 @@ class ProjectFile:
         """Makes these the folder's labels; the file follows with the next `save`."""
         with self._lock:
             self._content = Project(labels, self._content.strange, self._content.extra)
+
+    def note_exported(self, name: str, size: int) -> None:
+        """A picture of that name and size in bytes was made by an export; the file follows with the next `save`."""
+        with self._lock:
+            known = self._content.extra.get(_EXPORTED)
+            exported = {**(known if isinstance(known, Mapping) else {}), name: size}
+            extra = FrozenMap({**self._content.extra, _EXPORTED: exported})
+            self._content = Project(self._content.labels, self._content.strange, extra)
 
     def take_news(self) -> tuple[Title, ...]:
         """What the user should know, once."""

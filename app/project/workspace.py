@@ -7,45 +7,47 @@ Reading and writing are meant for worker threads; asking for paths and states is
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
-from dataclasses import replace
-from enum import Enum
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from app.project.label_files import is_picture, label_files, pictures_of_labels
 from app.project.project_file import ProjectFile
-from app.project.review import ReviewStatus, review_of, review_of_facts
+from app.project.picture_files import pictures_below
+from app.project.picture_states import PictureState, glance, has_content, state_of
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
-from converters.files.files import natural_sort_key, parse_json, read_bytes, set_aside
+from converters.files.files import read_bytes, set_aside
 from converters.files.images import IMAGE_SUFFIXES, read_size
 from converters.files.project_mark import is_project_file
-from converters.formats.labelme.document import find_image, read_labelme, write_labelme
-from converters.formats.own_facts import KEY
+from converters.formats.labelme.document import find_image, parse_labelme, read_labelme, write_labelme
 from converters.formats.reading import require_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 _MAX_DEPTH: Final = 32
-_Signature = tuple[int, int] | None
-
-
-class PictureState(Enum):
-    """How far a picture is."""
-
-    NONE = "none"
-    ANNOTATED = "annotated"
-    REVIEWED = "reviewed"
-    REJECTED = "rejected"
-    MODIFIED = "modified"
-    BROKEN = "broken"
+_Signature = tuple[int, int, int, int] | None
 
 
 class ForeignChangeError(ConverterError):
     """The annotation file was changed by another program since it was read here."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutsideChange:
+    """What another program made of a picture's annotation file.
+
+    Attributes:
+        digest: of the file's content.
+    """
+
+    picture: Path
+    annotation: ImageAnnotation
+    digest: bytes
 
 
 class Workspace:
@@ -76,10 +78,11 @@ class Workspace:
         self.pictures: tuple[Path, ...] = ()
         self._labels: dict[Path, Path] = {}
         self._lock = threading.Lock()
-        # What a label file looked like when it was last read or written here.
-        self._signatures: dict[Path, _Signature] = {}
+        # What a label file held when it was last read or written here, by its digest; None for no file.
+        self._known: dict[Path, bytes | None] = {}
+        self._looked_at: dict[Path, _Signature] = {}
         self._states: dict[Path, tuple[_Signature, PictureState]] = {}
-        self._modified: set[Path] = set()
+        self._modified: dict[Path, PictureState] = {}
         self._damaged: set[Path] = set()
         self.refresh()
         self.root = self._common_folder()
@@ -137,18 +140,48 @@ class Workspace:
             self._remember(picture, signature, PictureState.BROKEN)
             raise
         if signature is None:
-            self._signatures[file] = None
+            self._known[file] = None
             return self._belonging(ImageAnnotation("", height, width), picture, file)
         try:
-            annotation = require_size(read_labelme(file), height, width, path=file)
+            content = read_bytes(file)
+            annotation = require_size(parse_labelme(content, path=file), height, width, path=file)
         except ConverterError:
             self._damaged.add(file)
             self._remember(picture, signature, PictureState.BROKEN)
             raise
         self._damaged.discard(file)
-        self._signatures[file] = signature
-        self._remember(picture, signature, _state_of(annotation))
+        self._known[file] = digest_of(content)
+        self._remember(picture, signature, state_of(annotation))
         return self._belonging(annotation, picture, file)
+
+    def outside_change(self, picture: Path) -> OutsideChange | None:
+        """What another program made of the annotation file since it was read or written here; None if nothing.
+
+        Nor if it took the file away or damaged it: a later `write` tells that. May be called from any thread.
+        """
+        file = self.label_file(picture)
+        with self._lock:
+            signature = _signature(file)
+            if signature is None or file not in self._known or self._looked_at.get(file) == signature:
+                return None
+            try:
+                content = read_bytes(file)
+                if digest_of(content) == self._known[file]:
+                    self._looked_at[file] = signature
+                    return None
+                height, width = read_size(picture)
+                annotation = require_size(parse_labelme(content, path=file), height, width, path=file)
+            except ConverterError:
+                return None
+        return OutsideChange(picture, self._belonging(annotation, picture, file), digest_of(content))
+
+    def acknowledge(self, change: OutsideChange) -> None:
+        """What another program wrote is known here from now on, and may be replaced."""
+        file = self.label_file(change.picture)
+        with self._lock:
+            self._known[file] = change.digest
+            self._damaged.discard(file)
+        self._remember(change.picture, _signature(file), state_of(change.annotation))
 
     def write(self, picture: Path, annotation: ImageAnnotation, *, replace_foreign: bool = False) -> Path:
         """Writes a picture's annotation file, atomically; may be called from any thread.
@@ -163,31 +196,37 @@ class Workspace:
         """
         file = self.label_file(picture)
         with self._lock:
-            now = _signature(file)
+            before = _signature(file)
             if file in self._damaged:
-                foreign, reason = now is not None, "damaged"
+                foreign, reason = before is not None, "damaged"
             else:
-                foreign, reason = now is not None and now != self._signatures.get(file), "kept"
+                foreign, reason = before is not None and self._is_foreign(file), "kept"
                 if foreign and not replace_foreign:
-                    raise ForeignChangeError(
-                        "another program changed this file since it was opened here.",
-                        path=file,
-                        remedy="Open the picture again to see its version, or replace it (it is kept).",
-                    )
+                    raise _foreign_change(file)
             if foreign:
                 _keep(file, reason)
-            write_labelme(file, annotation)
+                before = None
+
+            def refuse_changed() -> None:
+                if _signature(file) != before:
+                    raise _foreign_change(file)
+
+            content = write_labelme(file, annotation, before_replacing=refuse_changed)
             self._damaged.discard(file)
-            written = self._signatures[file] = _signature(file)
-            self._remember(picture, written, _state_of(annotation))
+            self._known[file] = digest_of(content)
+            self._remember(picture, _signature(file), state_of(annotation))
         return file
+
+    def _is_foreign(self, file: Path) -> bool:
+        """Whether an annotation file is not as it was read or written here; size and time do not tell."""
+        return digest_of(read_bytes(file)) != self._known.get(file)
 
     # States
 
     def state(self, picture: Path) -> PictureState:
         """How far the picture is, as far as is known without reading: see `read_state`."""
         if picture in self._modified:
-            return PictureState.MODIFIED
+            return self._modified[picture]
         signature = _signature(self.label_file(picture))
         known = self._states.get(picture)
         if known is not None and known[0] == signature:
@@ -200,7 +239,7 @@ class Workspace:
         signature = _signature(file)
         known = self._states.get(picture)
         if known is None or known[0] != signature:
-            self._remember(picture, signature, PictureState.NONE if signature is None else _glance(file))
+            self._remember(picture, signature, PictureState.NONE if signature is None else glance(file))
         return self.state(picture)
 
     def read_states(
@@ -215,9 +254,19 @@ class Workspace:
                 return
             on_state(picture, self.read_state(picture))
 
-    def set_modified(self, picture: Path, modified: bool) -> None:
-        """Notes that a picture has work its annotation file does not hold (or no longer)."""
-        (self._modified.add if modified else self._modified.discard)(picture)
+    def set_modified(
+        self, picture: Path, modified: bool, annotation: ImageAnnotation | None = None
+    ) -> None:
+        """Notes that a picture has work its annotation file does not hold (or no longer).
+
+        Args:
+            annotation: what is on it now, if that is known.
+        """
+        if not modified:
+            self._modified.pop(picture, None)
+            return
+        empty = annotation is not None and not has_content(annotation)
+        self._modified[picture] = PictureState.EMPTIED if empty else PictureState.MODIFIED
 
     # Inside
 
@@ -226,7 +275,7 @@ class Workspace:
 
     def _taken_in(self, source: Path, skipped: list[ConverterError]) -> Sequence[Path]:
         if source.is_dir():
-            pictures = _pictures_below(source, skipped, depth=_MAX_DEPTH if self._subfolders else 0)
+            pictures = pictures_below(source, skipped, depth=_MAX_DEPTH if self._subfolders else 0)
             if not pictures:  # labels may lie in a folder of their own
                 self._given_labels |= pictures_of_labels(source)
             return pictures or tuple(self._given_labels)
@@ -281,47 +330,26 @@ def _opened_for(source: Path) -> Path:
     return source.parent if is_project_file(source) else source
 
 
-def _pictures_below(folder: Path, skipped: list[ConverterError], *, depth: int) -> list[Path]:
-    """The folder's pictures in natural order, then those of its sub-folders.
-
-    Raises:
-        ConverterError: the folder may not be read.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            listed = sorted(entries, key=lambda entry: (natural_sort_key(entry.name), entry.name))
-    except OSError as error:
-        raise ConverterError(
-            "this folder cannot be read.",
-            path=folder,
-            remedy="Give yourself permission to read it, or choose another one.",
-        ) from error
-    pictures = [folder / e.name for e in listed if is_picture(Path(e.name)) and not _is_folder(e)]
-    if depth:
-        for entry in listed:
-            # Links are not followed: they may lead round in circles.
-            if not entry.name.startswith(".") and _is_folder(entry) and not entry.is_symlink():
-                try:
-                    pictures += _pictures_below(folder / entry.name, skipped, depth=depth - 1)
-                except ConverterError as error:
-                    skipped.append(error)
-    return pictures
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
 def _signature(file: Path) -> _Signature:
-    """What changes when a file is written; None if there is none."""
+    """What changes when a file is written, as a rule; None if there is none."""
     try:
         facts = file.stat()
     except OSError:
         return None
-    return facts.st_mtime_ns, facts.st_size
+    return facts.st_mtime_ns, facts.st_size, facts.st_ctime_ns, facts.st_ino
+
+
+def digest_of(content: bytes) -> bytes:
+    """By which a file's content is known again."""
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _foreign_change(file: Path) -> ForeignChangeError:
+    return ForeignChangeError(
+        "another program changed this file since it was opened here.",
+        path=file,
+        remedy="Open the picture again to see its version, or replace it (it is kept).",
+    )
 
 
 def _keep(file: Path, reason: str) -> None:
@@ -331,30 +359,3 @@ def _keep(file: Path, reason: str) -> None:
         raise ConverterError(
             "the file that is there now cannot be renamed, so nothing was written.", path=file
         ) from error
-
-
-def _state_of(annotation: ImageAnnotation) -> PictureState:
-    return _REVIEWED.get(review_of(annotation).status, PictureState.ANNOTATED)
-
-
-def _glance(file: Path) -> PictureState:
-    """A label file's state without building its objects.
-
-    The whole text is parsed only if it mentions a review: folders hold thousands of these files.
-    """
-    try:
-        content = read_bytes(file)
-        if b'"review"' in content:
-            document: Any = parse_json(content.decode("utf-8-sig"), path=file)
-            facts = document.get(KEY) if isinstance(document, dict) else None
-            return _REVIEWED.get(review_of_facts(facts).status, PictureState.ANNOTATED)
-    except (ConverterError, UnicodeDecodeError):
-        return PictureState.BROKEN
-    whole = content.rstrip().endswith(b"}") and b'"shapes"' in content
-    return PictureState.ANNOTATED if whole else PictureState.BROKEN
-
-
-_REVIEWED: Final = {
-    ReviewStatus.APPROVED: PictureState.REVIEWED,
-    ReviewStatus.REJECTED: PictureState.REJECTED,
-}

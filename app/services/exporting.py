@@ -64,11 +64,11 @@ class Exporting(QObject):
         self.runner.progressed.connect(self._follow)
         self.runner.busy_changed.connect(self._follow_busy)
 
-    def export_picture(self, target: Path) -> None:
-        """Writes the open picture with its recoloured objects to another file."""
+    def export_picture(self, target: Path, folder: Path | None) -> None:
+        """Writes the open picture with its recoloured objects to another file; `folder` is the open one."""
         image, document = self._session.image, self._session.document
         if image is not None and document is not None:
-            request = ExportPicture(image.array, image.path, document.annotation, target)
+            request = ExportPicture(image.array, image.path, document.annotation, target, folder)
             self.runner.submit(request, key=f"picture {target}")
 
     def convert(self, request: ConvertFolder) -> None:

@@ -195,7 +195,7 @@ class Pictures(QObject):
     def note_edit(self, document: Document) -> None:
         """A document was edited or saved that may not be the one shown."""
         if document.path is not None and self._workspace is not None:
-            self._workspace.set_modified(document.path, document.is_modified)
+            self._workspace.set_modified(document.path, document.is_modified, document.annotation)
             self.refresh_state(document.path)
         self.edited.emit(document)
 
@@ -273,7 +273,7 @@ class Pictures(QObject):
         self._open.leave(workspace.pictures)
         for document in self._open.all:
             if document.path is not None:
-                workspace.set_modified(document.path, document.is_modified)
+                workspace.set_modified(document.path, document.is_modified, document.annotation)
         self._opening.clear()
         self._wanted = self._here = None
         self.listed.emit({path: workspace.state(path).value for path in workspace.pictures})

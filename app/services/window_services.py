@@ -16,6 +16,7 @@ from app.services.exporting import Exporting
 from app.services.labels import Labels
 from app.services.notifications import NotificationCentre
 from app.services.object_commands import ObjectCommands
+from app.services.outside import OutsideChanges
 from app.services.pictures import Pictures
 from app.services.safety import Safety
 from app.services.saving import Saving
@@ -52,6 +53,7 @@ class WindowServices(QObject):
         objects: the commands on objects.
         labels: keeps the folder's labels.
         safety: what is not safe at the moment.
+        outside: follows other programs' changes.
         similar: the search for objects like one.
         busy: what any of the services works on.
 
@@ -96,6 +98,7 @@ class WindowServices(QObject):
         self.safety = Safety(
             self.session, self.notices, self.pictures, self.saving, self.labels, parent=self
         )
+        self.outside = OutsideChanges(self.session, self.notices, self.pictures, self.saving, self)
         self._settings_timer = QTimer(self)
         self._settings_timer.setSingleShot(True)
         self._settings_timer.setInterval(SETTINGS_DELAY_MS)

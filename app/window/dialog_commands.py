@@ -5,6 +5,7 @@ Each dialog's module is imported when it is first asked for: the window starts s
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from app.appearance.i18n import tr
 from converters.files.images import IMAGE_SUFFIXES
+from converters.files.names import fitting_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from app.pixels.viewport import Region
     from app.services.window_services import WindowServices
 
+EXPORT_FOLDER = "recoloured"
 EXPORT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 
 
@@ -78,16 +81,24 @@ class WindowDialogs(QObject):
 
     @Slot()
     def export_picture(self) -> None:
-        """Writes a copy of the picture with the recoloured objects; the original stays as it is."""
+        """Writes a copy of the picture with the recoloured objects; the original stays as it is.
+
+        A folder of its own is proposed, so that copies do not stand among the photographs.
+        """
         path = self._services.pictures.current
         if path is None:
             return
         suffix = path.suffix if path.suffix.lower() in EXPORT_SUFFIXES else ".png"
-        proposal = path.with_name(f"{path.stem}_recoloured{suffix}")
+        folder = path.parent / EXPORT_FOLDER
+        proposal = folder / fitting_name(path.stem, f"_recoloured{suffix}")
+        with suppress(OSError):  # a dialog shows no folder that is not there
+            folder.mkdir(exist_ok=True)
         patterns = " ".join(f"*{each}" for each in EXPORT_SUFFIXES)
         name, _ = QFileDialog.getSaveFileName(
             self._window, tr("Export the recoloured picture"), str(proposal), f"{tr('Pictures')} ({patterns})"
         )
+        with suppress(OSError):  # it holds something, or it is made again with the picture
+            folder.rmdir()
         if not name:
             return
         target = Path(name) if Path(name).suffix.lower() in EXPORT_SUFFIXES else Path(f"{name}{suffix}")
@@ -98,7 +109,7 @@ class WindowDialogs(QObject):
                 tr("The original picture is never overwritten. Please choose another name."),
             )
             return
-        self._services.exporting.export_picture(target)
+        self._services.exporting.export_picture(target, self._services.pictures.folder)
 
     @Slot()
     def export_annotations(self) -> None:

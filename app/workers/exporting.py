@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.appearance.i18n import tr
+from app.project.project_file import ProjectFile, project_place
 from app.workers.unsaved import bring_in_unsaved
 from converters.errors import ConverterError
+from converters.files.files import make_folder
 from converters.files.images import read_metadata, write_image
+from converters.files.project_mark import is_project_file
 from converters.shapes.geometry import rasterize
 
 if TYPE_CHECKING:
@@ -32,12 +35,14 @@ class ExportPicture:
         image: (H, W, 3) uint8 RGB, the upright original.
         source: its file, for EXIF and ICC; None if it has none.
         target: the file to write; never the source.
+        folder: the open one: what is exported into it is no picture to annotate.
     """
 
     image: NDArray[np.uint8]
     source: Path | None
     annotation: ImageAnnotation
     target: Path
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,5 +132,27 @@ def export_picture(request: ExportPicture, should_stop: ShouldStop) -> Path:
     ]
     result = apply_operations(request.image, operations, should_stop=should_stop)
     exif, profile = read_metadata(request.source) if request.source is not None else (None, None)
+    make_folder(request.target.parent)
     write_image(request.target, result, exif=exif, icc=profile)
+    _note_exported(request)
     return request.target
+
+
+def _note_exported(request: ExportPicture) -> None:
+    """Has the folder's own file say that this is an export; elsewhere no such file is made for it.
+
+    Raises:
+        ConverterError: it cannot be written.
+    """
+    target = request.target.parent
+    inside = request.folder is not None and target.resolve().is_relative_to(request.folder.resolve())
+    if not inside and not is_project_file(project_place(target)):
+        return
+    project = ProjectFile(target)
+    project.note_exported(request.target.name, request.target.stat().st_size)
+    project.save()
+    if project.problem:
+        raise ConverterError(
+            tr("it is written, but will be listed as a picture to annotate: {problem}", problem=project.problem),
+            path=request.target,
+        )

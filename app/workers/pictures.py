@@ -10,18 +10,21 @@ from app.document.recovery import open_document
 from app.pixels.base_image import OpenImage, prepare_image
 from app.pixels.label_image import LabelImage, draw_labels
 from app.process.stopping import ShouldStop, Stopped
-from app.project.workspace import PictureState, Workspace
+from app.project.folders import config_dir
+from app.project.workspace import Workspace
 from app.workers.failure import Failure, describe_failure
 from app.workers.samples import outside_samples
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
 from converters.files.images import read_image
+from converters.files.temporary_files import sweep_temporary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.document.document import Document
     from app.document.journal import ProblemCallback
+    from app.project.picture_states import PictureState
     from app.workers.task import OnEvent
 
 
@@ -132,7 +135,15 @@ class PruneJournals:
     journal_dir: Path
 
 
-PictureRequest: TypeAlias = OpenPaths | LoadPicture | OpenDocument | ReadStates | PruneJournals
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckOutside:
+    """Look whether another program changed a picture's annotation file; the answer is an `OutsideChange` or None."""
+
+    workspace: Workspace
+    path: Path
+
+
+PictureRequest: TypeAlias = OpenPaths | LoadPicture | OpenDocument | ReadStates | PruneJournals | CheckOutside
 
 
 def picture_job(request: PictureRequest, should_stop: ShouldStop, on_event: OnEvent) -> Any:
@@ -148,12 +159,22 @@ def picture_job(request: PictureRequest, should_stop: ShouldStop, on_event: OnEv
         )
         return OpenedDocument(request.path, document)
     if isinstance(request, PruneJournals):
+        for folder in (request.journal_dir, config_dir()):
+            sweep_temporary(folder)
         return prune_journals(request.journal_dir, should_stop=should_stop)
+    if isinstance(request, CheckOutside):
+        return request.workspace.outside_change(request.path)
+    return read_states(request, should_stop, on_event)
+
+
+def read_states(request: ReadStates, should_stop: ShouldStop, on_event: OnEvent) -> None:
+    """Tells every picture's state; sweeps what killed programs left in the pictures' folders."""
     workspace = request.workspace
+    for folder in dict.fromkeys(workspace.label_file(picture).parent for picture in workspace.pictures):
+        sweep_temporary(folder)
     workspace.read_states(lambda path, state: on_event(StateRead(path, state)), should_stop=should_stop)
     for picture in unsaved_pictures(workspace.pictures, request.journal_dir, should_stop=should_stop):
         on_event(UnsavedFound(picture))
-    return None
 
 
 def open_paths(request: OpenPaths) -> OpenedList:

@@ -8,12 +8,13 @@ import json
 import math
 import os
 import re
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from converters.errors import ConverterError
+from converters.files.names import fitting_name
+from converters.files.temporary_files import open_temporary
 
 # Bytes; a label file above this is taken for something else (COCO's train2017 has 0.45 GB).
 MAX_TEXT_BYTES = 2_000_000_000
@@ -24,7 +25,13 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 NaturalKey = tuple[tuple[int, int, str], ...]
 
 
-def write_atomic(path: Path | str, data: bytes | str, *, durable: bool = True) -> None:
+def write_atomic(
+    path: Path | str,
+    data: bytes | str,
+    *,
+    durable: bool = True,
+    before_replacing: Callable[[], None] | None = None,
+) -> None:
     """Replace a file's content in one step: whoever reads sees the old file or the new one, whole.
 
     The data goes to a temporary file in the same folder, is flushed to the disk and renamed over
@@ -36,6 +43,7 @@ def write_atomic(path: Path | str, data: bytes | str, *, durable: bool = True) -
             escapes as JSON knows them.
         durable: wait until the disk has it. Off for files that can be made again from others, where
             hundreds of waits would take longer than the work: after a power cut such a file may be gone.
+        before_replacing: called last of all, when only the renaming is left; it may refuse by raising.
 
     Raises:
         ConverterError: the disk is full, or the folder cannot be written.
@@ -45,27 +53,26 @@ def write_atomic(path: Path | str, data: bytes | str, *, durable: bool = True) -
     temporary: str | None = None
     try:
         mode = _mode_for(target)
-        descriptor, temporary = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".tmp"
-        )
+        descriptor, temporary = open_temporary(target.parent)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(payload)
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-        temporary = None
+            os.chmod(temporary, mode)
+            if before_replacing is not None:
+                before_replacing()
+            if durable and os.name != "nt":  # while it is held; Windows renames no open file
+                os.replace(temporary, target)
+                temporary = None
+        if temporary is not None:
+            os.replace(temporary, target)
+            temporary = None
     except OSError as error:
         raise writing_error(error, path) from error
-    except BaseException:
-        # An interrupt must not leave the temporary file behind either.
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise
     finally:
-        if temporary is not None and os.path.exists(temporary):
+        # Also after an interrupt.
+        if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
     if durable:
@@ -88,6 +95,8 @@ def writing_error(error: OSError, path: Path | str) -> ConverterError:
         )
     if error.errno == errno.ENOENT:
         return ConverterError("the folder does not exist.", path=path, remedy="Create it first.")
+    if error.errno == errno.ENAMETOOLONG:
+        return ConverterError("the name is too long for this place.", path=path, remedy="Choose a shorter one.")
     return ConverterError(f"writing failed: {error.strerror or error}.", path=path)
 
 
@@ -149,7 +158,15 @@ def read_text(path: Path | str, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
     Raises:
         ConverterError: as `read_bytes`, or the bytes are not text.
     """
-    data = read_bytes(path, max_bytes=max_bytes)
+    return decode_text(read_bytes(path, max_bytes=max_bytes), path=path)
+
+
+def decode_text(data: bytes, *, path: Path | str) -> str:
+    """A text file's content as `read_text` understands it; `path` is where it came from.
+
+    Raises:
+        ConverterError: the bytes are not text.
+    """
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
@@ -280,9 +297,9 @@ def set_aside(file: Path, reason: str = "kept") -> Path:
     Raises:
         OSError: it cannot be renamed.
     """
-    kept = file.with_name(f"{file.name}.{reason}")
+    kept = file.with_name(fitting_name(file.name, f".{reason}"))
     number = 2
-    while kept.exists():
-        kept = file.with_name(f"{file.name}.{reason}-{number}")
+    while os.path.lexists(kept):
+        kept = file.with_name(fitting_name(file.name, f".{reason}-{number}"))
         number += 1
     return file.rename(kept)

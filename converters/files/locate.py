@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from converters.errors import ConverterError
 from converters.files.files import shown
 from converters.files.images import IMAGE_SUFFIXES
+from converters.files.names import fitting_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,10 @@ def locate_picture(label_file: Path | str, name: str, *, root: Path | str | None
     )
 
 
+def _has_own_labels(file: Path, picture: str) -> bool:
+    return os.path.lexists(file.with_name(fitting_name(picture, ".json")))
+
+
 def _candidates(file: Path, name: str) -> Iterator[Path]:
     absolute = name.startswith("/") or name[1:2] == ":"
     if name and not absolute:
@@ -64,4 +69,6 @@ def _candidates(file: Path, name: str) -> Iterator[Path]:
         folders += [base / folder for folder in PICTURE_FOLDERS if (base / folder).is_dir()]
     for folder in folders:
         for each in names:
-            yield folder / each
+            # A picture that has a file of its own does not belong to its namesake's.
+            if each == last or each == file.stem or not _has_own_labels(file, each):
+                yield folder / each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from json.encoder import encode_basestring, encode_basestring_ascii
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from converters.annotation import ImageAnnotation, Instance, RejectedShape, Vertex
 from converters.errors import ConverterError
-from converters.files.files import finite_json, read_bytes, read_json, shown, write_atomic
+from converters.files.files import decode_text, finite_json, parse_json, read_bytes, shown, write_atomic
 from converters.files.images import decode_size, encode_image, read_image, read_orientation, read_size
 from converters.files.locate import locate_picture
 from converters.files.project_mark import is_project_file
@@ -39,7 +39,12 @@ def read_labelme(path: Path | str) -> ImageAnnotation:
         ConverterError: missing, not JSON, cut off, no labelme file, or made for a picture of another
             size than the one embedded in it.
     """
-    document = read_json(path)
+    return parse_labelme(read_bytes(path), path=path)
+
+
+def parse_labelme(content: bytes, *, path: Path | str) -> ImageAnnotation:
+    """The annotation in a labelme file's bytes; errors as `read_labelme`, `path` is where they came from."""
+    document = parse_json(decode_text(content, path=path), path=path)
     if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
         raise ConverterError('this is no labelme file: it has no list called "shapes".', path=path)
     return annotation_of(document, path=path)
@@ -105,13 +110,14 @@ def write_labelme(
     *,
     embed_image: bool | None = None,
     durable: bool = True,
-) -> None:
-    """Write a labelme file, atomically.
+    before_replacing: Callable[[], None] | None = None,
+) -> bytes:
+    """Write a labelme file, atomically; the bytes written.
 
     Args:
         embed_image: put the picture into the file: None as it was read, True always (the picture is
             found beside `path`), False never.
-        durable: wait until the disk has it, see `write_atomic`.
+        durable, before_replacing: see `write_atomic`.
 
     Raises:
         ConverterError: the disk is full, the folder cannot be written, the picture to be embedded
@@ -124,7 +130,9 @@ def write_labelme(
             path=path,
             remedy="Give the picture another name, or choose another folder.",
         )
-    write_atomic(path, dump_labelme(path, annotation, embed_image=embed_image), durable=durable)
+    content = dump_labelme(path, annotation, embed_image=embed_image)
+    write_atomic(path, content, durable=durable, before_replacing=before_replacing)
+    return content
 
 
 def dump_labelme(path: Path | str, annotation: ImageAnnotation, *, embed_image: bool | None = None) -> bytes:

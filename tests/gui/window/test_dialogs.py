@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QMessageBox, QPushB
 from app.dialogs.about import AboutDialog
 from app.dialogs.shortcuts import ShortcutsDialog
 from app.dialogs.transfer import ExportDialog, ImportDialog
+from app.project.workspace import Workspace
 from app.session import SeedState
 from app.window.actions import shortcut_rows
 from app.workers.inference import EncodingCache
@@ -82,6 +83,41 @@ def test_recoloured_picture_is_exported_and_the_original_kept(driver, folder, mo
     assert blue < 100
     assert tuple(image[5, 5]) == (120, 120, 120)
     assert (folder / "photo0.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("where", ["proposed", "among the photographs"])
+def test_an_exported_picture_is_no_picture_to_annotate(driver, folder, monkeypatch, where):
+    driver.show().open(folder, current=folder / "photo0.png")
+    driver.document.add(Instance("d", "disc", disc(), recolor=RecolorOperation("#d02020")))
+    driver.session.add_label("disc")
+    proposed = []
+
+    def choose(_parent, _title, proposal, _filter):
+        proposed.append(proposal)
+        return (proposal if where == "proposed" else str(folder / "photo0_red.png"), "")
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    driver.trigger("export_picture")
+    driver.wait(lambda: any("Exported" in title for title in driver.titles()))
+    assert proposed == [str(folder / "recoloured" / "photo0_recoloured.png")]
+    assert (folder / "recoloured").exists() == (where == "proposed")
+    driver.session.add_label("leaf")  # the window writes the folder's file, too
+    driver.services.saving.runner.finish()
+    driver.services.include_subfolders(True)
+    driver.wait(lambda: not driver.services.pictures.runner.is_busy and driver.document is not None)
+    assert [path.name for path in driver.services.pictures.paths] == ["photo0.png", "photo1.png", "photo2.png"]
+    assert set(driver.session.project.labels.names) == {"disc", "leaf"}
+    exported = next(path for path in folder.rglob("photo0_re*.png"))
+    driver.open(exported, current=exported)  # who asks for it by name gets it
+    write_picture(exported, size=(60, 70))  # and a photograph of that name is one
+    assert exported in Workspace(folder, subfolders=True).pictures
+
+
+def test_a_proposed_folder_that_is_not_used_goes_again(driver, folder, monkeypatch):
+    driver.show().open(folder, current=folder / "photo0.png")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    driver.trigger("export_picture")
+    assert sorted(path.name for path in folder.iterdir()) == ["photo0.png", "photo1.png", "photo2.png"]
 
 
 def test_export_never_overwrites_the_original(driver, folder, monkeypatch):

@@ -12,11 +12,13 @@ import pytest
 from app.document.document import Document
 from app.document.recovery import open_document
 from app.project.review import Review, ReviewStatus, review_of, with_review
-from app.project.workspace import ForeignChangeError, PictureState, Workspace
+from app.project.picture_states import PictureState
+from app.project.workspace import ForeignChangeError, Workspace
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
 from converters.files.images import write_image
-from converters.formats.labelme.document import read_labelme, write_labelme
+from converters.formats.labelme.document import find_image, read_labelme, write_labelme
+from converters.frozen import FrozenMap
 from tests.unit.app.pictures import EVERY_GEOMETRY, instance, rich_instance, square
 
 HEIGHT, WIDTH = 60, 80
@@ -210,6 +212,59 @@ def test_labels_under_the_full_name_are_found_after_the_namesake_is_gone(tmp_pat
     assert [i.id for i in Workspace(jpg).load(jpg).instances] == ["a"]
 
 
+def test_labels_of_a_deleted_namesake_are_nobody_else_s(tmp_path):
+    jpg, png, bmp = (make_picture(tmp_path / f"x.{suffix}") for suffix in ("jpg", "png", "bmp"))
+    make_labels(tmp_path / "x.json", instance("of jpg"), image="x.jpg")
+    make_labels(tmp_path / "x.png.json", instance("of png"), image="x.png")
+    before = (tmp_path / "x.json").read_bytes()
+    jpg.unlink()
+    for workspace in (Workspace(tmp_path), Workspace(png)):
+        assert [i.id for i in workspace.load(png).instances] == ["of png"]
+    assert Workspace(tmp_path).load(bmp).instances == ()
+    bmp.unlink()
+    workspace = Workspace(tmp_path)
+    document = Document(workspace.load(png), path=png)
+    assert [i.id for i in document.annotation.instances] == ["of png"]
+    document.add(instance("more"))
+    assert save(workspace, document) == tmp_path / "x.png.json"
+    assert (tmp_path / "x.json").read_bytes() == before
+    with pytest.raises(ConverterError, match="not to be found"):  # nor in a conversion
+        find_image(tmp_path / "x.json", read_labelme(tmp_path / "x.json"))
+
+
+def test_a_picture_saved_in_another_format_keeps_its_labels(tmp_path):
+    png = make_picture(tmp_path / "x.png")
+    make_labels(tmp_path / "x.json", instance("a"), image="x.jpg")
+    assert [i.id for i in Workspace(tmp_path).load(png).instances] == ["a"]
+
+
+LONG = {
+    "its label file's name under its full name": "x" * 247 + ".jpg",
+    "its label file's name": "x" * 251 + ".png",
+    "its temporary file's name": "图" * 81 + ".png",
+    "characters of four bytes": "🌿" * 62 + ".jpg",
+}
+
+
+@pytest.mark.parametrize("name", LONG.values(), ids=LONG)
+def test_a_long_name_does_not_stop_its_folder_and_is_saved(tmp_path, name):
+    photos = [make_picture(tmp_path / other) for other in ("a.png", name, f"{name[:-4]}.bmp")]
+    workspace = Workspace(tmp_path)
+    assert set(workspace.pictures) == set(photos)
+    for number, photo in enumerate(photos):
+        document = Document(workspace.load(photo), path=photo)
+        document.add(instance(str(number)))
+        save(workspace, document)
+    again = Workspace(tmp_path)
+    assert [again.load(photo).instances[0].id for photo in photos] == ["0", "1", "2"]
+    file = again.label_file(photos[1])
+    file.write_text("{", encoding="utf-8")
+    with pytest.raises(ConverterError):
+        again.load(photos[1])
+    again.write(photos[1], ImageAnnotation(name, HEIGHT, WIDTH))
+    assert [kept.read_text() for kept in tmp_path.glob("*.damaged")] == ["{"]
+
+
 def test_labels_in_a_folder_of_their_own(tmp_path):
     picture = make_picture(tmp_path / "images" / "x.png")
     labels = make_labels(tmp_path / "labels" / "x.json", instance("a"), image="../images/x.png")
@@ -282,10 +337,75 @@ def test_what_another_program_wrote_is_not_overwritten(tmp_path):
     save(workspace, document)
 
 
+def test_a_foreign_file_of_equal_size_and_time_is_not_overwritten(tmp_path):
+    picture = make_picture(tmp_path / "x.png")
+    labels = make_labels(tmp_path / "x.json", instance("a", label="cat"))
+    workspace = Workspace(tmp_path)
+    document = Document(workspace.load(picture), path=picture)
+    document.add(instance("b"))
+    facts = labels.stat()
+    foreign = labels.read_bytes().replace(b"cat", b"dog")
+    labels.write_bytes(foreign)
+    os.utime(labels, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    with pytest.raises(ForeignChangeError):
+        save(workspace, document)
+    assert labels.read_bytes() == foreign
+    os.utime(labels)  # a time alone is no change
+    labels.write_bytes(foreign.replace(b"dog", b"cat"))
+    save(workspace, document)
+
+
+def test_a_file_that_changes_while_it_is_written_is_not_overwritten(tmp_path, monkeypatch):
+    picture = make_picture(tmp_path / "x.png")
+    labels = make_labels(tmp_path / "x.json", instance("a", label="cat"))
+    workspace = Workspace(tmp_path)
+    document = Document(workspace.load(picture), path=picture)
+    document.add(instance("b"))
+    fsync = os.fsync
+    foreign = labels.read_bytes().replace(b"cat", b"dog")
+
+    def interfere(descriptor):
+        labels.write_bytes(foreign)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", interfere)
+    with pytest.raises(ForeignChangeError):
+        save(workspace, document)
+    assert labels.read_bytes() == foreign
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["x.json", "x.png"]
+
+
+def test_a_change_from_outside_is_known_and_taken_over_once(tmp_path):
+    picture = make_picture(tmp_path / "x.png")
+    labels = make_labels(tmp_path / "x.json", instance("a", label="cat"))
+    workspace = Workspace(tmp_path)
+    document = Document(workspace.load(picture), path=picture)
+    assert workspace.outside_change(picture) is None
+    labels.write_bytes(labels.read_bytes().replace(b"cat", b"dog"))
+    change = workspace.outside_change(picture)
+    assert change is not None
+    document.add(instance("b"))
+    with pytest.raises(ForeignChangeError):  # it is not known yet
+        save(workspace, document)
+    workspace.acknowledge(change)
+    assert workspace.outside_change(picture) is None
+    document.take_over(change.annotation)
+    assert [i.label for i in document.annotation.instances] == ["dog"]
+    assert not document.is_modified
+    document.undo()
+    assert [i.id for i in document.annotation.instances] == ["a", "b"]
+    save(workspace, document)
+    labels.write_text("{", encoding="utf-8")
+    assert workspace.outside_change(picture) is None
+
+
 def test_states_of_all_pictures(tmp_path):
-    for name in ("none", "done", "approved", "rejected", "broken", "unsaved", "mention"):
+    for name in ("none", "done", "emptied", "approved", "rejected", "broken", "unsaved", "mention", "flagged"):
         make_picture(tmp_path / f"{name}.png")
-    make_labels(tmp_path / "done.json")
+    make_labels(tmp_path / "done.json", instance("a"))
+    make_labels(tmp_path / "emptied.json")
+    flagged = ImageAnnotation("flagged.png", HEIGHT, WIDTH, flags=FrozenMap({"blurred": True}))
+    write_labelme(tmp_path / "flagged.json", flagged)
     make_labels(tmp_path / "mention.json", instance("review"), instance("a", description='"review"'))
     for name, status in (("approved", ReviewStatus.APPROVED), ("rejected", ReviewStatus.REJECTED)):
         annotation = with_review(
@@ -300,6 +420,8 @@ def test_states_of_all_pictures(tmp_path):
     assert told == {
         "none": PictureState.NONE,
         "done": PictureState.ANNOTATED,
+        "emptied": PictureState.NONE,
+        "flagged": PictureState.ANNOTATED,
         "mention": PictureState.ANNOTATED,
         "approved": PictureState.REVIEWED,
         "rejected": PictureState.REJECTED,
@@ -333,7 +455,8 @@ def test_reviews_travel_in_the_label_file_and_are_undoable(tmp_path):
 @pytest.mark.parametrize("value", [None, 3, [], {}, {"status": "great"}, {"status": ["x"]}])
 def test_a_review_that_makes_no_sense_is_none(tmp_path, value):
     make_picture(tmp_path / "x.png")
-    content = {"shapes": [], "imagePath": "x.png", "seedhue": {"review": value, "later": 1}}
+    shape = {"label": "a", "points": [[1, 1], [9, 1], [1, 9]], "shape_type": "polygon"}
+    content = {"shapes": [shape], "imagePath": "x.png", "seedhue": {"review": value, "later": 1}}
     (tmp_path / "x.json").write_text(json.dumps(content))
     workspace = Workspace(tmp_path)
     annotation = workspace.load(tmp_path / "x.png")

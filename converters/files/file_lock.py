@@ -1,4 +1,4 @@
-"""One writer per file, across processes and windows; the lock ends with the process that held it."""
+"""One holder of an open file, across processes and windows; the lock ends with the process that held it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if sys.platform == "win32":
     # A byte far behind any content: Windows would keep others from reading locked bytes.
     _PLACE = 1 << 40
 
-    def lock_exclusively(descriptor: int) -> bool:
-        """Whether the open file is now ours alone; never waits."""
+    def try_lock(descriptor: int) -> bool | None:
+        """Whether the open file is now ours alone; None where files cannot be locked. Never waits."""
         os.lseek(descriptor, _PLACE, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -25,12 +25,17 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def lock_exclusively(descriptor: int) -> bool:
-        """Whether the open file is now ours alone; never waits."""
+    def try_lock(descriptor: int) -> bool | None:
+        """Whether the open file is now ours alone; None where files cannot be locked. Never waits."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:
-            return True  # some network folders know no locks; better unguarded than no journal
+            return None  # some network folders know no locks
         return True
+
+
+def lock_exclusively(descriptor: int) -> bool:
+    """Whether nobody else holds the open file: better unguarded than not at all. Never waits."""
+    return try_lock(descriptor) is not False
