@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.commands.unsaved_work import warn_about_unsaved
 from converters.errors import ConverterError
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def run_convert(args: argparse.Namespace) -> int:
     if args.source is None or args.target is None:
         return _wrong("convert needs SOURCE and TARGET (or --list).")
     _start_workers(args.source, args.processes)
+    warn_about_unsaved(args.source)
     from converters.conversion.convert import convert, read_label_list, read_label_map
     from converters.conversion.splitting import Split
     from converters.files.files import read_text
@@ -134,6 +136,7 @@ def run_json_to_dataset(args: argparse.Namespace) -> int:
 
     source = Path(args.source)
     if source.is_dir():
+        warn_about_unsaved(source)
         return _report(
             args,
             lambda progress: convert(

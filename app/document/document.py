@@ -169,13 +169,11 @@ class Document:
         )
         title = Title(phrase("Take over changes from outside"))
         diff = difference(known, annotation)
-        change = Change(title)
         if not diff.is_empty:
             self._annotation = annotation
             self._push(title, diff)
-            change = self._announce(title, known, diff, "edit")
         self.mark_saved()
-        return change
+        return Change(title) if diff.is_empty else self._announce(title, known, diff, "edit")
 
     def end_merge(self) -> None:
         """The next edit starts a new step even if its merge key is the same."""

@@ -72,6 +72,7 @@ class Saving(QObject):
         session.document_opened.connect(self._show_state)
         session.document_changed.connect(self._follow_edit)
         pictures.loaded.connect(self._look_at)
+        pictures.edited.connect(self._show_state)
 
     @property
     def state(self) -> str:

@@ -10,6 +10,9 @@ import sys
 import pytest
 
 from app.commands.convert import add_parsers, labelme_json_to_dataset
+from app.document.recovery import open_document
+from app.project.folders import journal_dir
+from app.project.workspace import Workspace
 from tests.foreign_files import SAMPLES
 
 
@@ -27,6 +30,18 @@ def test_convert_sniffs_converts_and_reports(tmp_path, capsys):
     assert "via to coco" in capsys.readouterr().out
     assert (tmp_path / "out" / "instances.json").is_file()
     assert json.loads(report.read_text())["dropped"] >= 2
+
+
+def test_work_that_is_not_saved_yet_is_told(tmp_path, capsys):
+    SAMPLES["labelme"](tmp_path / "in")
+    assert run("convert", tmp_path / "in", tmp_path / "out") == 0
+    assert "not saved" not in capsys.readouterr().err
+    (photo,) = (path for path in (tmp_path / "in").iterdir() if path.suffix != ".json")
+    document = open_document(photo, Workspace(photo).load(photo), journal_dir())
+    document.remove([instance.id for instance in document.annotation.instances])
+    document.close()
+    assert run("convert", tmp_path / "in", tmp_path / "again") == 0
+    assert f"{photo}: there is work that is not saved yet" in capsys.readouterr().err
 
 
 def test_convert_answers_in_json(tmp_path, capsys):

@@ -243,7 +243,7 @@ def test_a_read_only_folder_is_told_once_and_work_goes_on(tmp_path, monkeypatch)
         declare(project, name)
         project.save()
     (news,) = project.take_news()
-    assert "cannot be kept" in news
+    assert "cannot be written" in news
     assert project.labels.names == ("a", "b")
     assert project.is_changed
     assert list(tmp_path.iterdir()) == []
@@ -271,7 +271,7 @@ def test_a_file_that_may_not_be_read_is_not_set_aside(tmp_path, monkeypatch):
     assert project_file(tmp_path).read_bytes() == content
     unread, unkept = project.take_news()
     assert "cannot be read" in unread
-    assert "They last until it is closed" in unkept
+    assert "This is tried again" in unkept
 
 
 def test_a_picture_may_have_the_name(tmp_path):
@@ -433,5 +433,5 @@ def test_what_is_no_file_never_waits_and_later_labels_are_told_not_to_last(tmp_p
     declare(project, "leaf")
     project.save()
     (news,) = project.take_news()
-    assert "They last until it is closed" in str(news)
+    assert "This is tried again" in str(news)
     assert not project_file(tmp_path).is_file()
