@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.commands.output import DONE, fail, progress_bar, wrong_usage
+from app.commands.unsaved_work import warn_about_unsaved
 from converters.errors import ConverterError
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def run(options: argparse.Namespace) -> int:
         return wrong_usage(
             f"--teach {teach} takes one whole picture a step, without --batch, --crop and cut-outs."
         )
+    warn_about_unsaved(options.data)
     try:
         datasets = load_mixture(options)
         if teach == "objects" and not any(d.weight > 0 and _shows_everything(d) for d in datasets):

@@ -47,10 +47,11 @@ def ask_about_unwritten(concerns: Sequence[Concern], parent: QWidget) -> Answer:
     box.setDefaultButton(stay)
     box.setEscapeButton(stay)
     box.exec()
-    answers = {again: Answer.TRY_AGAIN, leave: Answer.QUIT}
-    answer = answers.get(box.clickedButton(), Answer.STAY)
+    clicked = box.clickedButton()
     box.deleteLater()
-    return answer
+    if clicked is again:
+        return Answer.TRY_AGAIN
+    return Answer.QUIT if clicked is leave else Answer.STAY
 
 
 def _listed(concerns: Sequence[Concern]) -> str:

@@ -162,7 +162,7 @@ class Journal:
             self._append({"saved": state})
 
     def try_again(self) -> None:
-        """Writes what could not be written, or takes the lock that could not be had, if that is possible now."""
+        """Writes what could not be written, or takes the lock that could not be had, if that works now."""
         if self._closed:
             return
         if self._problem or (self._edited and self._pending):

@@ -1,7 +1,7 @@
 """The right to write one picture's journal, held by at most one window across processes.
 
-The lock is a file of its own beside the journal: the journal may be written anew, moved or deleted while it is
-held. Its name goes when it is let go; what a killed process leaves behind is free at once.
+The lock is a file of its own beside the journal: the journal may be written anew, moved or deleted
+while it is held. Its name goes when it is let go; what a killed process leaves behind is free at once.
 """
 
 from __future__ import annotations

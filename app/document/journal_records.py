@@ -68,7 +68,7 @@ def header_record(picture: Path, annotation: ImageAnnotation, state: int) -> dic
 
 
 def file_facts(picture: Path) -> list[int] | None:
-    """Size in bytes and time of change in ns, by which a picture is known again that was moved; None without one."""
+    """Size in bytes and time of change in ns, by which a moved picture is known again; None without one."""
     try:
         facts = picture.stat()
     except OSError:

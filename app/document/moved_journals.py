@@ -16,7 +16,9 @@ from app.document.journal_records import file_facts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_HEADER: Final = re.compile(rb'\["[0-9a-f]{8}",\{"journal":\d+,"picture":("(?:[^"\\]|\\.)*"),"file":\[(\d+),(\d+)\]')
+_HEADER: Final = re.compile(
+    rb'\["[0-9a-f]{8}",\{"journal":\d+,"picture":("(?:[^"\\]|\\.)*"),"file":\[(\d+),(\d+)\]'
+)
 _HEADER_BYTES: Final = 65_536
 
 

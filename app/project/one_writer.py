@@ -12,8 +12,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from converters.files.file_lock import lock_exclusively
 from app.project.folders import state_dir
+from converters.files.file_lock import lock_exclusively
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -45,7 +45,8 @@ def state_of(annotation: ImageAnnotation) -> PictureState:
 def glance(file: Path) -> PictureState:
     """An annotation file's state without building its objects.
 
-    The whole text is parsed only if it mentions a review or has no shapes: folders hold thousands of these files.
+    The whole text is parsed only if it mentions a review or has no shapes: folders hold thousands of
+    these files.
     """
     try:
         content = read_bytes(file)

@@ -113,7 +113,7 @@ def merge_projects(base: Project, ours: Project, theirs: Project) -> tuple[Proje
 
 
 def exported_pictures(folder: Path) -> dict[str, int]:
-    """Names and sizes in bytes of the pictures in a folder that were exported there: they are no work to do."""
+    """Names and sizes in bytes of the pictures that were exported into a folder: no work to do."""
     for place in (folder / PROJECT_FILE, folder / HIDDEN_PROJECT_FILE):
         if is_project_file(place):
             try:
@@ -182,7 +182,7 @@ class ProjectFile:
             self._content = Project(labels, self._content.strange, self._content.extra)
 
     def note_exported(self, name: str, size: int) -> None:
-        """A picture of that name and size in bytes was made by an export; the file follows with the next `save`."""
+        """A picture of that name and size in bytes is an export; the file follows with the next `save`."""
         with self._lock:
             known = self._content.extra.get(_EXPORTED)
             exported = {**(known if isinstance(known, Mapping) else {}), name: size}
@@ -272,7 +272,11 @@ class ProjectFile:
 
     def _tell_unwritable(self, error: ConverterError) -> None:
         cause = error.__cause__
-        self.problem = write_problem(cause, self.folder / PROJECT_FILE) if self.folder and isinstance(cause, OSError) else error.problem
+        self.problem = (
+            write_problem(cause, self.folder / PROJECT_FILE)
+            if self.folder and isinstance(cause, OSError)
+            else error.problem
+        )
         pattern = phrase("The folder's labels cannot be written: {problem} This is tried again.")
         self._tell_once(Title(pattern, problem=str(error)))
 

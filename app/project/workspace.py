@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.project.label_files import is_picture, label_files, pictures_of_labels
-from app.project.project_file import ProjectFile
 from app.project.picture_files import pictures_below
 from app.project.picture_states import PictureState, glance, has_content, state_of
+from app.project.project_file import ProjectFile
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
 from converters.files.files import read_bytes, set_aside
@@ -155,7 +155,7 @@ class Workspace:
         return self._belonging(annotation, picture, file)
 
     def outside_change(self, picture: Path) -> OutsideChange | None:
-        """What another program made of the annotation file since it was read or written here; None if nothing.
+        """What another program made of the annotation file since it was last known here; None if nothing.
 
         Nor if it took the file away or damaged it: a later `write` tells that. May be called from any thread.
         """
@@ -254,9 +254,7 @@ class Workspace:
                 return
             on_state(picture, self.read_state(picture))
 
-    def set_modified(
-        self, picture: Path, modified: bool, annotation: ImageAnnotation | None = None
-    ) -> None:
+    def set_modified(self, picture: Path, modified: bool, annotation: ImageAnnotation | None = None) -> None:
         """Notes that a picture has work its annotation file does not hold (or no longer).
 
         Args:

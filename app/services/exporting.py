@@ -72,7 +72,7 @@ class Exporting(QObject):
             self.runner.submit(request, key=f"picture {target}")
 
     def convert(self, request: ConvertFolder) -> None:
-        """Converts a file or folder, once what there is to save is saved; `transferred` or `failed` answers."""
+        """Converts a file or folder once everything is saved; `transferred` or `failed` answers."""
         self._saving.write_all()
         self._next = request
         self._convert_next()

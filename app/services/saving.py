@@ -119,7 +119,7 @@ class Saving(QObject):
             self._submit(document, replace_foreign=replace_foreign)
 
     def problem_of(self, document: Document) -> str:
-        """Why the unsaved work of a document is not in its annotation file; empty if it is or soon will be."""
+        """Why a document's work is not in its annotation file; empty if it is or soon will be."""
         if document.path is None or not document.is_modified:
             return ""
         if document.path in self._protected:

@@ -95,9 +95,7 @@ class WindowServices(QObject):
         )
         self.objects = ObjectCommands(self.session, self)
         self.labels = Labels(self.session, self.notices, self.pictures, self.saving, self._store, self)
-        self.safety = Safety(
-            self.session, self.notices, self.pictures, self.saving, self.labels, parent=self
-        )
+        self.safety = Safety(self.session, self.notices, self.pictures, self.saving, self.labels, parent=self)
         self.outside = OutsideChanges(self.session, self.notices, self.pictures, self.saving, self)
         self._settings_timer = QTimer(self)
         self._settings_timer.setSingleShot(True)

@@ -153,6 +153,9 @@ def _note_exported(request: ExportPicture) -> None:
     project.save()
     if project.problem:
         raise ConverterError(
-            tr("it is written, but will be listed as a picture to annotate: {problem}", problem=project.problem),
+            tr(
+                "it is written, but will be listed as a picture to annotate: {problem}",
+                problem=project.problem,
+            ),
             path=request.target,
         )

@@ -137,7 +137,7 @@ class PruneJournals:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckOutside:
-    """Look whether another program changed a picture's annotation file; the answer is an `OutsideChange` or None."""
+    """Look whether another program changed an annotation file; an `OutsideChange` or None answers."""
 
     workspace: Workspace
     path: Path
@@ -154,9 +154,7 @@ def picture_job(request: PictureRequest, should_stop: ShouldStop, on_event: OnEv
         return load_picture(request, should_stop)
     if isinstance(request, OpenDocument):
         annotation = request.workspace.load(request.path)
-        document = open_document(
-            request.path, annotation, request.journal_dir, on_problem=request.on_problem
-        )
+        document = open_document(request.path, annotation, request.journal_dir, on_problem=request.on_problem)
         return OpenedDocument(request.path, document)
     if isinstance(request, PruneJournals):
         for folder in (request.journal_dir, config_dir()):

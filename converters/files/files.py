@@ -96,7 +96,9 @@ def writing_error(error: OSError, path: Path | str) -> ConverterError:
     if error.errno == errno.ENOENT:
         return ConverterError("the folder does not exist.", path=path, remedy="Create it first.")
     if error.errno == errno.ENAMETOOLONG:
-        return ConverterError("the name is too long for this place.", path=path, remedy="Choose a shorter one.")
+        return ConverterError(
+            "the name is too long for this place.", path=path, remedy="Choose a shorter one."
+        )
     return ConverterError(f"writing failed: {error.strerror or error}.", path=path)
 
 

@@ -1,7 +1,7 @@
 """Files that are on their way to another name, and what killed programs leave of them.
 
-They are called `.seedhue-<computer>-<random>.tmp`, whatever they will be: short enough for every folder, known by
-their name, and held by their writer's lock.
+They are called `.seedhue-<computer>-<random>.tmp`, whatever they will be: short enough for every
+folder, known by their name, and held by their writer's lock.
 """
 
 from __future__ import annotations

@@ -105,7 +105,11 @@ def test_an_exported_picture_is_no_picture_to_annotate(driver, folder, monkeypat
     driver.services.saving.runner.finish()
     driver.services.include_subfolders(True)
     driver.wait(lambda: not driver.services.pictures.runner.is_busy and driver.document is not None)
-    assert [path.name for path in driver.services.pictures.paths] == ["photo0.png", "photo1.png", "photo2.png"]
+    assert [path.name for path in driver.services.pictures.paths] == [
+        "photo0.png",
+        "photo1.png",
+        "photo2.png",
+    ]
     assert set(driver.session.project.labels.names) == {"disc", "leaf"}
     exported = next(path for path in folder.rglob("photo0_re*.png"))
     driver.open(exported, current=exported)  # who asks for it by name gets it

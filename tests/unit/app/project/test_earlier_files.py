@@ -8,9 +8,9 @@ from pathlib import Path
 from app.document.journal import journal_file
 from app.document.journal_records import from_line, to_line
 from app.document.recovery import open_document
+from app.project.picture_states import PictureState
 from app.project.review import Review, ReviewStatus, review_of
 from app.project.settings import SettingsStore
-from app.project.picture_states import PictureState
 from app.project.workspace import Workspace
 from converters.annotation import Box
 from tests.unit.app.project.test_workspace import make_picture

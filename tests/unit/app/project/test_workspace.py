@@ -11,8 +11,8 @@ import pytest
 
 from app.document.document import Document
 from app.document.recovery import open_document
-from app.project.review import Review, ReviewStatus, review_of, with_review
 from app.project.picture_states import PictureState
+from app.project.review import Review, ReviewStatus, review_of, with_review
 from app.project.workspace import ForeignChangeError, Workspace
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
@@ -400,7 +400,17 @@ def test_a_change_from_outside_is_known_and_taken_over_once(tmp_path):
 
 
 def test_states_of_all_pictures(tmp_path):
-    for name in ("none", "done", "emptied", "approved", "rejected", "broken", "unsaved", "mention", "flagged"):
+    for name in (
+        "none",
+        "done",
+        "emptied",
+        "approved",
+        "rejected",
+        "broken",
+        "unsaved",
+        "mention",
+        "flagged",
+    ):
         make_picture(tmp_path / f"{name}.png")
     make_labels(tmp_path / "done.json", instance("a"))
     make_labels(tmp_path / "emptied.json")
