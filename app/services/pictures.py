@@ -83,6 +83,7 @@ class Pictures(QObject):
         self._here: Path | None = None
         self._saver: TaskRunner | None = None
         self._next_list: OpenedList | None = None
+        self._has_left = False
         self._documents: OrderedDict[Path, Document] = OrderedDict()
         self._opening: set[Path] = set()
         self.runner = TaskRunner(picture_job, name="loader", parent=self)
@@ -93,6 +94,7 @@ class Pictures(QObject):
         self.state_runner = TaskRunner(picture_job, name="states", parent=self)
         self.state_runner.progressed.connect(self._take_state)
         self.journal_runner = TaskRunner(picture_job, name="journals", parent=self)
+        session.arrivals.changed.connect(self._switch_list)
         session.document_changed.connect(self._follow_edit)
 
     @property
@@ -131,7 +133,7 @@ class Pictures(QObject):
 
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Opens folders, pictures or labelme files; the list becomes theirs."""
-        if paths:
+        if paths and self._may_leave():
             self.runner.submit(OpenPaths(tuple(paths), self._subfolders), key="list")
 
     def set_subfolders(self, on: bool) -> None:
@@ -140,7 +142,7 @@ class Pictures(QObject):
             return
         self._subfolders = on
         source = self._source
-        if source is not None and source.is_dir():
+        if source is not None and source.is_dir() and self._may_leave():
             self.runner.submit(OpenPaths((source,), on, self.current), key="list")
 
     @Slot(object)
@@ -151,12 +153,18 @@ class Pictures(QObject):
     @Slot(object)
     def open_picture(self, path: Path) -> None:
         """Shows a picture of the list."""
-        if self._workspace is None or path == self._wanted:
+        if self._workspace is None or path == self._wanted or not self._may_leave():
             return
         self._wanted = self._here = path
         self.shown_changed.emit(path)
         if path not in self._opening:  # else its pixels follow when its document is there
             self._load(self._workspace, path)
+
+    def _may_leave(self) -> bool:
+        """Whether the open picture may make way; what was said about it goes before it."""
+        if self.current is not None:
+            self._session.message.emit("")
+        return self._session.settle()
 
     def _load(self, workspace: Workspace, path: Path) -> None:
         document = self._documents.get(path)
@@ -233,19 +241,24 @@ class Pictures(QObject):
             self._load(request.workspace, request.path)
 
     def _show_list(self, opened: OpenedList) -> None:
-        self.about_to_leave.emit()
-        self._next_list = opened
+        self._session.leaving.emit()
+        self._next_list, self._has_left = opened, False
         self._switch_list()
 
     @Slot()
     def _switch_list(self) -> None:
-        """Takes the next list over, once the last one's saves are on the disk.
+        """Takes the next list over, once the last one's objects have arrived and are on the disk.
 
         Its documents are closed then: the same picture may be in both lists, and a journal has one
         writer.
         """
         opened = self._next_list
-        if opened is None or (self._saver is not None and self._saver.is_busy):
+        if opened is None or self._session.arrivals.is_busy:
+            return
+        if not self._has_left:
+            self._has_left = True
+            self.about_to_leave.emit()
+        if self._saver is not None and self._saver.is_busy:
             return
         self._next_list = None
         workspace = self._workspace = opened.workspace
@@ -272,6 +285,7 @@ class Pictures(QObject):
             self._let_go(None, loaded)
             return
         if self.current != loaded.path:
+            self._session.leaving.emit()
             self.about_to_leave.emit()
         document = loaded.document
         self._documents[loaded.path] = document
@@ -289,7 +303,8 @@ class Pictures(QObject):
             if len(self._documents) <= DOCUMENTS_KEPT:
                 return
             document = self._documents[path]
-            if document is not self._session.document and not document.is_modified:
+            is_used = document.is_modified or self._session.arrivals.is_expected(document)
+            if document is not self._session.document and not is_used:
                 document.close()
                 del self._documents[path]
 

@@ -76,6 +76,7 @@ class Command:
         needs: what must be there for the command to be enabled: "" (always), "pair" (two objects or more),
             "similar" (an object to begin with, and an encoding), …
         separator: a line is drawn above it in its menu.
+        waits: begins once all that was kept is in the document: it looks at the objects.
     """
 
     id: str
@@ -86,3 +87,4 @@ class Command:
     icon: str = ""
     needs: Need = ""
     separator: bool = False
+    waits: bool = False
