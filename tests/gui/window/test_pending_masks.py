@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
@@ -32,7 +33,7 @@ def engine():
         second = request.activate == "color-2"
         return (
             ModelChoice("color-1", "Colour", LoadModel("seednet"), not second),
-            ModelChoice("color-2", "Colour again", LoadModel("fcn"), second),
+            ModelChoice("color-2", "Colour again", LoadModel("fcn", Path("own")), second),
         )
 
     return InferenceEngine(lambda name, *, weights=None: segmenter, choices)
@@ -94,8 +95,9 @@ def prepare(driver):
     driver.window.acceptance.dismiss()
     driver.wait_for_encoding()
     document = driver.document
-    ids = tuple(f"known{number}" for number in range(2))
-    document.remove([i for i in ids if document.annotation.instance(i) is not None])
+    ids = ("known0", "known1")
+    document.set_locked([i.id for i in document.annotation.instances], False)
+    document.remove([i for i in (*ids, "extra") if document.annotation.instance(i) is not None])
     document.add(*(Instance(i, "known", Box(4, 4, 20 + 8 * n, 20)) for n, i in enumerate(ids)))
     document.add(Instance("extra", "known", Box(1, 1, 5, 5)))
     document.undo()
@@ -163,7 +165,7 @@ def test_no_command_and_nothing_else_lets_a_pending_mask_vanish(opened, tmp_path
         opened.wait_for_picture()
         is_pending = opened.document is document and opened.session.seed_state.seeds == seeds
         on_disk = labels_on_disk(tmp_path).get(label, 0)
-        assert is_pending + on_disk == 1, name
+        assert is_pending + on_disk == 1, (name, opened.titles(), labels_on_disk(tmp_path))
         (still_there if is_pending else kept).add(name)
         opened.window.dialogs.close_all()
         opened.window.tool_box.resume()
@@ -230,7 +232,7 @@ def test_an_object_that_was_kept_travels_with_its_picture(opened, folder, tmp_pa
         QTest.keyClick(canvas, Qt.Key.Key_D)
         opened.wait_for_picture(folder / "photo1.png")
         opened.wait_for_encoding()
-        click(opened, "next")
+        QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=opened.at(*DISC))
         assert first.annotation.instances == ()
     elif where == "other folder":
         opened.services.pictures.open_path(other)
@@ -243,7 +245,7 @@ def test_an_object_that_was_kept_travels_with_its_picture(opened, folder, tmp_pa
         gate.set()
     if where == "next picture":
         opened.wait(lambda: len(first.annotation.instances) == 1)
-        assert opened.session.seed_state.seeds  # what is being made meanwhile is left alone
+        opened.wait(lambda: bool(opened.session.seed_state.seeds))  # made meanwhile, and left alone
         assert opened.session.selection == ()
         assert opened.document.annotation.instances == ()
     if where == "other folder":
@@ -253,6 +255,7 @@ def test_an_object_that_was_kept_travels_with_its_picture(opened, folder, tmp_pa
     assert json.loads((folder / "photo0.json").read_text())["shapes"][0]["label"] == "traveller"
     assert labels_on_disk(folder) == {"traveller": 1}
     if where == "next picture":
+        opened.window.tool_box.tools["seed"].cancel()
         QTest.keyClick(canvas, Qt.Key.Key_A)
         opened.wait_for_picture(folder / "photo0.png")
         opened.trigger("undo")
@@ -282,7 +285,9 @@ def test_the_last_turn_of_a_tuning_travels_too(opened, folder, gate):
 def test_more_pictures_than_are_kept_open_leave_a_traveller_alone(opened, gate, folder):
     for number in range(3, 17):
         write_picture(folder / f"photo{number:02}.png")
-    opened.open(folder, current=folder / "photo0.png")
+    opened.services.pictures.open_path(folder)
+    opened.wait(lambda: len(opened.services.pictures.paths) == 17)
+    opened.wait_for_picture(folder / "photo0.png")
     opened.wait_for_encoding()
     click(opened, "traveller")
     first = opened.document
@@ -301,14 +306,15 @@ def test_more_pictures_than_are_kept_open_leave_a_traveller_alone(opened, gate, 
 
 def test_a_command_about_the_objects_waits_for_the_one_that_was_kept(opened, folder, gate):
     opened.services.saving.set_autosave(False)
+    opened.document.add(Instance("known", "known", Box(4, 4, 20, 20)))
     click(opened, "waited for")
     QTest.keyClick(opened.window.canvas, Qt.Key.Key_Return)
     opened.trigger("save")
     opened.trigger("undo")
     assert labels_on_disk(folder) == {}
     gate.set()
-    opened.wait(lambda: labels_on_disk(folder) == {"waited for": 1})
-    opened.wait(lambda: opened.document.annotation.instances == ())
+    opened.wait(lambda: labels_on_disk(folder) == {"known": 1, "waited for": 1})
+    opened.wait(lambda: [i.id for i in opened.document.annotation.instances] == ["known"])
 
 
 def test_keeping_what_takes_long_shows_a_sign_of_work(opened, gate):
@@ -415,6 +421,7 @@ def test_a_polygon_and_a_stroke_are_work_too(opened, folder):
     for point in ((20, 20), (60, 20), (60, 60)):
         QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=opened.at(*point))
     opened.session.set_tool("brush")
+    opened.session.select(())
     QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=opened.at(120, 100))
     opened.trigger("tool_box")
     (polygon, painted) = opened.document.annotation.instances

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from app.appearance.i18n import phrase
 from app.window.actions import all_commands
 from converters.annotation import Box, Instance
 from tests.gui.canvas_scene import to_array
@@ -36,7 +35,7 @@ def test_undo_calls_a_review_what_its_command_is_called(opened):
         assert opened.document.undo_title.translated() == titles[command]
         assert opened.window.actions_by_id["undo"].text() == f"Undo: {titles[command]}"
     opened.trigger("mark_rejected")  # again: takes it back
-    assert opened.document.undo_title.translated() == phrase("Reopen the review")
+    assert opened.document.undo_title.translated() == "Reopen the review"
 
 
 def test_an_unticked_proposal_is_not_filled_any_more(opened):
