@@ -33,8 +33,8 @@ class PreferencesDialog(QDialog):
             "ask_about_masks",
             tr("Ask before an unfinished mask is kept"),
             tr(
-                "A mask that was clicked and not yet kept is kept by itself when something else begins: another "
-                "tool, another picture, the end. With this you decide each time."
+                "A mask that was clicked and not yet kept is kept by itself when something else begins: "
+                "another tool, another picture, the end. With this you decide each time."
             ),
             on=settings.ask_about_masks,
         )

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from app.canvas.tool import PointerEvent, ToolSurface
     from app.document.change import Change
-    from app.editing.region_answers import RegionResult
     from app.session import Session
     from app.workers.failure import Failure
     from converters.annotation import Instance
@@ -376,4 +375,3 @@ class SeedTool(RegionTool):
 def _takes_back(event: QKeyEvent) -> bool:
     """Whether a key means: the last seed was a mistake."""
     return event.key() == Qt.Key.Key_Backspace or event.matches(QKeySequence.StandardKey.Undo)
-

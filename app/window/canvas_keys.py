@@ -40,15 +40,17 @@ class CanvasKeys(QObject):
     and the keyboard is the canvas's again.
     """
 
-    def __init__(
-        self, canvas: CanvasView, window: QWidget, hold: Callable[[QKeyEvent, bool], bool]
-    ) -> None:
+    def __init__(self, canvas: CanvasView, window: QWidget, hold: Callable[[QKeyEvent, bool], bool]) -> None:
         """`hold` begins or ends a held command; whether the key has one."""
         super().__init__(window)
         self._canvas = canvas
         self._window = window
         self._hold = hold
         self._watched: QWidget | None = None
+        self._ending = QTimer(self)  # fires once the field, and a list it edits, have done what they do
+        self._ending.setSingleShot(True)
+        self._ending.setInterval(0)
+        self._ending.timeout.connect(self._give_back)
         application = QGuiApplication.instance()
         assert isinstance(application, QApplication)
         application.focusChanged.connect(self._follow)
@@ -75,7 +77,11 @@ class CanvasKeys(QObject):
             return
         if isinstance(field, QLineEdit) and is_plain(event, DROP_KEY):
             field.clear()
-        QTimer.singleShot(0, self._canvas, self._canvas.setFocus)  # once the field has seen the key
+        self._ending.start()
+
+    @Slot()
+    def _give_back(self) -> None:
+        self._canvas.setFocus()
 
     def _hand_on(self, watched: QObject, event: QKeyEvent) -> bool:
         """Whether the key was none of the widget's."""

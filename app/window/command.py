@@ -74,7 +74,8 @@ class Command:
         keys: default key sequences in portable text.
         icon: qtawesome name or "".
         needs: what must be there for the command to be enabled: "" (always), "pair" (two objects or more),
-            "levels" (a seed with levels to choose from), "similar" (an object to begin with, and an encoding), …
+            "levels" (a seed with levels to choose from), "similar" (an object to begin with, and an
+            encoding), …
         separator: a line is drawn above it in its menu.
         waits: begins once all that was kept is in the document: it looks at the objects.
     """

@@ -1,4 +1,4 @@
-"""A mask that was clicked and not yet kept is work: nothing that would drop it begins before it is settled."""
+"""A mask that was clicked and not yet kept is work: it is settled before anything that would drop it."""
 
 from __future__ import annotations
 

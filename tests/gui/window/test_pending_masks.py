@@ -72,13 +72,18 @@ def click(driver, label, point=DISC):
     driver.wait(lambda: bool(driver.session.seed_state.level_scores))
 
 
-def settled(driver):
-    """Waits until nothing is on its way, and everything is on the disk."""
+def at_rest(driver):
+    """Waits until nothing is on its way."""
     services = driver.services
     driver.wait(lambda: not services.session.arrivals.is_busy)
-    driver.bot.wait(1)
-    services.saving.save_now()
     driver.wait(lambda: not services.saving.runner.is_busy and not services.pictures.runner.is_busy)
+
+
+def settled(driver):
+    """Waits until nothing is on its way, and everything is on the disk."""
+    at_rest(driver)
+    driver.services.saving.save_now()
+    at_rest(driver)
 
 
 def labels_on_disk(folder):
@@ -92,8 +97,6 @@ def labels_on_disk(folder):
 
 def prepare(driver):
     """Everything that a command may need: two selected objects, a clipboard, a step back and one forth."""
-    driver.window.acceptance.dismiss()
-    driver.wait_for_encoding()
     document = driver.document
     ids = ("known0", "known1")
     document.set_locked([i.id for i in document.annotation.instances], False)
@@ -150,10 +153,14 @@ def answers(monkeypatch, tmp_path):
 
 
 def test_no_command_and_nothing_else_lets_a_pending_mask_vanish(opened, tmp_path, answers):
-    """After each of them the clicks are still there, or the object is: on the disk, once."""
-    kept, still_there = set(), set()
+    """After each of them the clicks are still there, or the object is; in the end it is on the disk, once."""
+    kept, still_there, labels = set(), set(), {}
+    needs = {command.id: command.needs for command in all_commands()}
     for number, (name, begin) in enumerate(ways(opened, tmp_path)):
-        prepare(opened)
+        opened.window.acceptance.dismiss()
+        opened.wait_for_encoding()
+        if needs.get(name) in ("selection", "pair", "undo", "redo", "clipboard"):
+            prepare(opened)
         label = f"mask {number}"
         click(opened, label)
         document, seeds = opened.document, opened.session.seed_state.seeds
@@ -161,11 +168,11 @@ def test_no_command_and_nothing_else_lets_a_pending_mask_vanish(opened, tmp_path
         assert action is None or action.isEnabled(), name
         begin()
         opened.bot.wait(1)
-        settled(opened)
+        at_rest(opened)
         opened.wait_for_picture()
         is_pending = opened.document is document and opened.session.seed_state.seeds == seeds
-        on_disk = labels_on_disk(tmp_path).get(label, 0)
-        assert is_pending + on_disk == 1, (name, opened.titles(), labels_on_disk(tmp_path))
+        assert is_pending + [i.label for i in document.annotation.instances].count(label) == 1, name
+        labels[name] = label
         (still_there if is_pending else kept).add(name)
         opened.window.dialogs.close_all()
         opened.window.tool_box.resume()
@@ -174,6 +181,9 @@ def test_no_command_and_nothing_else_lets_a_pending_mask_vanish(opened, tmp_path
         opened.session.select(())
     assert {"tool_brush", "next_picture", "open_folder", "auto", "train", "save", "model", "drop"} <= kept
     assert {"zoom_in", "hide", "smaller_level", "theme", "language", "keys"} <= still_there
+    opened.window.close()
+    on_disk = labels_on_disk(tmp_path)
+    assert {labels[name]: on_disk.get(labels[name]) for name in kept} == {labels[name]: 1 for name in kept}
 
 
 def test_closing_the_window_keeps_the_mask(opened, folder):
@@ -182,27 +192,26 @@ def test_closing_the_window_keeps_the_mask(opened, folder):
     assert labels_on_disk(folder) == {"left on the canvas": 1}
 
 
-@pytest.mark.parametrize("tool", ["brush", "eraser", "superpixel"])
-def test_what_paints_mends_the_mask_that_was_clicked(opened, tool):
-    click(opened, "cup")
-    opened.window.services.change_settings(ask_about_masks=True)  # nobody need be asked
-    QTest.keyClick(opened.window.canvas, opened.window.tool_box.tools[tool].shortcut)
-    opened.wait(lambda: not opened.session.arrivals.is_busy)
-    (made,) = opened.document.annotation.instances
-    assert opened.session.tool == tool
-    assert opened.session.selection == (made.id,)
-    assert made.provenance.seeds
-    assert "cup" in opened.window.status.currentMessage()
-    if tool != "brush":
-        return
+def test_what_paints_mends_the_mask_that_was_clicked(opened):
+    opened.services.change_settings(ask_about_masks=True)  # nobody need be asked
+    for tool in ("superpixel", "eraser", "brush"):
+        click(opened, "cup")
+        QTest.keyClick(opened.window.canvas, opened.window.tool_box.tools[tool].shortcut)
+        opened.wait(lambda: not opened.session.arrivals.is_busy)
+        made = opened.document.annotation.instances[-1]
+        assert opened.session.tool == tool
+        assert opened.session.selection == (made.id,)
+        assert made.provenance.seeds
+        assert "cup" in opened.window.status.currentMessage()
     QTest.mouseClick(opened.window.canvas, Qt.MouseButton.LeftButton, pos=opened.at(*BESIDE))
-    (mended,) = opened.document.annotation.instances
+    *others, mended = opened.document.annotation.instances
     assert mended.id == made.id
     assert mended.geometry.area > made.geometry.area
     opened.trigger("undo")
-    assert opened.document.annotation.instances == (made,)
+    assert opened.document.annotation.instances == (*others, made)
     opened.trigger("undo")
-    assert opened.document.annotation.instances == ()
+    assert list(opened.document.annotation.instances) == others
+    assert len(others) == 2
 
 
 def test_a_brush_waits_for_the_mask_it_is_to_mend(opened, gate):
@@ -218,8 +227,10 @@ def test_a_brush_waits_for_the_mask_it_is_to_mend(opened, gate):
 # A kept object travels with its picture
 
 
-@pytest.mark.parametrize("begin", ["Enter", "just go"])
-@pytest.mark.parametrize("where", ["next picture", "other folder", "end"])
+@pytest.mark.parametrize(
+    ("begin", "where"),
+    [("Enter", "next picture"), ("just go", "next picture"), ("Enter", "other folder"), ("Enter", "end")],
+)
 def test_an_object_that_was_kept_travels_with_its_picture(opened, folder, tmp_path, gate, begin, where):
     other = tmp_path / "other"
     other.mkdir()
@@ -388,27 +399,36 @@ def drops(driver, folder):
     }
 
 
-@pytest.mark.parametrize("what", ["tool", "picture", "folder", "model", "search", "end"])
-@pytest.mark.parametrize("answer", ["Cancel", "Keep", "Discard"])
-def test_the_window_asks_if_the_user_prefers_that(opened, folder, asked, monkeypatch, what, answer):
+def test_cancel_lets_nothing_begin(opened, folder, asked, monkeypatch):
     ask_from_now_on(opened, monkeypatch)
     click(opened, "asked about")
     seeds = opened.session.seed_state.seeds
-    begin, has_begun = drops(opened, folder)[what]
+    for number, (what, (begin, has_begun)) in enumerate(drops(opened, folder).items(), start=1):
+        begin()
+        assert asked == number * ["What shall happen to the object that is being made?"], what
+        opened.bot.wait(2)
+        assert not has_begun(), what
+        assert opened.session.seed_state.seeds == seeds, what
+        assert opened.window.actions_by_id["tool_seed"].isChecked(), what
+    opened.window.tool_box.tools["seed"].cancel()
+
+
+@pytest.mark.parametrize("answer", ["Keep", "Discard"])
+def test_otherwise_it_begins_with_what_the_user_wants(opened, folder, asked, monkeypatch, answer):
+    ask_from_now_on(opened, monkeypatch)
     asked.answer = answer
-    begin()
-    assert asked == ["What shall happen to the object that is being made?"]
-    if answer == "Cancel":
-        opened.bot.wait(20)
-        assert not has_begun()
-        assert opened.session.seed_state.seeds == seeds
-        assert opened.window.actions_by_id["tool_seed"].isChecked()
-        opened.window.tool_box.tools["seed"].cancel()
-        return
-    opened.wait(has_begun)
-    if what != "end":
-        settled(opened)
-    assert labels_on_disk(folder) == ({"asked about": 1} if answer == "Keep" else {})
+    count = 0
+    for number, (what, (begin, has_begun)) in enumerate(drops(opened, folder).items(), start=1):
+        opened.window.acceptance.dismiss()
+        opened.wait_for_encoding()
+        click(opened, "asked about")
+        begin()
+        assert len(asked) == number, what
+        opened.wait(has_begun)
+        if what != "end":
+            settled(opened)
+        count += answer == "Keep"
+        assert labels_on_disk(folder).get("asked about", 0) == count, what
 
 
 # Other tools
