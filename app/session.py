@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
+from app.arrivals import Arrivals
 from app.editing.limits import BRUSH_RADIUS, OVERLAY_OPACITY, SUPERPIXEL_SIZE
 from app.project.labels import LabelList, steady_color
 from app.project.project_file import ProjectFile
@@ -72,7 +73,11 @@ class SeedState:
 class Session(QObject):
     """The open picture, its encoding, the selection and the tool options.
 
+    Attributes:
+        arrivals: edits that are still being computed.
+
     Signals:
+        leaving: the open picture is about to make way; what is being made in it has to be kept now.
         document_changed: a `Change`, after every edit, undo and redo of the open document.
         document_opened: the `Document`, or None when nothing is open any more.
         image_changed: the `OpenImage`, or None.
@@ -89,6 +94,7 @@ class Session(QObject):
         failed: the `Failure` of a tool or of the canvas.
     """
 
+    leaving = Signal()
     document_changed = Signal(object)
     document_opened = Signal(object)
     image_changed = Signal(object)
@@ -109,6 +115,8 @@ class Session(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.arrivals = Arrivals(self)
+        self._settle: Callable[[str], bool] = lambda _next_tool: True
         self._document: Document | None = None
         self._image: OpenImage | None = None
         self._labels: LabelImage | None = None
@@ -176,6 +184,7 @@ class Session(QObject):
             labels: the document's label image if the loader has drawn it already
                 (`app.pixels.label_image.draw_labels`); without it the canvas draws it now.
         """
+        self.leaving.emit()
         if self._unsubscribe is not None:
             self._unsubscribe()
         self._document, self._image, self._labels = document, image, labels
@@ -276,8 +285,31 @@ class Session(QObject):
 
     def set_tool(self, name: str) -> None:
         if name != self._tool:
-            self._tool = name
-            self.tool_changed.emit(name)
+            if self.settle(name):
+                self._tool = name
+            self.tool_changed.emit(self._tool)
+
+    def settle_by(self, settle: Callable[[str], bool]) -> None:
+        """Whoever brings to an end what is being made; `settle` says what it is asked and answers."""
+        self._settle = settle
+
+    def settle(self, next_tool: str = "") -> bool:
+        """Brings what is being made to an end; asked before anything begins that would drop it.
+
+        Args:
+            next_tool: the tool about to be chosen, if that is what begins.
+
+        Returns:
+            False if the user wants to go on with it: then nothing may begin.
+        """
+        return self._settle(next_tool)
+
+    def step_level(self, steps: int) -> None:
+        """Choose a larger or smaller level for the seeds, as the level buttons do."""
+        count, chosen = len(self._seed_state.level_scores), self._options.level
+        level = self._seed_state.level if chosen is None else chosen
+        if count and level is not None:
+            self.set_option("level", min(max(level + steps, 0), count - 1))
 
     def set_seed_state(self, state: SeedState) -> None:
         if state != self._seed_state:

@@ -31,7 +31,7 @@ class ShownCandidate:
 
     Attributes:
         is_chosen: filled; the others show their outline alone.
-        is_marked: the current one of the list.
+        is_marked: the current one of the list, drawn more strongly.
     """
 
     mask: Mask
@@ -79,7 +79,7 @@ class CandidateLayer:
             if sampled is None:
                 continue
             marked = candidate.is_marked
-            if candidate.is_chosen or marked:
+            if candidate.is_chosen:
                 draw_fill(painter, sampled, candidate.color, MARKED_OPACITY if marked else CHOSEN_OPACITY)
             draw_outline(painter, sampled, width=2 * width if marked else width, dash=round(DASH * ratio))
         painter.end()

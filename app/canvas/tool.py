@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from PySide6.QtCore import QObject, Qt
 
+from app.appearance.i18n import tr
 from app.canvas.surface import Surface
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Tool(QObject):
         hint: English text for the status bar, what the buttons and keys do.
         icon: its qtawesome name.
         shortcut: its key.
+        mends: whether it works on the selected object, so that what another tool was making becomes that.
     """
 
     name: ClassVar[str]
@@ -102,6 +104,7 @@ class Tool(QObject):
     hint: ClassVar[str]
     icon: ClassVar[str]
     shortcut: ClassVar[str]
+    mends: ClassVar[bool] = False
 
     def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(view.widget)
@@ -111,8 +114,21 @@ class Tool(QObject):
     def activate(self) -> None:
         """The tool has just been chosen."""
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether something is being made that Enter would keep and Esc would drop."""
+        return False
+
+    def settle(self) -> None:
+        """Something else begins: keep what is being made, and say so."""
+        if self.is_pending:
+            label = self.session.options.label
+            self.commit()
+            self.session.message.emit(tr("Kept as “{label}”. Undo takes it back.", label=label))
+
     def deactivate(self) -> None:
         """Another tool is about to be chosen; nothing half done may stay on the canvas."""
+        self.settle()
         self.cancel()
 
     def shutdown(self) -> None:
@@ -139,7 +155,8 @@ class Tool(QObject):
         return False
 
     def claims_key(self, event: QKeyEvent) -> bool:
-        """Whether the tool wants this key now although the window may have a shortcut on it."""
+        """Whether the tool wants this key now although something else has a use for it, too: a shortcut of
+        the window, or the control that has the focus."""
         return False
 
     def commit(self) -> None:
@@ -153,3 +170,20 @@ class Tool(QObject):
 
     def cursor(self) -> QCursor | Qt.CursorShape:
         return Qt.CursorShape.CrossCursor
+
+
+def turns_second(modifiers: Qt.KeyboardModifier) -> bool:
+    """Whether the wheel means a tool's second value (level, size): with Alt, or with Ctrl+Shift where a
+    window manager keeps Alt for itself."""
+    both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    return bool(modifiers & Qt.KeyboardModifier.AltModifier) or modifiers & both == both
+
+
+def is_plain(event: QKeyEvent, *keys: Qt.Key) -> bool:
+    """Whether it is one of these keys, without a modifier."""
+    held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    return event.key() in keys and held == Qt.KeyboardModifier.NoModifier
+
+
+KEEP_KEYS: Final = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+DROP_KEY: Final = Qt.Key.Key_Escape

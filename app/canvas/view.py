@@ -15,7 +15,7 @@ from app.canvas.picture_layer import PictureLayer
 from app.canvas.recolor_layer import RecolorLayer
 from app.canvas.shapes_layer import ShapesLayer
 from app.canvas.superpixel_layer import SuperpixelLayer
-from app.canvas.tool import PointerEvent, Tool
+from app.canvas.tool import DROP_KEY, KEEP_KEYS, PointerEvent, Tool, turns_second
 from app.editing.limits import ZOOM
 from app.pixels.viewport import Viewport
 
@@ -347,8 +347,9 @@ class CanvasView(QWidget):
         event.accept()
         if not self.viewport.has_image or not steps:
             return
-        zooms = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        if not zooms and self.tool is not None and self.tool.wheel(steps, event.modifiers()):
+        modifiers = event.modifiers()
+        zooms = bool(modifiers & Qt.KeyboardModifier.ControlModifier) and not turns_second(modifiers)
+        if not zooms and self.tool is not None and self.tool.wheel(steps, modifiers):
             return
         self.zoom_by(ZOOM.step**steps, event.position())
 
@@ -357,9 +358,9 @@ class CanvasView(QWidget):
             if not event.isAutoRepeat():
                 self._space_held = True
                 self.refresh_cursor()
-        elif self.tool is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        elif self.tool is not None and event.key() in KEEP_KEYS:
             self.tool.commit()
-        elif self.tool is not None and event.key() == Qt.Key.Key_Escape:
+        elif self.tool is not None and event.key() == DROP_KEY:
             self.tool.cancel()
         elif self.tool is None or not self.tool.key_press(event):
             super().keyPressEvent(event)

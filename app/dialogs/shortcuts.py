@@ -34,6 +34,7 @@ GESTURES = (
     (phrase("Space + drag, middle button"), phrase("Move the picture")),
     (phrase("Ctrl + wheel"), phrase("Zoom at the pointer")),
     (phrase("Wheel, while a seed grows"), phrase("Change the threshold τ")),
+    (phrase("Alt + wheel, Ctrl + Shift + wheel"), phrase("Choose the level, or the size of the brush")),
     (phrase("Wheel, while similar objects wait"), phrase("Change the similarity")),
     (phrase("Enter"), phrase("Keep what is being drawn")),
     (phrase("Esc"), phrase("Drop what is being drawn")),

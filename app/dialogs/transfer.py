@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QFileDialog,
     QFormLayout,
@@ -24,6 +23,7 @@ from PySide6.QtWidgets import (
 from app.appearance.i18n import tr
 from app.appearance.theme import icon
 from app.panels.controls import make_label
+from app.panels.wheel_controls import ValueList
 from app.workers.exporting import ConvertFolder, TransferProgress
 from converters.formats.registry import readable_formats, writable_formats
 
@@ -205,7 +205,7 @@ class ExportDialog(TransferDialog):
         super().__init__(tr("Export annotations"), exporting, parent)
         self._source = pictures.folder
         self._workspace, self._journal_dir = pictures.workspace, pictures.journal_dir
-        self.format = QComboBox()
+        self.format = ValueList()
         for each in writable_formats():
             if each.name != "labelme":
                 self.format.addItem(each.title, each.name)
@@ -254,7 +254,7 @@ class ImportDialog(TransferDialog):
         super().__init__(tr("Import annotations"), exporting, parent)
         self.source = PathField(tr("Choose what to import"), start, files=True)
         self.source.changed.connect(self._propose)
-        self.format = QComboBox()
+        self.format = ValueList()
         self.format.addItem(tr("Detect automatically"), "")
         for each in readable_formats():
             if each.name != "labelme":

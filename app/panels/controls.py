@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QSlider,
     QStyle,
     QStyleOptionSlider,
     QToolButton,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.appearance.i18n import tr
 from app.appearance.theme import color
+from app.panels.wheel_controls import Slider
 
 if TYPE_CHECKING:
     from app.editing.limits import Limits
@@ -104,13 +104,12 @@ class ValueSlider(QWidget):
         scale: float = 1,
         decimals: int = 2,
         suffix: str = "",
-        slider: QSlider | None = None,
+        slider: Slider | None = None,
     ) -> None:
         """`scale`, `decimals` and `suffix` say how a value is written: scale 100 makes 0.4 "40"."""
         super().__init__()
         self._limits, self._scale, self._decimals, self._suffix = limits, scale, decimals, suffix
-        self.slider = slider or QSlider()
-        self.slider.setOrientation(Qt.Orientation.Horizontal)
+        self.slider = slider or Slider()
         self.slider.setRange(0, round((limits.maximum - limits.minimum) / limits.step))
         self.slider.setAccessibleName(title)
         self.value_label = make_label("", "value")
@@ -156,11 +155,11 @@ class ValueSlider(QWidget):
         self.value_label.setText(f"{self._scale * self.value():.{self._decimals}f}{self._suffix}")
 
 
-class MarkedSlider(QSlider):
+class MarkedSlider(Slider):
     """A slider with a small mark under its groove, where the suggested value lies."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(Qt.Orientation.Horizontal, parent)
+        super().__init__(parent)
         self._mark: int | None = None
 
     @property

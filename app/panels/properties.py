@@ -8,7 +8,6 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
-    QComboBox,
     QHBoxLayout,
     QPushButton,
     QScrollArea,
@@ -22,6 +21,7 @@ from app.appearance.theme import icon
 from app.editing.limits import BRUSH_RADIUS, OVERLAY_OPACITY, SUPERPIXEL_SIZE, TAU
 from app.panels.controls import ColorButton, MarkedSlider, Section, ValueSlider, make_label
 from app.panels.swatches import Swatches
+from app.panels.wheel_controls import ValueList
 from app.recolor.palette import PRESETS
 from app.recolor.settings import SETTINGS
 from converters.frozen import FrozenMap
@@ -297,7 +297,7 @@ class ViewSection(Section):
     def __init__(self, session: Session) -> None:
         super().__init__(tr("Model and view"))
         self._session = session
-        self.models = QComboBox()
+        self.models = ValueList()
         self.models.setAccessibleName(tr("Model"))
         self.models.activated.connect(self._choose)
         self.opacity = ValueSlider(tr("Overlay opacity"), OVERLAY_OPACITY, scale=100, decimals=0, suffix=" %")

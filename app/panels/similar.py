@@ -19,12 +19,10 @@ from PySide6.QtWidgets import (
 
 from app.appearance.i18n import tr
 from app.editing.limits import SIMILARITY
-from app.editing.region_answers import RegionResult
 from app.panels.candidate_list import Candidate, CandidateList
 from app.panels.candidates import make_instance
 from app.panels.controls import ValueSlider, make_label
 from app.services.similar import is_annotated
-from converters.annotation import Instance, Provenance, new_instance_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from app.services.similar import SimilarObjects, SimilarSearch
     from app.session import Session
     from app.workers.similar import SimilarFind
+    from converters.annotation import Instance
 
 """The networks' similarity is such that they believe in it from here on."""
 ROW: Final = QSize(120, 26)
@@ -46,7 +45,7 @@ PATH_ROLE: Final = int(Qt.ItemDataRole.UserRole)
 class _Find:
     """Something found, and whether accepting takes it."""
 
-    found: SimilarFind | RegionResult
+    found: SimilarFind
     score: float
     is_chosen: bool = True
 
@@ -148,21 +147,14 @@ class SimilarPanel(QWidget):
         """Lists the answer to a search, in place of the one before."""
         self._forget()
         self._asked = asked
-        finds = [_Find(find, find.score) for find in asked.found.finds]
-        if asked.found.region_result is not None:
-            finds.insert(0, _Find(asked.found.region_result, 1.0))
-        self._finds[asked.path] = finds
+        self._finds[asked.path] = [_Find(find, find.score) for find in asked.found.finds]
         self.folder_box.setEnabled(len(self._search.paths) > 1)
         self._follow_picture()
 
     def _instance(self, find: _Find) -> Instance:
-        """A new object; the region in question itself is not in the document yet either."""
-        asked, found = self._asked, find.found
+        asked = self._asked
         assert asked is not None
-        if not isinstance(found, RegionResult):
-            return make_instance(found, asked.label, asked.model)
-        origin = Provenance("seeds", found.request.seeds, found.tau, found.level, found.encoding.version)
-        return Instance(new_instance_id(), asked.label, found.mask(), provenance=origin)
+        return make_instance(find.found, asked.label, asked.model)
 
     @Slot()
     def _follow_picture(self) -> None:

@@ -39,12 +39,12 @@ class Review:
 
     @property
     def title(self) -> Title:
-        """Names the step that sets it."""
+        """Names the step that sets it, as the command is called."""
         return Title(
             {
                 ReviewStatus.OPEN: phrase("Reopen the review"),
-                ReviewStatus.APPROVED: phrase("Approve"),
-                ReviewStatus.REJECTED: phrase("Reject"),
+                ReviewStatus.APPROVED: phrase("Mark as reviewed"),
+                ReviewStatus.REJECTED: phrase("Mark to be redone"),
             }[self.status]
         )
 

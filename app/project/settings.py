@@ -40,6 +40,8 @@ class Settings:
         language: "system", or "en", "zh_CN" (`app.appearance.i18n.LANGUAGES`).
         recent: files and folders opened last, newest first, absolute.
         include_subfolders: whether opening a folder also takes the pictures in folders below it.
+        ask_about_masks: whether the window asks before it keeps a mask that was clicked and not yet kept,
+            when something else begins.
         autosave: whether labels are written to the annotation file without being asked.
         model: name of the segmenter to load.
         look_closer: whether the automatic search looks at parts of the picture, too.
@@ -59,6 +61,7 @@ class Settings:
     language: str = "system"
     recent: tuple[str, ...] = ()
     include_subfolders: bool = False
+    ask_about_masks: bool = False
     autosave: bool = True
     model: str = "seednet"
     look_closer: bool = False
@@ -227,6 +230,7 @@ _CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "language": _one_of("system", *LANGUAGES),
     "recent": lambda value: (_texts(value) or ())[:MAX_RECENT],
     "include_subfolders": _switch,
+    "ask_about_masks": _switch,
     "autosave": _switch,
     "model": _text,
     "look_closer": _switch,

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from app.document.document import Document
@@ -47,10 +48,16 @@ class OpenDocuments:
             self._homes[path] = workspace
         self._documents.move_to_end(path, last=shown)
 
-    def drop_old(self, shown: Document | None, listed: frozenset[Path]) -> None:
-        """Closes the saved documents of other folders, and those not used for longest."""
+    def drop_old(
+        self, shown: Document | None, listed: frozenset[Path], is_expecting: Callable[[Document], bool]
+    ) -> None:
+        """Closes the saved documents of other folders, and those not used for longest.
+
+        Args:
+            is_expecting: whether something that was kept is still on its way to a document.
+        """
         for path, document in list(self._documents.items()):
-            if document is shown or document.is_modified:
+            if document is shown or document.is_modified or is_expecting(document):
                 continue
             if path not in listed or len(self._documents) > DOCUMENTS_KEPT:
                 self._close(path)

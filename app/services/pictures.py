@@ -84,6 +84,7 @@ class Pictures(QObject):
         self._here: Path | None = None
         self._saver: TaskRunner | None = None
         self._next_list: OpenedList | None = None
+        self._has_left = False
         self._open = OpenDocuments()
         self._opening: set[Path] = set()
         self.runner = TaskRunner(picture_job, name="loader", parent=self)
@@ -94,6 +95,7 @@ class Pictures(QObject):
         self.state_runner = TaskRunner(picture_job, name="states", parent=self)
         self.state_runner.progressed.connect(self._take_state)
         self.journal_runner = TaskRunner(picture_job, name="journals", parent=self)
+        session.arrivals.changed.connect(self._switch_list)
         session.document_changed.connect(self._follow_edit)
 
     @property
@@ -146,7 +148,7 @@ class Pictures(QObject):
 
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Opens folders, pictures or labelme files; the list becomes theirs."""
-        if paths:
+        if paths and self._may_leave():
             self.runner.submit(OpenPaths(tuple(paths), self._subfolders), key="list")
 
     def set_subfolders(self, on: bool) -> None:
@@ -155,7 +157,7 @@ class Pictures(QObject):
             return
         self._subfolders = on
         source = self._source
-        if source is not None and source.is_dir():
+        if source is not None and source.is_dir() and self._may_leave():
             self.runner.submit(OpenPaths((source,), on, self.current), key="list")
 
     @Slot(object)
@@ -166,12 +168,18 @@ class Pictures(QObject):
     @Slot(object)
     def open_picture(self, path: Path) -> None:
         """Shows a picture of the list."""
-        if self._workspace is None or path == self._wanted:
+        if self._workspace is None or path == self._wanted or not self._may_leave():
             return
         self._wanted = self._here = path
         self.shown_changed.emit(path)
         if path not in self._opening:  # else its pixels follow when its document is there
             self._load(self._workspace, path)
+
+    def _may_leave(self) -> bool:
+        """Whether the open picture may make way; what was said about it goes before it."""
+        if self.current is not None:
+            self._session.message.emit("")
+        return self._session.settle()
 
     def _load(self, workspace: Workspace, path: Path) -> None:
         request = LoadPicture(
@@ -253,18 +261,23 @@ class Pictures(QObject):
             self._load(request.workspace, request.path)
 
     def _show_list(self, opened: OpenedList) -> None:
-        self.about_to_leave.emit()
-        self._next_list = opened
+        self._session.leaving.emit()
+        self._next_list, self._has_left = opened, False
         self._switch_list()
 
     @Slot()
     def _switch_list(self) -> None:
-        """Takes the next list over, once the last one's saves are on the disk.
+        """Takes the next list over, once the last one's objects have arrived and are on the disk.
 
         Its saved documents are closed then.
         """
         opened = self._next_list
-        if opened is None or (self._saver is not None and self._saver.is_busy):
+        if opened is None or self._session.arrivals.is_busy:
+            return
+        if not self._has_left:
+            self._has_left = True
+            self.about_to_leave.emit()
+        if self._saver is not None and self._saver.is_busy:
             return
         self._next_list = None
         workspace = self._workspace = opened.workspace
@@ -289,6 +302,7 @@ class Pictures(QObject):
             self._let_go(None, loaded)
             return
         if self.current != loaded.path:
+            self._session.leaving.emit()
             self.about_to_leave.emit()
         document = loaded.document
         if self._workspace is not None:
@@ -303,7 +317,7 @@ class Pictures(QObject):
 
     def drop_old_documents(self) -> None:
         """Closes the saved documents not used for longest; unsaved ones stay."""
-        self._open.drop_old(self._session.document, frozenset(self.paths))
+        self._open.drop_old(self._session.document, frozenset(self.paths), self._session.arrivals.is_expected)
 
     def _tell_recovery(self, loaded: LoadedPicture) -> None:
         recovery = loaded.document.recovery

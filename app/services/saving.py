@@ -71,6 +71,7 @@ class Saving(QObject):
         self.runner.failed.connect(self._fail)
         session.document_opened.connect(self._show_state)
         session.document_changed.connect(self._follow_edit)
+        session.arrivals.arrived.connect(self.follow_arrival)
         pictures.loaded.connect(self._look_at)
         pictures.edited.connect(self._show_state)
 
@@ -107,7 +108,18 @@ class Saving(QObject):
 
     def follow_edit_of(self, document: Document) -> None:
         """A document was edited that is not shown: autosave writes it at once."""
-        if self._autosave and document.path not in self._protected:
+        if self._autosave:
+            self._write(document)
+
+    @Slot(object)
+    def follow_arrival(self, document: Document) -> None:
+        """An edit reached a picture that has been left: it is written as the picture was then."""
+        if document is not self._session.document:
+            self._pictures.note_edit(document)
+            self._write(document)
+
+    def _write(self, document: Document) -> None:
+        if document.path is not None and document.path not in self._protected:
             self._submit(document)
 
     def save_again(self, document: Document | None, *, replace_foreign: bool = False) -> None:

@@ -127,11 +127,16 @@ class Segmentation(QObject):
         self._started = True
         self.runner.submit(ListModels(self._store), key="list")
 
-    def choose_version(self, version: str) -> None:
-        """Makes a version of the list (or a freshly trained one) the active one."""
+    def choose_version(self, version: str) -> bool:
+        """Makes a version of the list (or a freshly trained one) the active one; False if the user would
+        rather go on with what the model in use is making."""
+        if not self._session.settle():
+            self.models_listed.emit(self._choices)  # the list shows the model in use again
+            return False
         own = {choice.version: choice.model.weights is not None for choice in self._choices}
         activate = version if own.get(version, True) else ""
         self.runner.submit(ListModels(self._store, activate), key="list")
+        return True
 
     def _load(self, model: LoadModel) -> None:
         self._model = model

@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from app.appearance.i18n import phrase, tr
 from app.appearance.title import Title
-from app.editing.region_answers import RegionRequest
 from app.workers.similar import FindSimilar, PictureSearched, SearchPicture, SimilarFound
 from converters.annotation import Mask
 from converters.shapes.geometry import mask_iou
@@ -117,13 +116,11 @@ class SimilarSearch(QObject):
 
     @property
     def can_start(self) -> bool:
-        """Whether there is an object to begin with, and a model to ask."""
-        return self._session.encoding is not None and (self._is_growing or bool(self._regions()))
-
-    @property
-    def _is_growing(self) -> bool:
+        """Whether there is an object to begin with, perhaps one that is still being grown, and a model to
+        ask."""
         state = self._session.seed_state
-        return bool(state.seeds) and state.instance_id is None and state.tau is not None
+        is_growing = bool(state.seeds) and state.instance_id is None and state.tau is not None
+        return self._session.encoding is not None and (is_growing or bool(self._regions()))
 
     def _regions(self) -> list[Instance]:
         return [i for i in self._session.selected_instances() if is_region(i.geometry)]
@@ -132,23 +129,12 @@ class SimilarSearch(QObject):
 
     @Slot()
     def start(self) -> None:
-        """Looks for what is like the region being grown, or like the selected objects."""
-        encoding = self._session.encoding
-        if not self.can_start:
+        """Looks for what is like the selected objects."""
+        encoding, chosen = self._session.encoding, self._regions()
+        if encoding is None or not chosen:
             return
-        if self._is_growing:
-            state = self._session.seed_state
-            source = self._session.encoding_for(state.seeds)
-            x0, y0, x1, y1 = source.region
-            wanted_region = RegionRequest(
-                state.seeds, state.tau, state.level, (x0, y0, x1, y1), (y1 - y0, x1 - x0)
-            )
-            self._label = self._session.options.label
-            request = FindSimilar(encoding, wanted_region=(source, wanted_region))
-        else:
-            chosen = self._regions()
-            self._label = chosen[-1].label
-            request = FindSimilar(encoding, tuple(i.geometry for i in chosen))
+        self._label = chosen[-1].label
+        request = FindSimilar(encoding, tuple(i.geometry for i in chosen))
         self.stop_folder()
         self._segmentation.runner.submit(request, key=_HERE)
 

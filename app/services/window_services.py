@@ -109,7 +109,13 @@ class WindowServices(QObject):
         self.pictures.about_to_leave.connect(self.saving.save_now)
         self.pictures.wait_for(self.saving.runner)
         self.busy = Busy(self)
-        for service in (self.training, self.exporting, self.segmentation, self.pictures):
+        for service in (
+            self.training,
+            self.exporting,
+            self.segmentation,
+            self.pictures,
+            self.session.arrivals,
+        ):
             self.busy.follow(service)
 
     @property
@@ -211,8 +217,8 @@ class WindowServices(QObject):
     @Slot(object)
     def use_trained_model(self, outcome: TrainingOutcome) -> None:
         """Makes a freshly trained version the one in use."""
-        self.segmentation.choose_version(outcome.version)
-        self.notices.post("info", tr("The model {version} is in use now.", version=outcome.version))
+        if self.segmentation.choose_version(outcome.version):
+            self.notices.post("info", tr("The model {version} is in use now.", version=outcome.version))
 
     # Settings
 

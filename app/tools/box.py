@@ -57,13 +57,21 @@ class BoxTool(Tool):
         self.view.update()
 
     def pointer_release(self, event: PointerEvent) -> None:
-        if self._start is None or self._end is None or not event.left:
-            return
-        start, end = self._start, self._end
+        if event.left:
+            self.commit()
+
+    @property
+    def is_pending(self) -> bool:
+        if self._start is None or self._end is None:
+            return False
+        (x0, y0), (x1, y1) = self._start, self._end
+        side = min(abs(x1 - x0), abs(y1 - y0)) * self.view.zoom
+        return side >= SMALLEST_SIDE * self.view.devicePixelRatioF()
+
+    def commit(self) -> None:
+        start, end, document, is_box = self._start, self._end, self.session.document, self.is_pending
         self.cancel()
-        side = min(abs(end[0] - start[0]), abs(end[1] - start[1])) * self.view.zoom
-        document = self.session.document
-        if document is None or side < SMALLEST_SIDE * self.view.devicePixelRatioF():
+        if start is None or end is None or document is None or not is_box:
             return
         box = Box(min(start[0], end[0]), min(start[1], end[1]), max(start[0], end[0]), max(start[1], end[1]))
         instance = Instance(new_instance_id(), self.session.options.label, box)

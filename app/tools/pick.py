@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from PySide6.QtCore import Qt, Signal
 
 from app.appearance.i18n import phrase
-from app.canvas.tool import Tool
+from app.canvas.tool import DROP_KEY, KEEP_KEYS, Tool, is_plain
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QKeyEvent
+
     from app.canvas.tool import PointerEvent
 
 FINE_STEPS = 0.2
@@ -49,6 +51,9 @@ class PickTool(Tool):
         fine = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
         self.turned.emit(steps * FINE_STEPS if fine else steps)
         return True
+
+    def claims_key(self, event: QKeyEvent) -> bool:
+        return is_plain(event, *KEEP_KEYS, DROP_KEY)
 
     def commit(self) -> None:
         self.accepted.emit()

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, Qt
 
 from app.appearance.i18n import phrase, tr
 from app.canvas.markers import WHITE, draw_handle, draw_line
-from app.canvas.tool import Tool
+from app.canvas.tool import DROP_KEY, KEEP_KEYS, Tool, is_plain
 from converters.annotation import Instance, Polygon, new_instance_id
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ class PolygonTool(Tool):
             self.commit()
 
     def claims_key(self, event: QKeyEvent) -> bool:
-        return bool(self._points) and event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete)
+        takes = event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete)
+        return bool(self._points) and (takes or is_plain(event, *KEEP_KEYS, DROP_KEY))
 
     def key_press(self, event: QKeyEvent) -> bool:
         if self._points and event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
@@ -98,6 +99,16 @@ class PolygonTool(Tool):
             self.view.update()
             return True
         return False
+
+    @property
+    def is_pending(self) -> bool:
+        return len(self._points) >= 3
+
+    def settle(self) -> None:
+        if self._points and not self.is_pending:
+            self.session.message.emit(tr("A polygon needs three vertices."))
+        super().settle()
+        self.cancel()
 
     def commit(self) -> None:
         document = self.session.document

@@ -17,17 +17,20 @@ from app.editing.region_answers import (
     enter_level,
 )
 from app.session import SeedState
+from app.tools.keeping import Goal, WholeRegion
 from app.workers.task import OnEvent, TaskRunner
 from converters.annotation import Seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from app.canvas.tool import ToolSurface
     from app.process.stopping import ShouldStop
     from app.session import Session
     from models.segmenter import Encoding
 
+LONGEST_WAIT_MS = 30_000
+"""When the window closes, for what was kept."""
 FRAME_MS = 16
 REST_MS = 16
 EXPECTED: Final = ("expect more", "expect less")
@@ -40,10 +43,11 @@ class Grow:
     """Grow a region.
 
     Attributes:
-        lane: what it is for: "screen", one of EXPECTED, "whole" (a kept object is being tuned) or "commit".
+        lane: what it is for: "screen", one of EXPECTED, or "whole" where it goes into a document.
         number: counts the requests.
         around: the encoding of the whole picture, to complete what the border of an encoded part cuts.
         is_wanted: asked in the worker's thread about a `number` for the screen.
+        goal: of a whole region.
     """
 
     lane: str
@@ -52,6 +56,14 @@ class Grow:
     request: RegionRequest
     around: Encoding | None = None
     is_wanted: Callable[[int], bool] | None = None
+    goal: Goal | None = None
+
+    @property
+    def key(self) -> Hashable:
+        """A newer request with the same key takes its place."""
+        if self.goal is None:
+            return self.lane
+        return (self.goal.document, self.goal.instance_id or self.number)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +75,7 @@ class EnterLevel:
 
 
 def region_job(request: Grow | EnterLevel, should_stop: ShouldStop, _on_event: OnEvent) -> Any:
-    """Answers a Grow with a RegionResult, an EnterLevel with a threshold."""
+    """Answers a Grow with a RegionResult or a WholeRegion, an EnterLevel with a threshold."""
     if isinstance(request, EnterLevel):
         return enter_level(request.result, request.level)
     if request.lane in EXPECTED:
@@ -71,7 +83,8 @@ def region_job(request: Grow | EnterLevel, should_stop: ShouldStop, _on_event: O
     wanted, number = request.is_wanted, request.number
     if wanted is not None:
         return answer_unless_stopped(request.encoding, request.request, lambda: not wanted(number))
-    return answer_whole(request.encoding, request.around, request.request)
+    result = answer_whole(request.encoding, request.around, request.request)
+    return WholeRegion(result, result.mask())
 
 
 class RegionTool(Tool):
@@ -91,7 +104,7 @@ class RegionTool(Tool):
         self._result: RegionResult | None = None
         self._expected: tuple[RegionResult, ...] = ()
         self._numbers = count(1)
-        self._newest = self._newest_whole = self._outdated = 0
+        self._newest = self._outdated = 0
         self._own_options = False
         self._runner = TaskRunner(region_job, name="regions", parent=self)
         self._frame = QTimer(self)
@@ -106,10 +119,19 @@ class RegionTool(Tool):
     @property
     def _is_committing(self) -> bool:
         """Whether a region is on its way into the document, its preview still on the screen."""
-        return False
+        return self.session.arrivals.is_expected(self.session.document)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a region is still being computed, for the screen or for a document."""
+        waiting = self._frame.isActive() or not self._runner.is_idle
+        return self.session.arrivals.is_busy or waiting
 
     def shutdown(self) -> None:
-        self._runner.shutdown()
+        """What was kept still goes into its document."""
+        self._forget_requests()
+        self._runner.cancel("level")
+        self._runner.shutdown(finish=True, wait_ms=LONGEST_WAIT_MS)
 
     def _set_options(self, tau: float | None, level: int | None) -> None:
         """Set the sliders without taking it for a wish of the user's."""
@@ -156,9 +178,10 @@ class RegionTool(Tool):
             self._newest = next(self._numbers)  # what is still on its way is late
             self._show(ready)
         elif request is not None:
-            self._submit("screen", encoding, request)
-        if self._editing is not None and self._changed:
-            self._submit("whole", encoding, self._whole_request(encoding))
+            self._submit(encoding, request)
+        document = self.session.document
+        if self._editing is not None and self._changed and document is not None:
+            self._submit_whole(encoding, Goal(document, self._label(), self._editing))
 
     def _whole_request(self, encoding: Encoding) -> RegionRequest:
         """What the document needs: everything that was encoded, in every pixel."""
@@ -166,14 +189,17 @@ class RegionTool(Tool):
         options = self.session.options
         return RegionRequest(self._seeds, options.tau, options.level, (x0, y0, x1, y1), (y1 - y0, x1 - x0))
 
-    def _submit(self, lane: str, encoding: Encoding, request: RegionRequest) -> None:
-        number = next(self._numbers)
-        if lane == "screen":
-            self._newest = number
-            self._runner.submit(Grow(lane, number, encoding, request, is_wanted=self._is_wanted), key=lane)
-        else:
-            self._newest_whole = number
-            self._runner.submit(Grow(lane, number, encoding, request, self.session.encoding), key=lane)
+    def _submit(self, encoding: Encoding, request: RegionRequest) -> None:
+        number = self._newest = next(self._numbers)
+        job = Grow("screen", number, encoding, request, is_wanted=self._is_wanted)
+        self._runner.submit(job, key=job.key)
+
+    def _submit_whole(self, encoding: Encoding, goal: Goal) -> None:
+        """Have the region computed in every pixel and brought to its goal, whatever is opened meanwhile."""
+        number, request = next(self._numbers), self._whole_request(encoding)
+        job = Grow("whole", number, encoding, request, self.session.encoding, goal=goal)
+        self.session.arrivals.expect(job.key, goal.document)
+        self._runner.submit(job, key=job.key)
 
     @Slot()
     def _show_hover(self) -> None:
@@ -185,7 +211,7 @@ class RegionTool(Tool):
             return
         request = self._screen_request(encoding, (self._hover,))
         if request is not None:
-            self._submit("screen", encoding, request)
+            self._submit(encoding, request)
 
     def _is_wanted(self, number: int) -> bool:
         """Whether the answer to a request for the screen is still to be shown.

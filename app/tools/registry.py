@@ -45,6 +45,7 @@ class ToolBox(QObject):
         self.tools: dict[str, Tool] = {kind.name: kind(session, view) for kind in TOOLS}
         self.select: SelectTool = self.tools[SelectTool.name]  # type: ignore[assignment]
         session.tool_changed.connect(self._choose)
+        session.leaving.connect(self._settle)
         self._choose(session.tool)
 
     def lend(self, tool: Tool) -> None:
@@ -54,6 +55,11 @@ class ToolBox(QObject):
     def resume(self) -> None:
         """Gives the canvas the chosen tool again."""
         self._choose(self._session.tool)
+
+    @Slot()
+    def _settle(self) -> None:
+        if self._view.tool is not None:
+            self._view.tool.settle()
 
     @Slot(str)
     def _choose(self, name: str) -> None:

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PySide6.QtCore import QPointF, Qt, Slot
 from PySide6.QtGui import QKeySequence
 
 from app.appearance.i18n import phrase, tr
-from app.appearance.title import Title
 from app.canvas.markers import SEED_REACH, draw_seed
+from app.canvas.tool import DROP_KEY, KEEP_KEYS, is_plain, turns_second
 from app.document.document import LockedError
 from app.editing.limits import TAU
 from app.session import SeedState
+from app.tools.keeping import Goal, WholeRegion, put
 from app.tools.picking import instance_at
 from app.tools.region_tool import EXPECTED, EnterLevel, Grow, RegionTool
-from converters.annotation import Instance, Mask, Provenance, Seed, new_instance_id
+from converters.annotation import Mask, Seed
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QKeyEvent, QPainter
 
     from app.canvas.tool import PointerEvent, ToolSurface
     from app.document.change import Change
-    from app.editing.region_answers import RegionResult
     from app.session import Session
     from app.workers.failure import Failure
+    from converters.annotation import Instance
+    from models.segmenter import Encoding
 
 TAU_STEP = 0.02
 FINE_STEP = 0.004
@@ -46,7 +47,6 @@ class SeedTool(RegionTool):
 
     def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(session, view)
-        self._committing: dict[int, str] = {}
         self._own_edit = False
         self._runner.finished.connect(self._on_finished)
         self._runner.dropped.connect(self._on_late)
@@ -72,17 +72,21 @@ class SeedTool(RegionTool):
         session.document_changed.disconnect(self._on_document_changed)
         session.document_opened.disconnect(self._on_document_opened)
         self.view.viewport_changed.disconnect(self._on_viewport_changed)
+        self.settle()
         self._reset()
 
     @property
-    def _is_committing(self) -> bool:
-        return bool(self._committing)
+    def is_pending(self) -> bool:
+        return bool(self._seeds) and self._editing is None
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a region is still being computed or a commit is on its way."""
-        waiting = self._frame.isActive() or not self._runner.is_idle
-        return bool(self._committing) or waiting
+    def settle(self) -> None:
+        if self._editing is not None:
+            self._end_tuning()
+        elif self.is_pending and self._source() is None:
+            self.session.message.emit(tr("The picture had not been read yet: the clicks are dropped."))
+            self._reset()
+        else:
+            super().settle()
 
     # Pointer and keys
 
@@ -128,8 +132,8 @@ class SeedTool(RegionTool):
             return False
         if self._result is None:
             return self._encoding() is not None  # on its way; without an encoding there is no τ to turn
-        if modifiers & Qt.KeyboardModifier.AltModifier:
-            self._go_to_level(self._result.level + (1 if steps > 0 else -1))
+        if turns_second(modifiers):
+            self.session.step_level(1 if steps > 0 else -1)
             return True
         fine = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
         chosen = self.session.options.tau
@@ -145,10 +149,11 @@ class SeedTool(RegionTool):
         return True
 
     def claims_key(self, event: QKeyEvent) -> bool:
-        return bool(self._seeds) and self._editing is None and _takes_back(event)
+        ends = bool(self._seeds) and is_plain(event, *KEEP_KEYS, DROP_KEY)
+        return ends or (self.is_pending and _takes_back(event))
 
     def key_press(self, event: QKeyEvent) -> bool:
-        if self._seeds and self._editing is None and _takes_back(event):
+        if self.is_pending and _takes_back(event):
             rest = self._seeds[:-1]
             if any(seed.positive for seed in rest):
                 self._set_seeds(rest)
@@ -163,19 +168,24 @@ class SeedTool(RegionTool):
             self._end_tuning()
             self.session.select(())
             return
-        encoding = self._encoding()
-        if not self._seeds or encoding is None:
+        encoding, document = self._source(), self.session.document
+        if not self._seeds or document is None:
             return
+        if encoding is None:
+            self.session.message.emit(tr("The picture is still being read; the region follows."))
+            return
+        goal = Goal(document, self.session.options.label, selection=self.session.selection)
         result, request = self._result, self._whole_request(encoding)
-        number = next(self._numbers)
-        self._committing[number] = self.session.options.label
-        ready = result is not None and result.is_whole and result.request == request and not result.is_cut
-        self._start_anew(keep_preview=not ready)
-        if result is not None and ready:
-            self._add(number, result)
+        if result is not None and result.is_whole and result.request == request and not result.is_cut:
+            self._start_anew()
+            self._put(goal, WholeRegion(result, result.mask()))
         else:
-            job = Grow("commit", number, encoding, request, self.session.encoding)
-            self._runner.submit(job, key=("commit", number))
+            self._submit_whole(encoding, goal)
+            self._start_anew(keep_preview=True)
+
+    def _source(self) -> Encoding | None:
+        """The encoding that what is shown came from; the session forgets it when another model is chosen."""
+        return self._encoding() or (self._result.encoding if self._result is not None else None)
 
     def cancel(self) -> None:
         tuning = self._editing is not None
@@ -219,10 +229,9 @@ class SeedTool(RegionTool):
                 self.session.set_option("tau", result)
         elif request.lane in EXPECTED:
             self._keep_expected(result)
-        elif request.lane == "commit":
-            self._add(request.number, result)
-        elif request.lane == "whole":
-            self._tune(request.number, result)
+        elif request.goal is not None:
+            arrived = self._put(request.goal, result)
+            self.session.arrivals.end(request.key, arrived=arrived)
         elif self._is_wanted(request.number):
             self._outdated = request.number
             self._show(result)
@@ -237,52 +246,43 @@ class SeedTool(RegionTool):
     def _on_failed(self, request: Grow | EnterLevel, failure: Failure) -> None:
         if isinstance(request, Grow) and request.lane in EXPECTED:
             return  # nobody asked yet; a click there will tell
-        if isinstance(request, Grow) and request.lane == "commit":
-            self._committing.pop(request.number, None)
-            self.view.preview.clear()
+        if isinstance(request, Grow) and request.goal is not None:
+            self.session.arrivals.end(request.key, arrived=False)
+            self._end_preview()
         self.session.failed.emit(failure)
 
-    def _add(self, number: int, result: RegionResult) -> None:
-        label = self._committing.pop(number, None)
-        document = self.session.document
-        if label is None or document is None:
-            return
-        if not self._seeds:
-            self.view.preview.clear()
-        mask = result.mask()
-        if mask.is_empty:
-            self.session.message.emit(tr("The region is empty: lower τ or click elsewhere."))
-            return
-        instance = Instance(new_instance_id(), label, mask, provenance=_provenance(result))
-        document.add(instance)
-        self._own_edit = True
-        if not self._seeds:
-            self.session.select((instance.id,))
-        self._own_edit = False
-
-    def _tune(self, number: int, result: RegionResult) -> None:
-        """Give the object being tuned its new mask; all of one tuning is one step."""
-        document = self.session.document
-        instance = document.annotation.instance(self._editing) if document and self._editing else None
-        if document is None or instance is None or result.request.seeds != self._seeds:
-            return
-        mask = result.mask()
-        if mask.is_empty:
-            return
+    def _put(self, goal: Goal, region: WholeRegion) -> bool:
+        """Bring a region to its goal; whether the document is another one now."""
+        revision, made = goal.document.revision, None
         self._own_edit = True
         try:
-            document.replace(
-                replace(instance, geometry=mask, provenance=_provenance(result)),
-                title=Title(phrase("Tune {label}"), label=instance.label),
-                merge_key=f"tune:{instance.id}",
-            )
+            made = put(goal, region)
+            if goal.instance_id is None:
+                self._show_made(goal, made)
+            elif self._editing == goal.instance_id:
+                self._end_preview()
+            else:
+                goal.document.end_merge()
         except LockedError:
             self.session.message.emit(tr("The object is locked."))
         finally:
             self._own_edit = False
-        if number == self._newest_whole:
-            self.view.preview.clear()
-            self.view.annotations.mute(None)
+        return goal.document.revision != revision
+
+    def _show_made(self, goal: Goal, made: Instance | None) -> None:
+        if made is None:
+            self.session.message.emit(tr("The region is empty: lower τ or click elsewhere."))
+        if goal.document is not self.session.document:
+            return
+        if not self._seeds:
+            self._end_preview()
+            if made is not None and self.session.selection == goal.selection:
+                self.session.select((made.id,))
+
+    def _end_preview(self) -> None:
+        """The document shows what the preview did."""
+        self.view.preview.clear()
+        self.view.annotations.mute(None)
 
     def _begin_tuning(self, instance: Instance) -> None:
         origin = instance.provenance
@@ -298,11 +298,11 @@ class SeedTool(RegionTool):
             return
         self._forget_requests()
         self._replace_seeds(())
+        document, tuned = self.session.document, self._editing
         self._editing, self._result, self._changed = None, None, False
-        self.view.annotations.mute(None)
-        self.view.preview.clear()
-        if self.session.document is not None:
-            self.session.document.end_merge()
+        self._end_preview()
+        if document is not None and not self.session.arrivals.expects((document, tuned)):
+            document.end_merge()
         self._set_options(None, None)
         self.session.set_seed_state(SeedState())
 
@@ -310,6 +310,8 @@ class SeedTool(RegionTool):
 
     @Slot(object)
     def _on_encoding_changed(self, _: object) -> None:
+        if self.is_pending and self._result is not None and self.session.encoding is None:
+            self.settle()  # another model was chosen: the mask is this one's
         self._refresh()
 
     @Slot(str)
@@ -345,14 +347,15 @@ class SeedTool(RegionTool):
         if self._own_edit or self._editing is None or self._editing not in change.changed:
             return
         # Undone, redone or edited elsewhere: go on from what the object is now.
-        editing = self._editing
+        editing, key = self._editing, (self.session.document, self._editing)
+        self._runner.cancel(key)
+        self.session.arrivals.end(key, arrived=False)
         self._end_tuning()
         if editing in self.session.selection:
             self._on_selection_changed((editing,))
 
     @Slot(object)
     def _on_document_opened(self, _: object) -> None:
-        self._committing.clear()
         self._reset()
 
     @Slot(object)
@@ -372,13 +375,3 @@ class SeedTool(RegionTool):
 def _takes_back(event: QKeyEvent) -> bool:
     """Whether a key means: the last seed was a mistake."""
     return event.key() == Qt.Key.Key_Backspace or event.matches(QKeySequence.StandardKey.Undo)
-
-
-def _provenance(result: RegionResult) -> Provenance:
-    return Provenance(
-        "seeds",
-        seeds=result.request.seeds,
-        tau=result.tau,
-        level=result.level,
-        model=result.encoding.version,
-    )

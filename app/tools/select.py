@@ -12,7 +12,7 @@ from app.appearance.i18n import phrase, tr
 from app.appearance.title import Title
 from app.canvas.markers import WHITE, draw_handle, draw_path, draw_rubber_band
 from app.canvas.shapes_layer import path_of
-from app.canvas.tool import Tool
+from app.canvas.tool import DROP_KEY, Tool, is_plain
 from app.document.document import LockedError
 from app.editing.edit_points import (
     can_gain_point,
@@ -284,7 +284,8 @@ class SelectTool(Tool):
 
     def claims_key(self, event: QKeyEvent) -> bool:
         removes = event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
-        return removes and self._chosen is not None
+        drops = is_plain(event, DROP_KEY) and (self._drag is not None or bool(self.session.selection))
+        return drops or (removes and self._chosen is not None)
 
     def key_press(self, event: QKeyEvent) -> bool:
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 from PySide6.QtCore import Qt, Slot
 
 from app.appearance.i18n import phrase, tr
 from app.appearance.title import Title
-from app.canvas.tool import Tool
+from app.canvas.tool import DROP_KEY, Tool, is_plain, turns_second
 from app.document.document import LockedError
 from app.tools.picking import instance_at
 from converters.annotation import Instance, Mask, new_instance_id
@@ -67,6 +67,8 @@ class Stroke(ABC):
 
 class StrokeTool(Tool):
     """Follows the pointer and shows every piece of the stroke at once; the stroke says what it covers."""
+
+    mends: ClassVar[bool] = True
 
     def __init__(self, session: Session, view: ToolSurface) -> None:
         super().__init__(session, view)
@@ -132,6 +134,9 @@ class StrokeTool(Tool):
         document = self.session.document
         if document is None:
             return None
+        if self.session.arrivals.is_expected(document):
+            self.session.message.emit(tr("The mask is still being computed."))
+            return None
         selected = self.session.selected_instances()
         found = selected[-1] if selected else None
         if found is None and erases:
@@ -167,6 +172,17 @@ class StrokeTool(Tool):
         self.view.annotations.write_stroke(stroke.target.id, piece, erases=stroke.erases)
 
     def pointer_release(self, event: PointerEvent) -> None:
+        self._finish()
+
+    @property
+    def is_pending(self) -> bool:
+        return self._stroke is not None
+
+    def settle(self) -> None:
+        """The stroke ends where the pointer is; it shows already, and what comes of it can be undone."""
+        self._finish()
+
+    def _finish(self) -> None:
         stroke = self._stroke
         if stroke is None:
             return
@@ -217,10 +233,13 @@ class StrokeTool(Tool):
             self.session.select(())
 
     def wheel(self, steps: float, modifiers: Qt.KeyboardModifier) -> bool:
-        if not modifiers & Qt.KeyboardModifier.AltModifier:
+        if not turns_second(modifiers):
             return False
         self.resize(steps)
         return True
+
+    def claims_key(self, event: QKeyEvent) -> bool:
+        return is_plain(event, DROP_KEY) and (self.is_pending or bool(self.session.selection))
 
     def key_press(self, event: QKeyEvent) -> bool:
         steps = {"[": -1, "]": 1}.get(event.text())

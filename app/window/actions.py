@@ -6,6 +6,7 @@ that no two commands share a key.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QObject, Qt, QTimer, Slot
@@ -20,13 +21,14 @@ from app.window.commands_for_objects import OBJECT_COMMANDS
 from app.window.commands_for_pictures import PICTURE_COMMANDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from PySide6.QtGui import QKeyEvent
     from PySide6.QtWidgets import QToolButton, QWidget
 
     from app.canvas.tool import Tool
     from app.dialogs.shortcuts import ShortcutRow
+    from app.document.document import Document
     from app.window.command import WindowParts
 
 MENUS: Final[dict[str, str]] = {
@@ -38,6 +40,9 @@ MENUS: Final[dict[str, str]] = {
     "model": phrase("&Model"),
     "help": phrase("&Help"),
 }
+SETTLING: Final = frozenset({"file", "model"})
+"""Menus whose commands are about the picture as a whole, or leave it: what is being made is settled first.
+Choosing a tool settles it, too (`Session.set_tool`)."""
 PEEK_MS: Final = 1500
 """How long a command that is held acts when it is chosen from a menu."""
 
@@ -105,6 +110,9 @@ class CommandRunner(QObject):
         self._parts = parts
         self._rows = {command.id: command for command in all_commands()}
         self._holds: dict[Qt.Key, Hold] = {}
+        self._session = parts.services.session
+        self._waiting: list[tuple[Document, Callable[[WindowParts], None]]] = []
+        self._session.arrivals.changed.connect(self._run_waiting)
 
     def follow(self, actions: Mapping[str, QAction], keys: Mapping[str, Sequence[str]]) -> None:
         """From now on these are the actions, with these keys."""
@@ -137,14 +145,31 @@ class CommandRunner(QObject):
 
     @Slot(bool)
     def _on_triggered(self, checked: bool) -> None:
-        act = self._rows[self.sender().objectName()].act
-        if isinstance(act, Toggle):
+        action = self.sender()
+        row = self._rows[action.objectName()]
+        act, document = row.act, self._session.document
+        if row.menu in SETTLING and not self._session.settle():
+            if isinstance(act, Toggle) and isinstance(action, QAction):
+                action.setChecked(not checked)
+        elif isinstance(act, Toggle):
             act.run(self._parts, checked)
         elif isinstance(act, Hold):  # from a menu: for a moment
             act.run(self._parts, True)
             QTimer.singleShot(PEEK_MS, self, self.release_all)
+        elif row.waits and document is not None and self._session.arrivals.is_expected(document):
+            self._waiting.append((document, act))
         else:
             act(self._parts)
+
+    @Slot()
+    def _run_waiting(self) -> None:
+        """What waited for an object begins, unless another picture is open."""
+        arrivals, waiting = self._session.arrivals, self._waiting
+        ready = [each for each in waiting if not arrivals.is_expected(each[0])]
+        self._waiting = [each for each in waiting if each not in ready]
+        for document, act in ready:
+            if document is self._session.document:
+                QTimer.singleShot(0, self, partial(act, self._parts))
 
     @Slot()
     def _on_pressed(self) -> None:

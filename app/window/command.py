@@ -58,7 +58,7 @@ class Hold:
 
 Act: TypeAlias = Callable[[WindowParts], None] | Toggle | Hold
 Need: TypeAlias = Literal[
-    "", "picture", "selection", "pair", "undo", "redo", "clipboard", "folder", "encoding", "similar"
+    "", "picture", "selection", "pair", "undo", "redo", "clipboard", "folder", "encoding", "levels", "similar"
 ]
 
 
@@ -74,8 +74,10 @@ class Command:
         keys: default key sequences in portable text.
         icon: qtawesome name or "".
         needs: what must be there for the command to be enabled: "" (always), "pair" (two objects or more),
-            "similar" (an object to begin with, and an encoding), …
+            "levels" (a seed with levels to choose from), "similar" (an object to begin with, and an
+            encoding), …
         separator: a line is drawn above it in its menu.
+        waits: begins once all that was kept is in the document: it looks at the objects.
     """
 
     id: str
@@ -86,3 +88,4 @@ class Command:
     icon: str = ""
     needs: Need = ""
     separator: bool = False
+    waits: bool = False

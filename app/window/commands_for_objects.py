@@ -9,7 +9,14 @@ from app.window.command import Command
 
 OBJECT_COMMANDS: Final[tuple[Command, ...]] = (
     Command(
-        "undo", phrase("Undo"), "edit", lambda at: at.objects.undo(), ("Ctrl+Z",), "mdi6.undo", needs="undo"
+        "undo",
+        phrase("Undo"),
+        "edit",
+        lambda at: at.objects.undo(),
+        ("Ctrl+Z",),
+        "mdi6.undo",
+        needs="undo",
+        waits=True,
     ),
     Command(
         "redo",
@@ -19,6 +26,7 @@ OBJECT_COMMANDS: Final[tuple[Command, ...]] = (
         ("Ctrl+Shift+Z", "Ctrl+Y"),
         "mdi6.redo",
         needs="redo",
+        waits=True,
     ),
     Command(
         "copy",
@@ -75,6 +83,15 @@ OBJECT_COMMANDS: Final[tuple[Command, ...]] = (
         ("Ctrl+Shift+N",),
         "mdi6.select-off",
         needs="selection",
+    ),
+    Command(
+        "preferences",
+        phrase("Preferences…"),
+        "edit",
+        lambda at: at.dialogs.preferences(),
+        ("Ctrl+,",),
+        "mdi6.cog-outline",
+        separator=True,
     ),
     Command(
         "relabel",

@@ -66,6 +66,7 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         "mdi6.content-save-outline",
         needs="picture",
         separator=True,
+        waits=True,
     ),
     Command(
         "check_annotations",
@@ -75,6 +76,7 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         ("Ctrl+K",),
         "mdi6.clipboard-check-outline",
         needs="picture",
+        waits=True,
     ),
     Command(
         "mark_reviewed",
@@ -84,6 +86,7 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         ("Ctrl+Return",),
         "mdi6.check-decagram-outline",
         needs="picture",
+        waits=True,
     ),
     Command(
         "mark_rejected",
@@ -93,6 +96,7 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         (),
         "mdi6.close-circle-outline",
         needs="picture",
+        waits=True,
     ),
     Command(
         "import_annotations",
@@ -111,6 +115,7 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         ("Ctrl+Shift+E",),
         "mdi6.export",
         needs="folder",
+        waits=True,
     ),
     Command(
         "export_picture",
@@ -120,6 +125,7 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         ("Ctrl+E",),
         "mdi6.image-move",
         needs="picture",
+        waits=True,
     ),
     Command(
         "quit",
@@ -211,6 +217,24 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         "mdi6.circle-medium",
     ),
     Command(
+        "smaller_level",
+        phrase("Smaller level"),
+        "tools",
+        lambda at: at.view.smaller_level(),
+        (",",),
+        "mdi6.arrow-collapse",
+        needs="levels",
+    ),
+    Command(
+        "larger_level",
+        phrase("Larger level"),
+        "tools",
+        lambda at: at.view.larger_level(),
+        (".",),
+        "mdi6.arrow-expand",
+        needs="levels",
+    ),
+    Command(
         "auto",
         phrase("Find objects…"),
         "model",
@@ -218,6 +242,7 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         ("Ctrl+A",),
         "mdi6.auto-fix",
         needs="encoding",
+        waits=True,
     ),
     Command(
         "select_similar",
@@ -227,6 +252,7 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         ("M",),
         "mdi6.select-multiple",
         needs="similar",
+        waits=True,
     ),
     Command(
         "train",
@@ -236,6 +262,7 @@ PICTURE_COMMANDS: Final[tuple[Command, ...]] = (
         ("Ctrl+T",),
         "mdi6.school-outline",
         separator=True,
+        waits=True,
     ),
     Command(
         "notifications",

@@ -149,6 +149,19 @@ class WindowDialogs(QObject):
         dialog.deleteLater()
 
     @Slot()
+    def preferences(self) -> None:
+        from app.dialogs.preferences import PreferencesDialog
+
+        dialog = PreferencesDialog(self._services.settings, self._window)
+        dialog.changed.connect(self._change_setting)
+        dialog.exec()
+        dialog.deleteLater()
+
+    @Slot(str, bool)
+    def _change_setting(self, name: str, on: bool) -> None:
+        self._services.change_settings(**{name: on})
+
+    @Slot()
     def about(self) -> None:
         from app.dialogs.about import AboutDialog
 

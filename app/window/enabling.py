@@ -57,6 +57,7 @@ class Enabling(QObject):
             "clipboard": document is not None and self._has_clipboard,
             "folder": bool(self._services.pictures.paths),
             "encoding": session.encoding is not None,
+            "levels": bool(session.seed_state.level_scores),
             "similar": self._services.similar.can_start,
         }
         for name, action in self._actions.items():

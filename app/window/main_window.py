@@ -29,10 +29,12 @@ from app.tools.pick import PickTool
 from app.tools.registry import TOOLS, ToolBox
 from app.window.acceptance import Acceptance
 from app.window.actions import CommandRunner, build_actions, default_keys, shortcut_rows
+from app.window.canvas_keys import CanvasKeys
 from app.window.command import WindowParts
 from app.window.dialog_commands import WindowDialogs
 from app.window.enabling import Enabling
 from app.window.menus import LANGUAGE_CHOICES, add_choice_menu, context_actions, fill_menu_bar, make_top_bar
+from app.window.pending_work import PendingWork
 from app.window.view_commands import ViewCommands
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ class MainWindow(QMainWindow):
         )
         parts = WindowParts(services, services.objects, self.snapping, self.view_commands, self.dialogs, self)
         self.runner = CommandRunner(parts, self)
+        self.pending_work = PendingWork(services, self.canvas, self)
+        self.canvas_keys = CanvasKeys(self.canvas, self, self._hold_key)
         self.acceptance = Acceptance(services, self.canvas, self.tool_box, self.pick_tool)
         self.acceptance.tool_changed.connect(self._show_hint)
         self.actions_by_id: dict[str, QAction] = {}
@@ -304,6 +308,9 @@ class MainWindow(QMainWindow):
 
     # Qt overrides
 
+    def _hold_key(self, event: QKeyEvent, down: bool) -> bool:
+        return self.runner.handle_key(event, down=down)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not self.runner.handle_key(event, down=True):
             super().keyPressEvent(event)
@@ -338,7 +345,7 @@ class MainWindow(QMainWindow):
         self.services.start()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if not self.dialogs.may_close():
+        if not (self.services.session.settle() and self.dialogs.may_close()):
             event.ignore()
             return
         layout = bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode()

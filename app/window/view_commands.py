@@ -1,4 +1,4 @@
-"""What the View menu and the keys for the brush do to the canvas."""
+"""What the View menu and the keys for the brush and the levels do to the canvas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BRUSH_STEP: Final = 1.2
 
 
 class ViewCommands(QObject):
-    """Slots for zooming and for the size of the brush or of the superpixels."""
+    """Slots for zooming, for the size of the brush or of the superpixels, and for the level of seeds."""
 
     def __init__(self, session: Session, canvas: CanvasView, parent: QObject) -> None:
         super().__init__(parent)
@@ -57,6 +57,14 @@ class ViewCommands(QObject):
     @Slot()
     def larger_brush(self) -> None:
         self._resize_brush(1)
+
+    @Slot()
+    def smaller_level(self) -> None:
+        self._session.step_level(-1)
+
+    @Slot()
+    def larger_level(self) -> None:
+        self._session.step_level(1)
 
     def _resize_brush(self, steps: int) -> None:
         tool = self._canvas.tool

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from app.editing.region_answers import RegionRequest, RegionResult, answer_whole
 from app.process.stopping import ShouldStop, Stopped, stopping
 from app.workers.failure import describe_failure
 from converters.annotation import Mask
@@ -32,13 +31,11 @@ class FindSimilar:
 
     Attributes:
         encoding: of the whole picture.
-        objects: annotated regions; empty if `wanted_region` says what to look for.
-        wanted_region: a region being grown, with the encoding it is grown on.
+        objects: annotated regions.
     """
 
     encoding: Any
-    objects: tuple[Geometry, ...] = ()
-    wanted_region: tuple[Any, RegionRequest] | None = None
+    objects: tuple[Geometry, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,12 +87,10 @@ class SimilarFound:
     Attributes:
         reference: the model's description of the objects, for other pictures.
         finds: the most alike first.
-        region_result: the region that was being grown, now in every pixel.
     """
 
     reference: Any
     finds: tuple[SimilarFind, ...]
-    region_result: RegionResult | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,24 +112,15 @@ class PictureSearched:
 
 
 def find_similar(request: FindSimilar) -> SimilarFound:
-    """Describe the objects and look for others like them.
-
-    Raises:
-        SegmenterError: a seed lies outside what was encoded.
-    """
+    """Describe the objects and look for others like them."""
     encoding = request.encoding
-    region_result: RegionResult | None = None
     masks = [rasterize(geometry, encoding.height, encoding.width) for geometry in request.objects]
-    if request.wanted_region is not None:
-        source, wanted_region = request.wanted_region
-        region_result = answer_whole(source, encoding, wanted_region)
-        masks = [region_result.mask()]
     masks = [mask for mask in masks if not mask.is_empty]
     reference = encoding.appearance(masks)
     found = encoding.find_similar(
         reference, known=masks, min_similarity=LEAST_SIMILARITY, max_count=MAX_COUNT
     )
-    return SimilarFound(reference, tuple(map(SimilarFind.of, found)), region_result)
+    return SimilarFound(reference, tuple(map(SimilarFind.of, found)))
 
 
 def search_picture(request: SearchPicture, segmenter: Any, should_stop: ShouldStop) -> PictureSearched:

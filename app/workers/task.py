@@ -191,22 +191,25 @@ class TaskRunner(QObject):
             return
         if not self._thread.isRunning():
             self._thread.start()
-        self.cancel(key)
+        older = [task for task in self._tasks if task.key == key]
         task = Task(request, key, gives_way)
         was_busy = self.is_busy
-        self._tasks.append(task)
+        self._tasks.append(task)  # first: whoever waits for the end must not see one in between
+        self._drop(older)
         self._worker.put(task)
         if not was_busy:
             self.busy_changed.emit(True)
 
     def cancel(self, key: Hashable | None = None) -> None:
         """Cancels the requests with that key; None: all of them."""
+        self._drop([task for task in self._tasks if key is None or task.key == key])
+
+    def _drop(self, tasks: list[Task]) -> None:
         was_busy = self.is_busy
-        for task in tuple(self._tasks):
-            if key is None or task.key == key:
-                task.stop.set()
-                if self._worker.take_back(task):
-                    self._tasks.remove(task)
+        for task in tasks:
+            task.stop.set()
+            if self._worker.take_back(task):
+                self._tasks.remove(task)
         if was_busy and not self.is_busy:
             self.busy_changed.emit(False)
 

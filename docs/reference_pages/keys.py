@@ -17,6 +17,7 @@ END: Final = "<!-- keys end -->"
 EVERYWHERE: Final = (
     ("wheel", "zooms, unless the tool uses it (τ, similarity)"),
     ("Ctrl+wheel", "zooms with every tool"),
+    ("Alt+wheel, or Ctrl+Shift+wheel", "chooses the level of a seed, or the size of what paints"),
     ("Space+drag, or drag with the middle button", "moves the picture"),
     ("double click with the middle button", "fits the picture to the window"),
     ("Enter / Esc", "keeps / drops what the tool is making"),
@@ -59,7 +60,13 @@ README: Final = (
         "选中已完成的对象,重新调整",
         "Shift+单击",
     ),
-    _entry("wheel", "τ (Shift: fine, Alt: level)", "τ(Shift:微调,Alt:层级)", "滚轮"),
+    _entry("wheel", "τ (Shift: fine)", "τ(Shift:微调)", "滚轮"),
+    _entry(
+        "{smaller_level} {larger_level}, Alt+wheel, Ctrl+Shift+wheel",
+        "level",
+        "层级",
+        "{smaller_level} {larger_level}、Alt+滚轮、Ctrl+Shift+滚轮",
+    ),
     _entry("Ctrl+wheel", "zoom", "缩放", "Ctrl+滚轮"),
     _entry("Enter / Esc", "keep / drop", "保留 / 放弃", "回车 / Esc"),
     _entry("Space+drag, middle button", "pan", "平移", "空格+拖动、中键"),

@@ -90,6 +90,7 @@ ROOMS = (
     "app/project",
     "app/pixels",
     "app/recolor",
+    "app/arrivals.py",
     "app/session.py",
     "app/workers",
     "app/canvas",

@@ -182,3 +182,4 @@ def test_a_click_that_only_might_come_fails_in_silence(seeds, monkeypatch, qtbot
     seeds.settle()
     assert {failure.title for failure in seeds.failures} == {"no such seed"}
     seeds.failures.clear()
+    seeds.key(Qt.Key.Key_Escape)

@@ -55,6 +55,20 @@ def make_runner(qtbot):
         assert runner.shutdown()
 
 
+def test_a_request_in_place_of_another_leaves_no_moment_of_rest(make_runner, qtbot):
+    """Who waits for the last save would otherwise take what follows for read while it is written."""
+    gate = threading.Event()
+    runner, listener = make_runner(lambda request, _stop, _event: gate.wait(5) and request)
+    told = []
+    runner.busy_changed.connect(told.append)
+    runner.submit("first")
+    runner.submit("second")
+    gate.set()
+    qtbot.waitUntil(lambda: len(told) == 2, timeout=5000)
+    assert told == [True, False]
+    assert [request for request, _ in listener.results] == ["second"]
+
+
 def test_result_arrives_in_the_gui_thread(make_runner, qtbot, qapp):
     worker_threads = []
 

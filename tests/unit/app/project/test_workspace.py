@@ -452,7 +452,7 @@ def test_reviews_travel_in_the_label_file_and_are_undoable(tmp_path):
     document = Document(workspace.load(picture), path=picture)
     approved = Review(ReviewStatus.APPROVED)
     document.edit(approved.title, with_review(document.annotation, approved))
-    assert document.undo_title == "Approve"
+    assert document.undo_title == "Mark as reviewed"
     save(workspace, document)
     assert workspace.state(picture) is PictureState.REVIEWED
     assert review_of(Workspace(tmp_path).load(picture)) == approved

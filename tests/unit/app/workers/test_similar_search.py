@@ -39,7 +39,6 @@ def test_a_find_keeps_its_mask_bit_by_bit_in_little_room(shape):
 def test_a_box_is_enough_to_begin_with():
     found = find_similar(FindSimilar(ColorEncoding(squares()), (Box(5, 10, 25, 30),)))
     assert [find.mask.box for find in found.finds] == [(35, 10, 55, 30), (65, 10, 85, 30)]
-    assert found.region_result is None
 
 
 def test_nothing_to_begin_with_finds_nothing():
