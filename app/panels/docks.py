@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QWidget
@@ -13,7 +13,7 @@ from app.panels.registry import PANELS
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu
 
-    from app.panels.registry import Panel, PanelContent, PanelParts
+    from app.panels.registry import Panel, PanelParts
 
 AnyPanel = TypeVar("AnyPanel", bound=QWidget)
 WIDTHS: Final = {
@@ -38,37 +38,67 @@ class DockTitle(QWidget):
             row.addWidget(extra)
 
 
-def make_dock(panel: Panel, content: PanelContent, window: QMainWindow) -> QDockWidget:
-    """A dock at its first place; its object name is what layouts are stored by."""
-    dock = QDockWidget(tr(panel.title), window)
+def make_dock(panel: Panel, window: QMainWindow) -> QDockWidget:
+    """An empty dock at its first place; its object name is what layouts are stored by."""
+    dock = QDockWidget(window)
     dock.setObjectName(f"dock_{panel.key}")
     dock.setFeatures(
         QDockWidget.DockWidgetFeature.DockWidgetMovable | QDockWidget.DockWidgetFeature.DockWidgetClosable
     )
     dock.setAllowedAreas(Qt.DockWidgetArea.LeftDockWidgetArea | Qt.DockWidgetArea.RightDockWidgetArea)
-    dock.setTitleBarWidget(DockTitle(tr(panel.title), content.beside_title))
-    dock.setWidget(content.widget)
     window.addDockWidget(panel.area, dock)
     return dock
 
 
+@runtime_checkable
+class KeepsState(Protocol):
+    """A panel with something that nobody else remembers: a filter, what waits for the user's word."""
+
+    def hand_over(self) -> Any:
+        """What the panel made in the place of this one needs to go on; this one has no more to do."""
+
+    def take_over(self, state: Any) -> None:
+        """Goes on with what the panel before handed over."""
+
+
 class Docks:
-    """Every panel of the registry in a dock of the window.
+    """A dock of the window for every panel of the registry.
+
+    Docks last as long as the window: what is in them is made anew with every `fill`, their places, their
+    sizes and whether they show are the user's.
 
     Attributes:
         by_key: the docks, by their panel's key.
         panels: what is in them.
     """
 
-    def __init__(self, parts: PanelParts, window: QMainWindow) -> None:
+    def __init__(self, window: QMainWindow) -> None:
         self._window = window
-        contents = {panel.key: panel.make(parts) for panel in PANELS}
-        self.panels = {key: content.widget for key, content in contents.items()}
-        self.by_key = {panel.key: make_dock(panel, contents[panel.key], window) for panel in PANELS}
+        self.by_key = {panel.key: make_dock(panel, window) for panel in PANELS}
+        self.panels: dict[str, QWidget] = {}
         self._gave_way: list[QDockWidget] = []
         for panel in PANELS:
             if panel.shown == "to accept":
                 self.by_key[panel.key].hide()
+
+    def fill(self, parts: PanelParts) -> None:
+        """Makes every panel, in today's words and colours; it goes on where the one before it was."""
+        before, self.panels = self.panels, {}
+        for panel in PANELS:
+            content, dock = panel.make(parts), self.by_key[panel.key]
+            self.panels[panel.key] = content.widget
+            old, old_title = dock.widget(), dock.titleBarWidget()
+            dock.setWindowTitle(tr(panel.title))
+            dock.setTitleBarWidget(DockTitle(tr(panel.title), content.beside_title))
+            dock.setWidget(content.widget)
+            for gone in (old, old_title):
+                if gone is not None:
+                    gone.hide()
+                    gone.deleteLater()
+        for key, widget in before.items():
+            now = self.panels[key]
+            if isinstance(widget, KeepsState) and isinstance(now, KeepsState):
+                now.take_over(widget.hand_over())
 
     def panel(self, kind: type[AnyPanel]) -> AnyPanel:
         """The panel of a class."""
@@ -80,12 +110,6 @@ class Docks:
         for panel in PANELS:
             if panel.shown != "to accept":
                 menu.addAction(self.by_key[panel.key].toggleViewAction())
-
-    def remove(self) -> None:
-        """Takes the docks out of the window."""
-        for dock in self.by_key.values():
-            self._window.removeDockWidget(dock)
-            dock.deleteLater()
 
     def arrange(self) -> None:
         """Gives columns and panels their first sizes."""

@@ -75,6 +75,12 @@ class LabelsPanel(QWidget):
         session.colors_changed.connect(self._recolor)
         self._count()
 
+    def hand_over(self) -> str:
+        return self.entry.text()
+
+    def take_over(self, state: str) -> None:
+        self.entry.setText(state)
+
     def labels(self) -> tuple[str, ...]:
         """What the list shows, top to bottom."""
         return tuple(

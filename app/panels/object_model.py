@@ -44,6 +44,7 @@ class ObjectModel(QAbstractTableModel):
         session.document_changed.connect(self._follow)
         session.hidden_changed.connect(self._refresh_all)
         session.colors_changed.connect(self._refresh_all)
+        self.reload()
 
     def set_device_ratio(self, ratio: float) -> None:
         """Device pixels per logical pixel of the screen the thumbnails are for."""

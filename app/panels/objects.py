@@ -226,6 +226,12 @@ class ObjectsPanel(QWidget):
         table.selectionModel().currentChanged.connect(self._tell_selection)
         return table
 
+    def hand_over(self) -> str:
+        return self.filter.text()
+
+    def take_over(self, state: str) -> None:
+        self.filter.setText(state)
+
     def edit_label(self) -> None:
         """Opens the label editor of the current object."""
         current = self._session.selection[-1:] or ()

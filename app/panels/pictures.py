@@ -152,6 +152,12 @@ class PicturesPanel(QWidget):
         model.modelReset.connect(self._summarize)
         self._summarize()
 
+    def hand_over(self) -> str:
+        return self.filter.text()
+
+    def take_over(self, state: str) -> None:
+        self.filter.setText(state)
+
     def scroll_to(self, path: Path) -> None:
         """Brings a picture into view."""
         row = self.model.row_of(path)

@@ -77,9 +77,9 @@ class Toast(QFrame):
         self.hide()
 
     @property
-    def notice(self) -> Notice | None:
-        """What it shows, or showed last."""
-        return self._notice
+    def shown_notice(self) -> Notice | None:
+        """What it shows now."""
+        return None if self.isHidden() else self._notice
 
     @Slot(object)
     def show_notice(self, notice: Notice) -> None:

@@ -49,12 +49,29 @@ class WindowDialogs(QObject):
         self._checks: ChecksDialog | None = None
 
     def close_all(self) -> None:
-        """Closes the dialogs that do not block the window; the language or the theme changed."""
+        """Closes the dialogs that do not block the window."""
         for dialog in (self._notifications, self._training, self._checks):
             if dialog is not None:
                 dialog.reject()
                 dialog.deleteLater()
         self._notifications = self._training = self._checks = None
+
+    def remake(self) -> None:
+        """Makes the open ones anew where they are; the language or the theme changed."""
+        there = (
+            (lambda: self._notifications, self.notifications),
+            (lambda: self._training, self.train),
+            (lambda: self._checks, self.check_annotations),
+        )
+        dialogs = [dialog() for dialog, _command in there]
+        places = [each.geometry() if each is not None and each.isVisible() else None for each in dialogs]
+        self.close_all()
+        for (dialog, command), place in zip(there, places, strict=True):
+            if place is not None:
+                command()
+                made = dialog()
+                assert made is not None
+                made.setGeometry(place)
 
     @Slot()
     def open_file(self) -> None:

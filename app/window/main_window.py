@@ -92,6 +92,7 @@ class MainWindow(QMainWindow):
         self.runner = CommandRunner(parts, self)
         self.acceptance = Acceptance(services, self.canvas, self.tool_box, self.pick_tool)
         self.acceptance.tool_changed.connect(self._show_hint)
+        self.docks = Docks(self)
         self.actions_by_id: dict[str, QAction] = {}
         self._chrome: list[QWidget] = []
         self._painted = False
@@ -130,13 +131,13 @@ class MainWindow(QMainWindow):
         self.start_page.show_recent(self.recent_paths())
         self.centre.addWidget(self.start_page)
         self.toast = Toast(self.centre)
-        self._build_panels()
+        self._fill_panels()
         self.enabling = Enabling(services, self.actions_by_id, self)
         self._chrome = [self.top_bar, self.tool_bar, self.start_page, self.toast, self.object_menu]
         self._chrome += [self.recent_menu]
         self._connect_chrome()
 
-    def _build_panels(self) -> None:
+    def _fill_panels(self) -> None:
         parts = PanelParts(
             self.services,
             self.canvas,
@@ -146,7 +147,7 @@ class MainWindow(QMainWindow):
             self.pick_tool,
             self.object_menu,
         )
-        self.docks = Docks(parts, self)
+        self.docks.fill(parts)
         self.docks.add_switches(self.menus["view"].addMenu(tr("Panels")))
         self.acceptance.follow(self.docks)
 
@@ -192,23 +193,27 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def rebuild(self) -> None:
-        """Makes everything anew that carries words, icons or keys; canvas and work stay."""
-        self.acceptance.dismiss()
-        layout = self.saveState(LAYOUT_VERSION)
-        self.docks.remove()
+        """Makes everything anew that carries words, icons or keys; what is shown and where stays."""
+        checked = {name: action.isChecked() for name, action in self.actions_by_id.items()}
+        message, notice = self.status.currentMessage(), self.toast.shown_notice
         for bar in (self.top_bar, self.tool_bar):
             self.removeToolBar(bar)
         for action in self.actions_by_id.values():
             self.removeAction(action)
             action.deleteLater()
-        self.dialogs.close_all()
         for widget in self._chrome:
             widget.deleteLater()
         self.enabling.deleteLater()
         self._build_chrome()
-        self.restoreState(layout, LAYOUT_VERSION)
-        self._show_list()
+        for name, is_checked in checked.items():
+            self.actions_by_id[name].setChecked(is_checked)
+        self.start_page.show_recent(self.recent_paths())
         self._show_document()
+        if message:
+            self.status.show_text(message)
+        if notice is not None:
+            self.toast.show_notice(notice)
+        self.dialogs.remake()
 
     @Slot(QAction)
     def _choose_theme(self, action: QAction) -> None:
