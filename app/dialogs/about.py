@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import PySide6
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QDialogButtonBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
 from app.appearance.theme import icon
 from app.panels.controls import make_label
@@ -41,7 +42,7 @@ def program_version() -> str:
         return "dev"
 
 
-class AboutDialog(QDialog):
+class AboutDialog(FittingDialog):
     """Name, purpose, licence and versions."""
 
     def __init__(self, model: str, parent: QWidget | None = None) -> None:
@@ -65,7 +66,8 @@ class AboutDialog(QDialog):
         facts = QLabel(versions() + (f"\n{tr('Model')}: {model}" if model else ""))
         facts.setProperty("role", "muted")
         facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._facts = facts
+        facts.setWordWrap(True)
+        self.facts = facts
         licence = QLabel(tr("Apache License 2.0. The sample photos are CC0 or in the public domain."))
         licence.setWordWrap(True)
         buttons = QDialogButtonBox()
@@ -85,4 +87,4 @@ class AboutDialog(QDialog):
 
     @Slot()
     def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self._facts.text())
+        QGuiApplication.clipboard().setText(self.facts.text())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
 from app.appearance.theme import icon
 from app.panels.controls import make_label
@@ -26,7 +27,7 @@ def check_job(request: tuple[Any, CheckLimits], should_stop: ShouldStop, _on_eve
     return check_annotation(annotation, limits, should_stop=should_stop)
 
 
-class ChecksDialog(QDialog):
+class ChecksDialog(FittingDialog):
     """Stays beside the window while the user mends what it lists.
 
     Signals:

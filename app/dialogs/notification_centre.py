@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QDialog,
     QDialogButtonBox,
     QHBoxLayout,
     QLabel,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
 from app.appearance.theme import icon
 from app.panels.controls import make_label
@@ -34,7 +34,7 @@ _ICONS = {
 }
 
 
-class NotificationDialog(QDialog):
+class NotificationDialog(FittingDialog):
     """Left the notices, newest first; right what happened, what to do, and the details."""
 
     def __init__(self, centre: NotificationCentre, parent: QWidget | None = None) -> None:

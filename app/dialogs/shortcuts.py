@@ -9,7 +9,6 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QDialog,
     QDialogButtonBox,
     QHBoxLayout,
     QHeaderView,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import phrase, tr
 from app.appearance.keys import effective_keys, find_conflicts, native_text, portable
 from app.panels.controls import make_label
@@ -57,7 +57,7 @@ class ShortcutRow:
     keys: tuple[str, ...]
 
 
-class ShortcutsDialog(QDialog):
+class ShortcutsDialog(FittingDialog):
     """A table of commands; the editor below changes the keys of the chosen row.
 
     Signals:

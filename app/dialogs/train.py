@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QDialog,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import phrase, tr
 from app.panels.controls import make_label
 
@@ -43,7 +43,7 @@ PHASES: Final[dict[str, str]] = {
 }
 
 
-class TrainDialog(QDialog):
+class TrainDialog(FittingDialog):
     """Three pages: what to train on and how long; the running training; the result.
 
     The dialog is not modal: the window stays usable while it learns. Closing the dialog leaves the

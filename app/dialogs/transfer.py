@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QDialog,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
 from app.appearance.theme import icon
 from app.panels.controls import make_label
@@ -84,7 +84,7 @@ class PathField(QWidget):
             self.line.setText(name)
 
 
-class TransferDialog(QDialog):
+class TransferDialog(FittingDialog):
     """What export and import share: fields, progress, the report, one conversion at a time."""
 
     def __init__(self, title: str, exporting: Exporting, parent: QWidget | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QWidget
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QWidget
 
 from app.appearance.i18n import tr
 from app.panels.registry import PANELS
@@ -21,6 +21,13 @@ WIDTHS: Final = {
     Qt.DockWidgetArea.RightDockWidgetArea: 304,
 }
 """How wide the columns are at first, in logical pixels."""
+NARROWEST: Final = {
+    Qt.DockWidgetArea.LeftDockWidgetArea: 160,
+    Qt.DockWidgetArea.RightDockWidgetArea: 256,
+}
+"""How wide what belongs into a column is at least."""
+LOWEST: Final = 48
+"""How high a panel is at least, without its title."""
 
 
 class DockTitle(QWidget):
@@ -48,6 +55,17 @@ def make_dock(panel: Panel, window: QMainWindow) -> QDockWidget:
     dock.setAllowedAreas(Qt.DockWidgetArea.LeftDockWidgetArea | Qt.DockWidgetArea.RightDockWidgetArea)
     window.addDockWidget(panel.area, dock)
     return dock
+
+
+def _scrolling(content: QWidget, width: int) -> QScrollArea:
+    """The panel in an area that scrolls where it does not fit: a column of them fits any window."""
+    area = content if isinstance(content, QScrollArea) else QScrollArea()
+    if area is not content:
+        area.setWidget(content)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumSize(width, LOWEST)
+    return area
 
 
 @runtime_checkable
@@ -90,7 +108,7 @@ class Docks:
             old, old_title = dock.widget(), dock.titleBarWidget()
             dock.setWindowTitle(tr(panel.title))
             dock.setTitleBarWidget(DockTitle(tr(panel.title), content.beside_title))
-            dock.setWidget(content.widget)
+            dock.setWidget(_scrolling(content.widget, NARROWEST[panel.area]))
             for gone in (old, old_title):
                 if gone is not None:
                     gone.hide()
@@ -123,6 +141,14 @@ class Docks:
                 [panel.height for panel in lasting],
                 Qt.Orientation.Vertical,
             )
+
+    def mend(self) -> None:
+        """Gives the columns their first sizes where a layout, made on a larger screen, leaves no room for
+        the picture."""
+        centre = self._window.centralWidget()
+        widest = max((dock.width() for dock in self.by_key.values() if dock.isVisible()), default=0)
+        if centre.width() <= centre.minimumWidth() or widest > self._window.width() // 2:
+            self.arrange()
 
     def hide_passing(self) -> None:
         """Hides what shows only at times, whatever a stored layout says."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QSize, Qt, QTimer, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QWidget
 
@@ -32,6 +32,7 @@ from app.window.actions import CommandRunner, build_actions, default_keys, short
 from app.window.command import WindowParts
 from app.window.dialog_commands import WindowDialogs
 from app.window.enabling import Enabling
+from app.window.layout import MINIMUM_SIZE, restore_layout, stored_layout
 from app.window.menus import LANGUAGE_CHOICES, add_choice_menu, context_actions, fill_menu_bar, make_top_bar
 from app.window.view_commands import ViewCommands
 
@@ -40,16 +41,8 @@ if TYPE_CHECKING:
 
     from app.services.window_services import WindowServices
 
-MINIMUM_SIZE: Final = (960, 600)
-LAYOUT_VERSION: Final = 1
-FIRST_SIZE: Final = (1280, 800)
-FRAME: Final = QSize(8, 48)
-"""About what a window manager draws around a window."""
-
-
-def first_size(available: QSize) -> QSize:
-    """How large the window begins on a screen with so much room: so that its frame fits too."""
-    return QSize(*FIRST_SIZE).boundedTo(available - FRAME)
+CENTRE: Final = (280, 200)
+"""What is left of the picture at least, in logical pixels."""
 
 
 class MainWindow(QMainWindow):
@@ -66,7 +59,7 @@ class MainWindow(QMainWindow):
         self.services = services
         self.theme = theme
         self.setWindowTitle("SeedHue")
-        self.setMinimumSize(*MINIMUM_SIZE)
+        self.setMinimumSize(MINIMUM_SIZE)
         self.setAcceptDrops(True)
         self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
@@ -81,6 +74,7 @@ class MainWindow(QMainWindow):
         self.similar_layer = CandidateLayer(self.canvas)
         self.pick_tool = PickTool(services.session, self.canvas)
         self.centre = QStackedWidget()
+        self.centre.setMinimumSize(*CENTRE)
         self.centre.addWidget(self.canvas)
         self.setCentralWidget(self.centre)
         self.view_commands = ViewCommands(services.session, self.canvas, self)
@@ -98,7 +92,7 @@ class MainWindow(QMainWindow):
         self._painted = False
         self._build_chrome()
         self._connect_services()
-        self._restore_layout()
+        restore_layout(self, self.docks, services.settings)
         theme.changed.connect(self.rebuild)
         self._show_document()
 
@@ -332,15 +326,14 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _after_first_paint(self) -> None:
+        self.docks.mend()
         self.services.start()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.dialogs.may_close():
             event.ignore()
             return
-        layout = bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode()
-        geometry = bytes(self.saveGeometry().toBase64().data()).decode()
-        self.services.change_settings(window_state=layout, window_geometry=geometry)
+        self.services.change_settings(**stored_layout(self))
         self.dialogs.close_all()
         self.hide()
         self.canvas.shutdown()
@@ -348,13 +341,3 @@ class MainWindow(QMainWindow):
         self.picture_model.runner.shutdown()
         self.services.shutdown()
         super().closeEvent(event)
-
-    def _restore_layout(self) -> None:
-        settings = self.services.settings
-        self.resize(first_size(self.screen().availableSize()))
-        self.docks.arrange()
-        if settings.window_geometry:
-            self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
-        if settings.window_state:
-            self.restoreState(QByteArray.fromBase64(settings.window_state.encode()), LAYOUT_VERSION)
-        self.docks.hide_passing()

@@ -1,4 +1,4 @@
-"""The list of pictures: thumbnails come by themselves, names can be told apart, a filter says what it does."""
+"""The list of pictures: thumbnails come by themselves, names can be told apart, a filter explains itself."""
 
 from __future__ import annotations
 

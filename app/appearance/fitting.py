@@ -1,0 +1,77 @@
+"""Windows and dialogs that fit on their screen, however small it is and however large its pixels are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QEvent, QRect, QSize
+from PySide6.QtWidgets import QDialog, QScrollArea, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QScreen, QShowEvent
+
+FRAME: Final = QSize(8, 48)
+"""About what a window manager draws around a window, in logical pixels."""
+SCROLL_BAR: Final = 16
+
+
+def room_on(screen: QScreen) -> QRect:
+    """Where the inside of a window may be: the screen without panels of the desktop and without a frame."""
+    free = screen.availableGeometry()
+    side, title = FRAME.width() // 2, FRAME.height() - FRAME.width() // 2
+    return free.adjusted(side, title, -side, -side)
+
+
+def moved_into(place: QRect, room: QRect) -> QRect:
+    """The place, made smaller where it is larger than the room and moved where it lies outside."""
+    size = place.size().boundedTo(room.size())
+    x = min(max(place.x(), room.left()), room.right() + 1 - size.width())
+    y = min(max(place.y(), room.top()), room.bottom() + 1 - size.height())
+    return QRect(x, y, size.width(), size.height())
+
+
+class FittingDialog(QDialog):
+    """A dialog that is never larger than its screen: what does not fit is scrolled.
+
+    All dialogs of the window derive from it; a derived one lays itself out as any other dialog does.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._area: QScrollArea | None = None
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._fit()
+        super().showEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        done = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
+            self._fit()  # something in it has become larger
+        return done
+
+    def _fit(self) -> None:
+        room = room_on(self.screen())
+        if self._area is None and self.layout() is not None:
+            least = self.layout().totalMinimumSize().expandedTo(self.minimumSize())
+            if least.width() > room.width() or least.height() > room.height():
+                self._scroll()
+        place = moved_into(self.geometry(), room)
+        if place != self.geometry():
+            self.setGeometry(place)
+
+    def _scroll(self) -> None:
+        """Puts everything into an area that scrolls."""
+        wanted = self.size().expandedTo(self.layout().totalSizeHint())
+        self.setMinimumSize(0, 0)
+        self.setMaximumWidth(wanted.width() + SCROLL_BAR)
+        inside = QWidget()
+        inside.setObjectName("scrolled")
+        inside.setLayout(self.layout())  # its widgets come along
+        self._area = QScrollArea()
+        self._area.setWidgetResizable(True)
+        self._area.setWidget(inside)
+        outside = QVBoxLayout(self)
+        outside.setContentsMargins(0, 0, 0, 0)
+        outside.addWidget(self._area)
+        self.resize(wanted + QSize(SCROLL_BAR, 0))
