@@ -41,22 +41,28 @@ class FittingDialog(QDialog):
         self._area: QScrollArea | None = None
 
     def showEvent(self, event: QShowEvent) -> None:
-        self._fit()
-        super().showEvent(event)
+        self._fit_size()
+        super().showEvent(event)  # puts it in the middle of its parent
+        self._fit_place()
 
     def event(self, event: QEvent) -> bool:
         done = super().event(event)
         if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
-            self._fit()  # something in it has become larger
+            self._fit_size()  # something in it has become larger
+            self._fit_place()
         return done
 
-    def _fit(self) -> None:
+    def _fit_size(self) -> None:
         room = room_on(self.screen())
         if self._area is None and self.layout() is not None:
-            least = self.layout().totalMinimumSize().expandedTo(self.minimumSize())
+            least = _least_size(self).expandedTo(self.minimumSize())
+            self.resize(self.size().expandedTo(least))
             if least.width() > room.width() or least.height() > room.height():
                 self._scroll()
-        place = moved_into(self.geometry(), room)
+        self.resize(self.size().boundedTo(room.size()))
+
+    def _fit_place(self) -> None:
+        place = moved_into(self.geometry(), room_on(self.screen()))
         if place != self.geometry():
             self.setGeometry(place)
 
@@ -75,3 +81,13 @@ class FittingDialog(QDialog):
         outside.setContentsMargins(0, 0, 0, 0)
         outside.addWidget(self._area)
         self.resize(wanted + QSize(SCROLL_BAR, 0))
+
+
+def _least_size(dialog: QDialog) -> QSize:
+    """What a dialog needs at least at its width: texts are the taller the narrower they are."""
+    layout = dialog.layout()
+    least = layout.totalMinimumSize()
+    if layout.hasHeightForWidth():
+        width = max(dialog.width(), least.width())
+        least.setHeight(max(least.height(), layout.minimumHeightForWidth(width)))
+    return least

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import PySide6
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialogButtonBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QDialogButtonBox, QHBoxLayout, QPushButton, QVBoxLayout
 
 from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainLabel
 from app.appearance.theme import icon
 from app.panels.controls import make_label
 
@@ -49,9 +50,9 @@ class AboutDialog(FittingDialog):
         super().__init__(parent)
         self.setWindowTitle(tr("About SeedHue"))
         self.setFixedWidth(480)
-        symbol = QLabel()
+        symbol = PlainLabel()
         symbol.setPixmap(icon("mdi6.sprout", "accent").pixmap(64, 64))
-        purpose = QLabel(
+        purpose = PlainLabel(
             tr("Cut objects out of pictures: click a seed, turn the threshold, recolour, export, train.")
         )
         purpose.setWordWrap(True)
@@ -63,12 +64,12 @@ class AboutDialog(FittingDialog):
         top.setSpacing(16)
         top.addWidget(symbol, 0, Qt.AlignmentFlag.AlignTop)
         top.addLayout(head, 1)
-        facts = QLabel(versions() + (f"\n{tr('Model')}: {model}" if model else ""))
+        facts = PlainLabel(versions() + (f"\n{tr('Model')}: {model}" if model else ""))
         facts.setProperty("role", "muted")
         facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         facts.setWordWrap(True)
         self.facts = facts
-        licence = QLabel(tr("Apache License 2.0. The sample photos are CC0 or in the public domain."))
+        licence = PlainLabel(tr("Apache License 2.0. The sample photos are CC0 or in the public domain."))
         licence.setWordWrap(True)
         buttons = QDialogButtonBox()
         close = buttons.addButton(tr("Close"), QDialogButtonBox.ButtonRole.RejectRole)

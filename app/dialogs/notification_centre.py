@@ -9,7 +9,6 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QDialogButtonBox,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QPlainTextEdit,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainLabel
 from app.appearance.theme import icon
 from app.panels.controls import make_label
 
@@ -48,7 +48,7 @@ class NotificationDialog(FittingDialog):
         self.title = make_label("", "heading")
         self.title.setWordWrap(True)
         self.title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.remedy = QLabel()
+        self.remedy = PlainLabel()
         self.remedy.setWordWrap(True)
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QRadioButton,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import phrase, tr
+from app.appearance.plain_text import PlainLabel
 from app.panels.controls import make_label
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class TrainDialog(FittingDialog):
 
     def _make_setup(self) -> QWidget:
         page = QWidget()
-        self.summary = QLabel(tr("Counting your objects…"))
+        self.summary = PlainLabel(tr("Counting your objects…"))
         self.summary.setWordWrap(True)
         self.warning = make_label("", "error")
         self.warning.setWordWrap(True)
@@ -254,7 +254,7 @@ class TrainDialog(FittingDialog):
         page = QWidget()
         self.verdict = make_label("", "heading")
         self.verdict.setWordWrap(True)
-        self.scores = QLabel()
+        self.scores = PlainLabel()
         self.scores.setWordWrap(True)
         self.keep_new = QPushButton(tr("Use the new model"))
         self.keep_new.clicked.connect(self._use_new)

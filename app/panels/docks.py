@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QWidget
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QScrollArea, QWidget
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainLabel
 from app.panels.registry import PANELS
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ NARROWEST: Final = {
     Qt.DockWidgetArea.RightDockWidgetArea: 256,
 }
 """How wide what belongs into a column is at least."""
-LOWEST: Final = 48
+LOWEST: Final = 84
 """How high a panel is at least, without its title."""
 
 
@@ -37,7 +38,7 @@ class DockTitle(QWidget):
         super().__init__()
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 8, 8, 4)
-        name = QLabel(title)
+        name = PlainLabel(title)
         name.setObjectName("panelTitle")
         row.addWidget(name)
         row.addStretch(1)

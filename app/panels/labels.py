@@ -10,7 +10,6 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
-    QInputDialog,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -21,17 +20,22 @@ from PySide6.QtWidgets import (
 
 from app.appearance.i18n import tr
 from app.panels.controls import swatch_icon
+from app.panels.rename_label import RenameLabelDialog
 from app.project.labels import TYPED_LENGTH
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
 
     from app.document.change import Change
+    from app.services.folder_labels import FolderLabels
+    from app.services.renaming import LabelRenaming
     from app.session import Session
 
 
 class LabelsPanel(QWidget):
-    """The folder's labels and those used before, with how often each occurs in the open picture.
+    """The folder's labels, also those of pictures that were not opened yet, and those used before.
+
+    Beside each stands how often it occurs in the open picture.
 
     Signals:
         label_added: a new label was typed.
@@ -39,9 +43,11 @@ class LabelsPanel(QWidget):
 
     label_added = Signal(str)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, folder_labels: FolderLabels, renaming: LabelRenaming) -> None:
         super().__init__()
         self._session = session
+        self._folder_labels = folder_labels
+        self._renaming = renaming
         self._met: list[str] = []  # in pictures of the open folder
         self._renamed: set[str] = set()  # not shown until met again
         self._labels: dict[str, str] = {}
@@ -54,6 +60,7 @@ class LabelsPanel(QWidget):
         self.list = QListWidget()
         self.list.setIconSize(QSize(14, 14))
         self.list.setUniformItemSizes(True)
+        self.list.setMinimumHeight(30)  # one row, where there is no room for more
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.list.setAccessibleName(tr("Labels"))
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -73,13 +80,16 @@ class LabelsPanel(QWidget):
         session.label_changed.connect(self.refresh)
         session.labels_changed.connect(self.refresh)
         session.colors_changed.connect(self._recolor)
+        folder_labels.changed.connect(self.refresh)
         self._count()
 
-    def hand_over(self) -> str:
-        return self.entry.text()
+    def hand_over(self) -> tuple[str, list[str], set[str]]:
+        return self.entry.text(), self._met, self._renamed
 
-    def take_over(self, state: str) -> None:
-        self.entry.setText(state)
+    def take_over(self, state: tuple[str, list[str], set[str]]) -> None:
+        typed, self._met, self._renamed = state
+        self.entry.setText(typed)
+        self.refresh()
 
     def labels(self) -> tuple[str, ...]:
         """What the list shows, top to bottom."""
@@ -116,7 +126,8 @@ class LabelsPanel(QWidget):
     def refresh(self) -> None:
         """Shows the labels, their counts and which one is current; touches only what differs."""
         current = self._session.options.label
-        self._met = list(dict.fromkeys([*self._met, *self._counts, current]))
+        known = self._folder_labels.names
+        self._met = list(dict.fromkeys([*self._met, *self._counts, *known, current]))
         self._renamed -= {*self._counts, current}
         shown = dict.fromkeys([*self._session.labels.names, *self._met])
         names = [name for name in shown if name and name not in self._renamed]
@@ -207,28 +218,20 @@ class LabelsPanel(QWidget):
         self._session.set_hidden(hidden - ids if ids <= hidden else hidden | ids)
 
     def _ask_name(self, label: str) -> None:
-        dialog = QInputDialog(self.window())
-        dialog.setWindowTitle(tr("Rename label"))
-        dialog.setLabelText(tr("New name for “{label}”:", label=label))
-        dialog.setTextValue(label)
-        for line in dialog.findChildren(QLineEdit):
-            line.setMaxLength(max(TYPED_LENGTH, len(label)))
-        accepted, name = dialog.exec() == QInputDialog.DialogCode.Accepted, dialog.textValue().strip()
+        dialog = RenameLabelDialog(label, self._counts[label], self._folder_labels, self.window())
+        accepted = dialog.exec() == RenameLabelDialog.DialogCode.Accepted
+        name, everywhere = dialog.name(), dialog.everywhere.isChecked()
         dialog.deleteLater()
         if accepted and name and name != label:
-            self.rename(label, name)
+            self.rename(label, name, everywhere=everywhere)
 
-    def rename(self, label: str, name: str) -> None:
-        """Gives all objects of a label in this picture another one, in one undoable step."""
-        document = self._session.document
-        if document is not None:
-            ids = [i.id for i in document.annotation.instances if i.label == label]
-            if ids:
-                document.relabel(ids, name)
-        self._met = [name if known == label else known for known in self._met]
-        self._renamed.add(label)
+    def rename(self, label: str, name: str, *, everywhere: bool = True) -> None:
+        """Gives the objects of a label another one: in the folder, or in this picture alone."""
+        self._renaming.rename(label, name, everywhere=everywhere)
+        if everywhere:
+            self._met = [name if known == label else known for known in self._met]
+            self._renamed.add(label)
         if self._session.options.label == label:
             self._session.set_option("label", name)
-        self._session.rename_label(label, name)
         self.label_added.emit(name)
         self.refresh()

@@ -17,6 +17,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage, QPixmap
 
 from app.appearance.i18n import phrase, tr
+from app.appearance.plain_text import plain_tip
 from app.workers.task import TaskRunner
 from app.workers.thumbnails import ThumbnailRequest, make_thumbnail
 
@@ -119,7 +120,7 @@ class PictureModel(QAbstractListModel):
         if role == CURRENT_ROLE:
             return path == self._current
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{path}\n{tr(STATE_TEXTS[self._states.get(path, 'none')])}"
+            return plain_tip(f"{path}\n{tr(STATE_TEXTS[self._states.get(path, 'none')])}")
         return None
 
     def _thumbnail(self, path: Path) -> QPixmap | None:

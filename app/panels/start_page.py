@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import plain_action, plain_tip
 from app.appearance.theme import icon
 from app.panels.controls import make_label
 
@@ -103,10 +104,10 @@ class StartPage(QScrollArea):
         self.heading.setVisible(bool(self._paths))
         for number, path in enumerate(self._paths):
             name = f"{path.name}  —  {_short(str(path.parent))}"
-            button = QPushButton(name)
+            button = QPushButton(plain_action(name))
             button.setProperty("role", "link")
             button.setProperty("number", number)
-            button.setToolTip(str(path))
+            button.setToolTip(plain_tip(str(path)))
             button.clicked.connect(self._choose)
             self._recent.addWidget(button)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from app.services.notifications import NotificationCentre
     from app.session import Session
     from app.workers.failure import Failure
+    from converters.annotation import ImageAnnotation
 
 DOCUMENTS_KEPT: Final = 12
 """Saved documents kept open besides the current one, so that going back is instant."""
@@ -85,6 +86,7 @@ class Pictures(QObject):
         self._next_list: OpenedList | None = None
         self._documents: OrderedDict[Path, Document] = OrderedDict()
         self._opening: set[Path] = set()
+        self._told_pages: set[Path] = set()
         self.runner = TaskRunner(picture_job, name="loader", parent=self)
         self.runner.finished.connect(self._take)
         self.runner.failed.connect(self._fail)
@@ -126,6 +128,15 @@ class Pictures(QObject):
             return []
         files = (self._workspace.label_file(picture) for picture in self.paths)
         return [file for file in files if file.exists()]
+
+    def files(self) -> dict[Path, Path]:
+        """Each picture's annotation file, existing or not."""
+        workspace = self._workspace
+        return {path: workspace.label_file(path) for path in self.paths} if workspace is not None else {}
+
+    def annotations(self) -> dict[Path, ImageAnnotation]:
+        """What is annotated on the pictures whose documents are open, saved or not."""
+        return {path: document.annotation for path, document in self._documents.items()}
 
     # Opening
 
@@ -281,6 +292,10 @@ class Pictures(QObject):
         self.drop_old_documents()
         self.note_edit(document)  # its journal may have brought work back, or looked as if it would
         self._tell_recovery(document)
+        if loaded.has_more_pages and loaded.path not in self._told_pages:
+            self._told_pages.add(loaded.path)
+            title = tr("{name} has several pages; only the first one is shown.", name=loaded.path.name)
+            self._notices.post("info", title, remedy=tr("Other pages need files of their own."))
         self.loaded.emit(loaded)
 
     def drop_old_documents(self) -> None:

@@ -13,10 +13,12 @@ from app.project.settings import Settings, SettingsStore
 from app.recolor.palette import remember_color
 from app.services.busy import Busy
 from app.services.exporting import Exporting
+from app.services.folder_labels import FolderLabels
 from app.services.labels import Labels
 from app.services.notifications import NotificationCentre
 from app.services.object_commands import ObjectCommands
 from app.services.pictures import Pictures
+from app.services.renaming import LabelRenaming
 from app.services.saving import Saving
 from app.services.segmentation import Segmentation
 from app.services.similar import SimilarSearch
@@ -50,6 +52,8 @@ class WindowServices(QObject):
         pictures, saving, segmentation, exporting, training: the services with their threads.
         objects: the commands on objects.
         labels: keeps the folder's labels.
+        folder_labels: which labels are in use, and where.
+        renaming: gives labels other names.
         similar: the search for objects like one.
         busy: what any of the services works on.
 
@@ -91,6 +95,10 @@ class WindowServices(QObject):
         )
         self.objects = ObjectCommands(self.session, self)
         self.labels = Labels(self.session, self.notices, self.pictures, self.saving, self._store, self)
+        self.folder_labels = FolderLabels(self.pictures, self.saving, self)
+        self.renaming = LabelRenaming(
+            self.session, self.pictures, self.saving, self.folder_labels, self.notices, self
+        )
         self._settings_timer = QTimer(self)
         self._settings_timer.setSingleShot(True)
         self._settings_timer.setInterval(SETTINGS_DELAY_MS)
@@ -103,7 +111,7 @@ class WindowServices(QObject):
         self.pictures.about_to_leave.connect(self.saving.save_now)
         self.pictures.wait_for(self.saving.runner)
         self.busy = Busy(self)
-        for service in (self.training, self.exporting, self.segmentation, self.pictures):
+        for service in (self.training, self.exporting, self.segmentation, self.pictures, self.renaming):
             self.busy.follow(service)
 
     @property
@@ -129,6 +137,7 @@ class WindowServices(QObject):
         self.segmentation.shutdown()
         self.exporting.shutdown()
         self.training.shutdown()
+        self.folder_labels.shutdown()
         self.pictures.shutdown()
         self._settings_timer.stop()
         self._save_settings()

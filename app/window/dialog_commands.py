@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainMessageBox
 from converters.files.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -109,11 +110,14 @@ class WindowDialogs(QObject):
             return
         target = Path(name) if Path(name).suffix.lower() in EXPORT_SUFFIXES else Path(f"{name}{suffix}")
         if target.resolve() == path.resolve():
-            QMessageBox.warning(
-                self._window,
+            box = PlainMessageBox(
                 tr("Export the recoloured picture"),
                 tr("The original picture is never overwritten. Please choose another name."),
+                self._window,
             )
+            box.setIcon(QMessageBox.Icon.Warning)
+            box.exec()
+            box.deleteLater()
             return
         self._services.exporting.export_picture(target)
 
@@ -170,7 +174,7 @@ class WindowDialogs(QObject):
         if self._checks is not None:
             self._checks.reject()
             self._checks.deleteLater()
-        self._checks = ChecksDialog(self._services.session, self._window)
+        self._checks = ChecksDialog(self._services.session, self._services.pictures, self._window)
         self._checks.shown.connect(self._show_region)
         self._checks.show()
 
@@ -191,10 +195,10 @@ class WindowDialogs(QObject):
         if self._services.training.is_running and not self._settle_training():
             return False
         if self._services.saving.state == "failed":
-            box = QMessageBox(self._window)
+            box = PlainMessageBox(
+                tr("Not saved"), tr("The annotations of this picture could not be saved."), self._window
+            )
             box.setIcon(QMessageBox.Icon.Warning)
-            box.setWindowTitle(tr("Not saved"))
-            box.setText(tr("The annotations of this picture could not be saved."))
             box.setInformativeText(
                 tr("They are kept in the recovery journal and come back when you open the picture again.")
             )
@@ -206,10 +210,10 @@ class WindowDialogs(QObject):
         return True
 
     def _settle_training(self) -> bool:
-        box = QMessageBox(self._window)
+        box = PlainMessageBox(
+            tr("Training is running"), tr("What shall happen to the running training?"), self._window
+        )
         box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle(tr("Training is running"))
-        box.setText(tr("What shall happen to the running training?"))
         keep = box.addButton(tr("Keep the best and quit"), QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton(tr("Discard and quit"), QMessageBox.ButtonRole.DestructiveRole)
         stay = box.addButton(tr("Go on training"), QMessageBox.ButtonRole.RejectRole)

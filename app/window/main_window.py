@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, Q
 
 from app.appearance.i18n import set_language, tr
 from app.appearance.keys import effective_keys
+from app.appearance.plain_text import plain_action, plain_title
 from app.appearance.qt_translation import translate_qt
 from app.appearance.theme import CHOICES, ThemeManager
 from app.canvas.candidate_layer import CandidateLayer
@@ -231,7 +232,7 @@ class MainWindow(QMainWindow):
         nothing = image is None and not self.services.pictures.paths
         self.centre.setCurrentWidget(self.start_page if nothing else self.canvas)
         path = document.path if document is not None else None
-        self.setWindowTitle(f"{path.name} — SeedHue" if path is not None else "SeedHue")
+        self.setWindowTitle(plain_title(f"{path.name} — SeedHue") if path is not None else "SeedHue")
         self.status.show_picture(f"{image.width} × {image.height}" if image is not None else "")
         self.picture_model.set_current(path)
         if path is not None:
@@ -260,7 +261,7 @@ class MainWindow(QMainWindow):
     def _fill_recent(self) -> None:
         self.recent_menu.clear()
         for path in self.recent_paths():
-            action = self.recent_menu.addAction(str(path))
+            action = self.recent_menu.addAction(plain_action(str(path)))
             action.setData(str(path))
             action.triggered.connect(self._open_recent)
 

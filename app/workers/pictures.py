@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from PIL import Image
 
 from app.document.old_journals import prune_journals, unsaved_pictures
 from app.document.recovery import open_document
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
     from app.document.document import Document
     from app.workers.task import OnEvent
+
+
+PAGED_SUFFIXES: Final = frozenset({".gif", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class LoadedPicture:
         labels: the label image of the document's state when it was read, drawn here.
         revision: which state that was.
         damage: why the annotation file could not be used; nothing may overwrite it unasked.
+        has_more_pages: whether the file holds further pictures, which are not shown.
     """
 
     path: Path
@@ -77,6 +83,7 @@ class LoadedPicture:
     labels: LabelImage
     revision: int
     damage: Failure | None = None
+    has_more_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,4 +200,17 @@ def load_picture(request: LoadPicture, should_stop: ShouldStop) -> LoadedPicture
     if should_stop() and request.document is None:
         document.close()
         raise Stopped
-    return LoadedPicture(request.path, image, document, labels, revision, damage)
+    more = has_more_pages(request.path)
+    return LoadedPicture(request.path, image, document, labels, revision, damage, more)
+
+
+def has_more_pages(path: Path) -> bool:
+    """Whether a picture file holds more than the one picture that is read of it."""
+    if path.suffix.lower() not in PAGED_SUFFIXES:
+        return False
+    try:
+        with Image.open(path) as picture:
+            picture.seek(1)
+    except (EOFError, OSError, ValueError, SyntaxError):
+        return False
+    return True

@@ -89,7 +89,7 @@ def test_export_never_overwrites_the_original(driver, folder, monkeypatch):
     before = (folder / "photo0.png").read_bytes()
     warned = []
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder / "photo0.png"), ""))
-    monkeypatch.setattr(QMessageBox, "warning", lambda *arguments: warned.append(arguments))
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: warned.append(box.text()))
     driver.trigger("export_picture")
     assert warned
     assert (folder / "photo0.png").read_bytes() == before

@@ -20,6 +20,7 @@ from app.dialogs.notification_centre import NotificationDialog
 from app.dialogs.shortcuts import ShortcutsDialog
 from app.dialogs.train import TrainDialog
 from app.dialogs.transfer import ExportDialog, ImportDialog
+from app.panels.rename_label import RenameLabelDialog
 from app.window import layout
 from app.window.actions import shortcut_rows
 from app.window.layout import stored_layout
@@ -76,7 +77,7 @@ def about(driver):
 
 
 def checks(driver):
-    return ChecksDialog(driver.session, driver.window)
+    return ChecksDialog(driver.session, driver.services.pictures, driver.window)
 
 
 def notifications(driver):
@@ -85,9 +86,7 @@ def notifications(driver):
 
 
 def shortcuts(driver):
-    dialog = ShortcutsDialog(
-        shortcut_rows(), dict.fromkeys(("save", "undo", "redo"), ("X",)), driver.window
-    )
+    dialog = ShortcutsDialog(shortcut_rows(), dict.fromkeys(("save", "undo", "redo"), ("X",)), driver.window)
     assert dialog.conflict.text()
     return dialog
 
@@ -98,6 +97,10 @@ def training(driver):
     dialog.warning.setText(LONG)
     dialog.warning.show()
     return dialog
+
+
+def renaming(driver):
+    return RenameLabelDialog(LONG, 3, driver.services.folder_labels, driver.window)
 
 
 def transfer(kind):
@@ -118,6 +121,7 @@ DIALOGS = {
     NotificationDialog: notifications,
     ShortcutsDialog: shortcuts,
     TrainDialog: training,
+    RenameLabelDialog: renaming,
     ExportDialog: transfer(ExportDialog),
     ImportDialog: transfer(ImportDialog),
 }
@@ -146,6 +150,7 @@ def test_every_dialog_fits(driver, small_screen, language):
         least = dialog.layout().totalMinimumSize()
         assert least.width() <= dialog.width(), dialog
         assert least.height() <= dialog.height(), dialog
+        assert dialog.layout().minimumHeightForWidth(dialog.width()) <= dialog.height(), dialog
         dialog.close()
         dialog.deleteLater()
 
@@ -206,3 +211,16 @@ def test_no_panel_comes_back_too_narrow(driver, folder):
     driver.bot.wait(1)
     assert docks["objects"].width() >= 256
     assert docks["pictures"].width() >= 160
+
+
+def test_a_dialog_begins_in_the_middle_of_its_window(driver):
+    driver.show()
+    dialog = about(driver)
+    dialog.show()
+    driver.bot.wait(1)
+    distance = dialog.geometry().center() - driver.window.geometry().center()
+    room = fitting.room_on(dialog.screen())
+    assert abs(distance.x()) < 40 or dialog.geometry().right() == room.right()
+    assert abs(distance.y()) < 80
+    dialog.close()
+    dialog.deleteLater()
