@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from app.panels.rename_label import RenameLabelDialog
@@ -103,7 +101,7 @@ def test_a_label_is_renamed_in_this_picture_alone(opened, folder, monkeypatch):
 
 
 def test_a_picture_that_cannot_be_renamed_is_told(opened, folder):
-    damaged = json.dumps({"shapes": [{"label": "leaf"}]})
+    damaged = '{"shapes": [{"label": "leaf"}'
     (folder / "photo2.json").write_text(damaged, encoding="utf-8")
     opened.services.pictures.open_path(folder)
     opened.wait(lambda: len(opened.services.folder_labels.pictures_with("leaf")) == 3)
