@@ -68,7 +68,7 @@ class NoMatch(PlainLabel):
     def refresh(self) -> None:
         """Looks again whether the filter lets anything through."""
         text, source = self._line.text(), self._proxy.sourceModel()
-        self.setText(tr("Nothing matches “{text}”.", text=text))
+        self.setText(tr("Nothing matches “{wanted}”.", wanted=text))
         self.setVisible(bool(text) and not self._proxy.rowCount() and source.rowCount() > 0)
 
 
