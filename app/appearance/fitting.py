@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QEvent, QRect, QSize
-from PySide6.QtWidgets import QDialog, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QLayout, QScrollArea, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QScreen, QShowEvent
@@ -54,11 +54,12 @@ class FittingDialog(QDialog):
 
     def _fit_size(self) -> None:
         room = room_on(self.screen())
-        if self._area is None and self.layout() is not None:
-            least = _least_size(self).expandedTo(self.minimumSize())
+        layout = self.layout()
+        if self._area is None and layout is not None:
+            least = _least_size(layout, self.width()).expandedTo(self.minimumSize())
             self.resize(self.size().expandedTo(least))
             if least.width() > room.width() or least.height() > room.height():
-                self._scroll()
+                self._scroll(layout)
         self.resize(self.size().boundedTo(room.size()))
 
     def _fit_place(self) -> None:
@@ -66,14 +67,14 @@ class FittingDialog(QDialog):
         if place != self.geometry():
             self.setGeometry(place)
 
-    def _scroll(self) -> None:
+    def _scroll(self, layout: QLayout) -> None:
         """Puts everything into an area that scrolls."""
-        wanted = self.size().expandedTo(self.layout().totalSizeHint())
+        wanted = self.size().expandedTo(layout.totalSizeHint())
         self.setMinimumSize(0, 0)
         self.setMaximumWidth(wanted.width() + SCROLL_BAR)
         inside = QWidget()
         inside.setObjectName("scrolled")
-        inside.setLayout(self.layout())  # its widgets come along
+        inside.setLayout(layout)  # its widgets come along
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
         self._area.setWidget(inside)
@@ -83,11 +84,10 @@ class FittingDialog(QDialog):
         self.resize(wanted + QSize(SCROLL_BAR, 0))
 
 
-def _least_size(dialog: QDialog) -> QSize:
-    """What a dialog needs at least at its width: texts are the taller the narrower they are."""
-    layout = dialog.layout()
+def _least_size(layout: QLayout, width: int) -> QSize:
+    """What a dialog so wide needs at least: texts are the taller the narrower they are."""
     least = layout.totalMinimumSize()
     if layout.hasHeightForWidth():
-        width = max(dialog.width(), least.width())
-        least.setHeight(max(least.height(), layout.minimumHeightForWidth(width)))
+        height = layout.minimumHeightForWidth(max(width, least.width()))
+        least.setHeight(max(least.height(), height))
     return least

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from html import escape
 
+from PySide6 import QtGui
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMessageBox, QWidget
 
@@ -34,7 +35,7 @@ class PlainMessageBox(QMessageBox):
 
 def plain_tip(text: str) -> str:
     """A tooltip that reads as the text does."""
-    if not Qt.mightBeRichText(text):
+    if not QtGui.Qt.mightBeRichText(text):
         return text
     return f'<p style="white-space: pre-wrap">{escape(text)}</p>'
 

@@ -148,7 +148,7 @@ class Docks:
         the picture."""
         centre = self._window.centralWidget()
         widest = max((dock.width() for dock in self.by_key.values() if dock.isVisible()), default=0)
-        if centre.width() <= centre.minimumWidth() or widest > self._window.width() // 2:
+        if centre is None or centre.width() <= centre.minimumWidth() or widest > self._window.width() // 2:
             self.arrange()
 
     def hide_passing(self) -> None:

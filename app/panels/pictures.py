@@ -115,7 +115,7 @@ class PictureDelegate(QStyledItemDelegate):
 def _shared_with_neighbours(index: _Index) -> int:
     """How many letters the name begins with that one above or below begins with, too."""
     name = str(index.data())
-    beside = (index.siblingAtRow(row) for row in (index.row() - 1, index.row() + 1))
+    beside = (index.sibling(row, 0) for row in (index.row() - 1, index.row() + 1))
     names = [str(other.data()) for other in beside if other.isValid()]
     return max((_shared(name, other) for other in names), default=0)
 

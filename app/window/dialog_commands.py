@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
 
 from app.appearance.i18n import tr
 from app.appearance.plain_text import PlainMessageBox
@@ -59,19 +59,22 @@ class WindowDialogs(QObject):
 
     def remake(self) -> None:
         """Makes the open ones anew where they are; the language or the theme changed."""
-        there = (
+        again: tuple[tuple[Callable[[], QDialog | None], Callable[[], None]], ...] = (
             (lambda: self._notifications, self.notifications),
             (lambda: self._training, self.train),
             (lambda: self._checks, self.check_annotations),
         )
-        dialogs = [dialog() for dialog, _command in there]
-        places = [each.geometry() if each is not None and each.isVisible() else None for each in dialogs]
+        shown = [(dialog(), dialog, command) for dialog, command in again]
+        places = [
+            (before.geometry(), dialog, command)
+            for before, dialog, command in shown
+            if before is not None and before.isVisible()
+        ]
         self.close_all()
-        for (dialog, command), place in zip(there, places, strict=True):
-            if place is not None:
-                command()
-                made = dialog()
-                assert made is not None
+        for place, dialog, command in places:
+            command()
+            made = dialog()
+            if made is not None:
                 made.setGeometry(place)
 
     @Slot()

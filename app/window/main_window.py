@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, Q
 
 from app.appearance.i18n import set_language, tr
 from app.appearance.keys import effective_keys
-from app.appearance.plain_text import plain_action, plain_title
+from app.appearance.plain_text import plain_action, plain_tip, plain_title
 from app.appearance.qt_translation import translate_qt
 from app.appearance.theme import CHOICES, ThemeManager
 from app.canvas.candidate_layer import CandidateLayer
@@ -262,6 +262,7 @@ class MainWindow(QMainWindow):
         self.recent_menu.clear()
         for path in self.recent_paths():
             action = self.recent_menu.addAction(plain_action(str(path)))
+            action.setToolTip(plain_tip(str(path)))
             action.setData(str(path))
             action.triggered.connect(self._open_recent)
 

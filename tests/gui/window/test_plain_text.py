@@ -71,7 +71,7 @@ def rendered_labels():
             for number in range(form.rowCount())
             if (row := form.itemAt(number, QFormLayout.ItemRole.LabelRole)) is not None
         }
-        for label in (each for each in _and_below(top) if isinstance(each, QLabel)):
+        for label in (each for each in _and_below(top) if isinstance(each, QLabel) and each.text()):
             is_plain = label.textFormat() == Qt.TextFormat.PlainText
             if not is_plain and (label not in ours or Qt.mightBeRichText(label.text())):
                 yield label.text(), label.parent()
