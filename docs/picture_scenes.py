@@ -264,7 +264,7 @@ class Scenes:
         """What the checks say of an object that is there twice."""
         self.window.actions_by_id["duplicate"].trigger()
         self.until(lambda: len(self.document.annotation.instances) == 2)
-        dialog = ChecksDialog(self.session, self.window)
+        dialog = ChecksDialog(self.session, self.services.pictures, self.window)
         dialog.resize(480, 220)
         dialog.show()
         self.until(lambda: dialog.list.count())

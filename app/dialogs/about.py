@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import PySide6
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QDialogButtonBox, QHBoxLayout, QPushButton, QVBoxLayout
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainLabel
 from app.appearance.theme import icon
 from app.panels.controls import make_label
 
@@ -41,16 +43,16 @@ def program_version() -> str:
         return "dev"
 
 
-class AboutDialog(QDialog):
+class AboutDialog(FittingDialog):
     """Name, purpose, licence and versions."""
 
     def __init__(self, model: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(tr("About SeedHue"))
         self.setFixedWidth(480)
-        symbol = QLabel()
+        symbol = PlainLabel()
         symbol.setPixmap(icon("mdi6.sprout", "accent").pixmap(64, 64))
-        purpose = QLabel(
+        purpose = PlainLabel(
             tr("Cut objects out of pictures: click a seed, turn the threshold, recolour, export, train.")
         )
         purpose.setWordWrap(True)
@@ -62,11 +64,12 @@ class AboutDialog(QDialog):
         top.setSpacing(16)
         top.addWidget(symbol, 0, Qt.AlignmentFlag.AlignTop)
         top.addLayout(head, 1)
-        facts = QLabel(versions() + (f"\n{tr('Model')}: {model}" if model else ""))
+        facts = PlainLabel(versions() + (f"\n{tr('Model')}: {model}" if model else ""))
         facts.setProperty("role", "muted")
         facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._facts = facts
-        licence = QLabel(tr("Apache License 2.0. The sample photos are CC0 or in the public domain."))
+        facts.setWordWrap(True)
+        self.facts = facts
+        licence = PlainLabel(tr("Apache License 2.0. The sample photos are CC0 or in the public domain."))
         licence.setWordWrap(True)
         buttons = QDialogButtonBox()
         close = buttons.addButton(tr("Close"), QDialogButtonBox.ButtonRole.RejectRole)
@@ -85,4 +88,4 @@ class AboutDialog(QDialog):
 
     @Slot()
     def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(self._facts.text())
+        QGuiApplication.clipboard().setText(self.facts.text())

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QDialog,
     QDialogButtonBox,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QPlainTextEdit,
@@ -20,7 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainLabel
 from app.appearance.theme import icon
 from app.panels.controls import make_label
 
@@ -34,7 +34,7 @@ _ICONS = {
 }
 
 
-class NotificationDialog(QDialog):
+class NotificationDialog(FittingDialog):
     """Left the notices, newest first; right what happened, what to do, and the details."""
 
     def __init__(self, centre: NotificationCentre, parent: QWidget | None = None) -> None:
@@ -48,7 +48,7 @@ class NotificationDialog(QDialog):
         self.title = make_label("", "heading")
         self.title.setWordWrap(True)
         self.title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.remedy = QLabel()
+        self.remedy = PlainLabel()
         self.remedy.setWordWrap(True)
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)

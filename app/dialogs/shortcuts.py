@@ -9,12 +9,10 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QDialog,
     QDialogButtonBox,
     QHBoxLayout,
     QHeaderView,
     QKeySequenceEdit,
-    QLabel,
     QLineEdit,
     QPushButton,
     QTableWidget,
@@ -23,8 +21,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import phrase, tr
 from app.appearance.keys import effective_keys, find_conflicts, native_text, portable
+from app.appearance.plain_text import PlainLabel
 from app.panels.controls import make_label
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ShortcutRow:
     keys: tuple[str, ...]
 
 
-class ShortcutsDialog(QDialog):
+class ShortcutsDialog(FittingDialog):
     """A table of commands; the editor below changes the keys of the chosen row.
 
     Signals:
@@ -94,7 +94,7 @@ class ShortcutsDialog(QDialog):
         self.conflict.setWordWrap(True)
         row = QHBoxLayout()
         row.setSpacing(8)
-        row.addWidget(QLabel(tr("New key:")))
+        row.addWidget(PlainLabel(tr("New key:")))
         row.addWidget(self.editor, 1)
         row.addWidget(self.reset_one)
         standard = QDialogButtonBox.StandardButton
@@ -166,8 +166,11 @@ class ShortcutsDialog(QDialog):
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not clashes)
 
     def _chosen(self) -> str | None:
+        """The command whose keys are edited: never one that the filter hides."""
         row = self.table.currentRow()
-        return self._commands[row].id if 0 <= row < len(self._commands) else None
+        if not 0 <= row < len(self._commands) or self.table.isRowHidden(row):
+            return None
+        return self._commands[row].id
 
     def choose(self, command: str) -> None:
         """Marks the row of a command."""
@@ -178,7 +181,9 @@ class ShortcutsDialog(QDialog):
         name = self._chosen()
         self.editor.setEnabled(name is not None)
         self.reset_one.setEnabled(name is not None)
-        if name is not None:
+        if name is None:
+            self.editor.clear()
+        else:
             self.editor.setKeySequence(QKeySequence((*self._keys[name], "")[0]))
 
     @Slot()
@@ -213,6 +218,10 @@ class ShortcutsDialog(QDialog):
             cells = (self.table.item(row, column) for column in range(3))
             shown = any(cell is not None and wanted in cell.text().casefold() for cell in cells)
             self.table.setRowHidden(row, not shown)
+        if self.table.currentRow() < 0 or self.table.isRowHidden(self.table.currentRow()):
+            seen = (row for row in range(self.table.rowCount()) if not self.table.isRowHidden(row))
+            self.table.setCurrentCell(next(seen, -1), 1)
+        self._show_row()
 
     def accept(self) -> None:
         changed = {name: own for name, own in self._keys.items() if own != self._defaults[name]}

@@ -8,9 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QDialog,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QRadioButton,
@@ -19,7 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import phrase, tr
+from app.appearance.plain_text import PlainLabel
 from app.panels.controls import make_label
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ PHASES: Final[dict[str, str]] = {
 }
 
 
-class TrainDialog(QDialog):
+class TrainDialog(FittingDialog):
     """Three pages: what to train on and how long; the running training; the result.
 
     The dialog is not modal: the window stays usable while it learns. Closing the dialog leaves the
@@ -88,7 +88,7 @@ class TrainDialog(QDialog):
 
     def _make_setup(self) -> QWidget:
         page = QWidget()
-        self.summary = QLabel(tr("Counting your objects…"))
+        self.summary = PlainLabel(tr("Counting your objects…"))
         self.summary.setWordWrap(True)
         self.warning = make_label("", "error")
         self.warning.setWordWrap(True)
@@ -254,7 +254,7 @@ class TrainDialog(QDialog):
         page = QWidget()
         self.verdict = make_label("", "heading")
         self.verdict.setWordWrap(True)
-        self.scores = QLabel()
+        self.scores = PlainLabel()
         self.scores.setWordWrap(True)
         self.keep_new = QPushButton(tr("Use the new model"))
         self.keep_new.clicked.connect(self._use_new)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtWidgets import (
-    QDialog,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
 from app.appearance.theme import icon
 from app.panels.controls import make_label
@@ -84,7 +84,7 @@ class PathField(QWidget):
             self.line.setText(name)
 
 
-class TransferDialog(QDialog):
+class TransferDialog(FittingDialog):
     """What export and import share: fields, progress, the report, one conversion at a time."""
 
     def __init__(self, title: str, exporting: Exporting, parent: QWidget | None) -> None:
@@ -93,6 +93,7 @@ class TransferDialog(QDialog):
         self.setMinimumWidth(560)
         self._exporting = exporting
         self._running = False
+        self._answered: ConvertFolder | None = None
         self.form = QFormLayout()
         self.form.setHorizontalSpacing(16)
         self.form.setVerticalSpacing(12)
@@ -136,20 +137,34 @@ class TransferDialog(QDialog):
     @Slot()
     def check(self) -> None:
         """Enables the button when everything is filled in."""
-        self.go.setEnabled(not self._running and self.make_request() is not None)
+        request = self.make_request()
+        if request != self._answered:
+            self._answered = None
+            self.verdict.hide()
+            self.report.hide()
+        self.go.setEnabled(not self._running and request is not None)
 
     @Slot()
     def _go(self) -> None:
         request = self.make_request()
         if request is None:
             return
-        self._running = True
+        self._running, self._answered = True, request
         self.progress.setRange(0, 0)
         self.progress.show()
         self.verdict.hide()
         self.report.hide()
+        self._lock_fields(True)
         self.check()
         self._exporting.convert(request)
+
+    def _lock_fields(self, locked: bool) -> None:
+        """What is being converted keeps standing there until it is done."""
+        for row in range(self.form.rowCount()):
+            item = self.form.itemAt(row, QFormLayout.ItemRole.FieldRole)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.setEnabled(not locked)
 
     @Slot(object)
     def _follow(self, event: TransferProgress) -> None:
@@ -185,6 +200,7 @@ class TransferDialog(QDialog):
     def _end(self) -> None:
         self._running = False
         self.progress.hide()
+        self._lock_fields(False)
         self.check()
 
     def reject(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainMessageBox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +30,8 @@ def ask_about_unwritten(concerns: Sequence[Concern], parent: QWidget) -> Answer:
     """Tells what is only in the recovery journal and what would be lost, and asks whether to quit."""
     lost = [concern for concern in concerns if concern.lost]
     kept = [concern for concern in concerns if not concern.lost]
-    box = QMessageBox(parent)
+    box = PlainMessageBox(tr("Not saved"), tr("Not everything could be written."), parent)
     box.setIcon(QMessageBox.Icon.Warning)
-    box.setWindowTitle(tr("Not saved"))
-    box.setText(tr("Not everything could be written."))
     parts = []
     if lost:
         parts.append(tr("This would be lost:") + "\n" + _listed(lost))

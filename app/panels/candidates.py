@@ -71,6 +71,16 @@ class CandidatesPanel(QWidget):
         column.addLayout(row)
         session.document_opened.connect(self._drop)
 
+    def hand_over(self) -> tuple[float, tuple[Candidate, ...], int]:
+        return self.slider.value(), self.list.candidates, self.list.currentRow()
+
+    def take_over(self, state: tuple[float, tuple[Candidate, ...], int]) -> None:
+        smallest, candidates, row = state
+        self.slider.set_value(smallest)
+        self.list.set_smallest(smallest)
+        self.list.show_candidates(candidates)
+        self.list.setCurrentRow(row)
+
     def show_candidates(self, predictions: Sequence[Any], model: str) -> None:
         """Lists predictions (mask, label, score, seed, tau), best first."""
         self._list(predictions, model, left_out=())

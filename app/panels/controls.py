@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
+from PySide6.QtCore import QPointF, QRectF, QSize, QSortFilterProxyModel, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QFontMetrics, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import (
     QColorDialog,
     QHBoxLayout,
-    QLabel,
+    QLineEdit,
     QSizePolicy,
     QStyle,
     QStyleOptionSlider,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainLabel
 from app.appearance.theme import color
 from app.panels.wheel_controls import Slider
 
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
     from app.editing.limits import Limits
 
 
-def make_label(text: str, role: str = "") -> QLabel:
+def make_label(text: str, role: str = "") -> PlainLabel:
     """A label in one of the style sheet's roles ("muted", "heading", "title", "value", "error")."""
-    label = QLabel(text)
+    label = PlainLabel(text)
     if role:
         label.setProperty("role", role)
     return label
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(PlainLabel):
     """One line that ends in "…" where there is no room; its tooltip has the whole text."""
 
     def __init__(self) -> None:
@@ -48,6 +49,42 @@ class ElidedLabel(QLabel):
         line = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, area.width())
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(area, int(Qt.AlignmentFlag.AlignVCenter), line)
+
+
+class NoMatch(PlainLabel):
+    """Says that a filter leaves nothing of a list, instead of showing an empty one."""
+
+    def __init__(self, line: QLineEdit, proxy: QSortFilterProxyModel) -> None:
+        super().__init__()
+        self.setProperty("role", "muted")
+        self.setWordWrap(True)
+        self._line, self._proxy = line, proxy
+        line.textChanged.connect(self.refresh)
+        for signal in (proxy.rowsInserted, proxy.rowsRemoved, proxy.modelReset, proxy.layoutChanged):
+            signal.connect(self.refresh)
+        self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Looks again whether the filter lets anything through."""
+        text, source = self._line.text(), self._proxy.sourceModel()
+        self.setText(tr("Nothing matches “{wanted}”.", wanted=text))
+        self.setVisible(bool(text) and not self._proxy.rowCount() and source.rowCount() > 0)
+
+
+def elided_name(name: str, shared: int, metrics: QFontMetrics, width: int) -> str:
+    """A file name in so much room, cut where it says what its neighbours say, too.
+
+    Args:
+        shared: so many letters at its beginning are those of a neighbour.
+    """
+    if metrics.horizontalAdvance(name) <= width:
+        return name
+    for begin in range(1, shared + 1):
+        if metrics.horizontalAdvance(f"…{name[begin:]}") <= width:
+            return f"…{name[begin:]}"
+    rest = f"…{name[shared:]}" if shared > 1 else name
+    return metrics.elidedText(rest, Qt.TextElideMode.ElideMiddle, width)
 
 
 def swatch_icon(shade: QColor, size: int = 14) -> QIcon:
@@ -80,7 +117,7 @@ class Section(QWidget):
         self.body = QVBoxLayout(self)
         self.body.setContentsMargins(0, 0, 0, 0)
         self.body.setSpacing(8)
-        heading = QLabel(title)
+        heading = PlainLabel(title)
         heading.setObjectName("panelTitle")
         self.body.addWidget(heading)
 

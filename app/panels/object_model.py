@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Slot
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import plain_tip
 from app.document.shared_ends import shared_ends
 from app.panels.object_thumbnails import object_thumbnail
 from converters.annotation import Mask
@@ -44,6 +45,7 @@ class ObjectModel(QAbstractTableModel):
         session.document_changed.connect(self._follow)
         session.hidden_changed.connect(self._refresh_all)
         session.colors_changed.connect(self._refresh_all)
+        self.reload()
 
     def set_device_ratio(self, ratio: float) -> None:
         """Device pixels per logical pixel of the screen the thumbnails are for."""
@@ -167,7 +169,7 @@ class ObjectModel(QAbstractTableModel):
         if role == DETAIL_ROLE:
             return describe_instance(instance)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return instance.description or describe_instance(instance)
+            return plain_tip(instance.description or describe_instance(instance))
         return None
 
     def _thumbnail(self, instance: Instance) -> QPixmap | None:

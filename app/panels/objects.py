@@ -21,7 +21,6 @@ from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QStyle,
     QStyledItemDelegate,
@@ -32,8 +31,9 @@ from PySide6.QtWidgets import (
 )
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainLabel
 from app.appearance.theme import color, icon
-from app.panels.controls import make_label
+from app.panels.controls import NoMatch, make_label
 from app.panels.object_model import DETAIL_ROLE, ID_ROLE, LOCKED, OBJECT, VISIBLE, ObjectModel
 
 if TYPE_CHECKING:
@@ -181,12 +181,14 @@ class ObjectsPanel(QWidget):
         self.table = self._make_table()
         self.empty = make_label(tr("No objects yet. Choose the seed tool and click one."), "muted")
         self.empty.setWordWrap(True)
-        self.count = QLabel()
+        self.count = PlainLabel()
         self.count.setProperty("role", "muted")
         self._column = column = QVBoxLayout(self)
         column.setContentsMargins(8, 4, 8, 8)
         column.setSpacing(8)
         column.addWidget(self.filter)
+        self.no_match = NoMatch(self.filter, self.proxy)
+        column.addWidget(self.no_match)
         column.addWidget(self.empty)
         column.addWidget(self.table, 1)
         session.selection_changed.connect(self.show_selection)
@@ -207,6 +209,7 @@ class ObjectsPanel(QWidget):
             QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed
         )
         table.setShowGrid(False)
+        table.setMinimumHeight(ROW_HEIGHT)
         table.setMouseTracking(True)
         table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -225,6 +228,12 @@ class ObjectsPanel(QWidget):
         table.selectionModel().selectionChanged.connect(self._tell_selection)
         table.selectionModel().currentChanged.connect(self._tell_selection)
         return table
+
+    def hand_over(self) -> str:
+        return self.filter.text()
+
+    def take_over(self, state: str) -> None:
+        self.filter.setText(state)
 
     def edit_label(self) -> None:
         """Opens the label editor of the current object."""

@@ -12,12 +12,12 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QSize,
     Qt,
-    QTimer,
     Slot,
 )
 from PySide6.QtGui import QImage, QPixmap
 
 from app.appearance.i18n import phrase, tr
+from app.appearance.plain_text import plain_tip
 from app.workers.task import TaskRunner
 from app.workers.thumbnails import ThumbnailRequest, make_thumbnail
 
@@ -62,6 +62,8 @@ class PictureModel(QAbstractListModel):
         self.runner = TaskRunner(make_thumbnail, name="thumbnails", parent=self)
         self.runner.finished.connect(self._take)
         self.runner.failed.connect(self._give_up)
+        # Not when a result arrives: the job counts as running until the runner has forgotten it.
+        self.runner.busy_changed.connect(self._read_next)
 
     def set_device_ratio(self, ratio: float) -> None:
         """Device pixels per logical pixel of the screen."""
@@ -119,7 +121,7 @@ class PictureModel(QAbstractListModel):
         if role == CURRENT_ROLE:
             return path == self._current
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{path}\n{tr(STATE_TEXTS[self._states.get(path, 'none')])}"
+            return plain_tip(f"{path}\n{tr(STATE_TEXTS[self._states.get(path, 'none')])}")
         return None
 
     def _thumbnail(self, path: Path) -> QPixmap | None:
@@ -133,6 +135,7 @@ class PictureModel(QAbstractListModel):
         self._read_next()
         return None
 
+    @Slot()
     def _read_next(self) -> None:
         if self._waiting and not self.runner.is_busy:
             path, _ = self._waiting.popitem()
@@ -150,17 +153,11 @@ class PictureModel(QAbstractListModel):
             while len(self._pixmaps) > _PIXMAPS_KEPT:
                 self._pixmaps.popitem(last=False)
             self._touch(request.path, Qt.ItemDataRole.DecorationRole)
-        self._continue()
 
     @Slot(object, object)
     def _give_up(self, request: ThumbnailRequest, _failure: object) -> None:
         """A picture that cannot be read is marked; opening it tells the reason."""
         self.set_state(request.path, "broken")
-        self._continue()
-
-    def _continue(self) -> None:
-        # The runner forgets a job after it has delivered its result, so ask again from the event loop.
-        QTimer.singleShot(0, self, self._read_next)
 
     def _touch(self, path: Path, role: int) -> None:
         row = self._rows.get(path, -1)

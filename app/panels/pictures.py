@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import (
@@ -28,7 +29,7 @@ from PySide6.QtWidgets import (
 
 from app.appearance.i18n import tr
 from app.appearance.theme import color, icon
-from app.panels.controls import make_label
+from app.panels.controls import NoMatch, elided_name, make_label
 from app.panels.picture_model import (
     CURRENT_ROLE,
     PATH_ROLE,
@@ -96,7 +97,7 @@ class PictureDelegate(QStyledItemDelegate):
         text = QRect(frame.right() + 9, rect.top() + 8, mark.left() - frame.right() - 13, 20)
         metrics = painter.fontMetrics()
         painter.setPen(color("text"))
-        name = metrics.elidedText(str(index.data()), Qt.TextElideMode.ElideMiddle, text.width())
+        name = elided_name(str(index.data()), _shared_with_neighbours(index), metrics, text.width())
         painter.drawText(text, int(Qt.AlignmentFlag.AlignVCenter), name)
         font = painter.font()
         font.setPixelSize(11)
@@ -110,6 +111,18 @@ class PictureDelegate(QStyledItemDelegate):
             ),
         )
         painter.restore()
+
+
+def _shared_with_neighbours(index: _Index) -> int:
+    """How many letters the name begins with that one above or below begins with, too."""
+    name = str(index.data())
+    beside = (index.sibling(row, 0) for row in (index.row() - 1, index.row() + 1))
+    names = [str(other.data()) for other in beside if other.isValid()]
+    return max((_shared(name, other) for other in names), default=0)
+
+
+def _shared(name: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, other, strict=False)))
 
 
 class PicturesPanel(QWidget):
@@ -147,11 +160,19 @@ class PicturesPanel(QWidget):
         column.setContentsMargins(8, 4, 8, 8)
         column.setSpacing(8)
         column.addWidget(self.filter)
+        self.no_match = NoMatch(self.filter, self.proxy)
+        column.addWidget(self.no_match)
         column.addWidget(self.list, 1)
         column.addWidget(self.summary)
         model.dataChanged.connect(self._follow)
         model.modelReset.connect(self._summarize)
         self._summarize()
+
+    def hand_over(self) -> str:
+        return self.filter.text()
+
+    def take_over(self, state: str) -> None:
+        self.filter.setText(state)
 
     def scroll_to(self, path: Path) -> None:
         """Brings a picture into view."""

@@ -86,7 +86,8 @@ def _pictures(parts: PanelParts) -> PanelContent:
 
 
 def _labels(parts: PanelParts) -> PanelContent:
-    panel = LabelsPanel(parts.services.session)
+    services = parts.services
+    panel = LabelsPanel(services.session, services.folder_labels, services.renaming)
     panel.label_added.connect(lambda _label: parts.canvas.setFocus())
     return PanelContent(panel)
 

@@ -50,6 +50,23 @@ class _Find:
     is_chosen: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a panel made anew goes on with.
+
+    Attributes:
+        ticks: of the folder's other pictures, by path.
+        progress: pictures searched, and how many there are; None while none is searched.
+    """
+
+    asked: SimilarObjects | None
+    finds: dict[Path, list[_Find]]
+    ticks: dict[Path, Qt.CheckState]
+    smallest: float
+    in_folder: bool
+    progress: tuple[int, int] | None
+
+
 class SimilarPanel(QWidget):
     """Objects like the one that was asked for, in the open picture and, if wanted, in the others.
 
@@ -151,6 +168,29 @@ class SimilarPanel(QWidget):
         self.folder_box.setEnabled(len(self._search.paths) > 1)
         self._follow_picture()
 
+    def hand_over(self) -> _Kept:
+        ticks = {path: item.checkState() for path, item in self._rows.items()}
+        progress = None if self.progress.isHidden() else (self.progress.value(), self._total)
+        finds, asked = self._finds, self._asked
+        self._finds, self._asked = {}, None  # what is found from now on is not for this panel
+        return _Kept(asked, finds, ticks, self.slider.value(), self.folder_box.isChecked(), progress)
+
+    def take_over(self, state: _Kept) -> None:
+        self._asked = state.asked
+        self.slider.set_value(state.smallest)
+        self.list.set_smallest(state.smallest)
+        blocked = self.folder_box.blockSignals(True)  # the search goes on as it is
+        self.folder_box.setChecked(state.in_folder)
+        self.folder_box.blockSignals(blocked)
+        self.folder_box.setEnabled(len(self._search.paths) > 1)
+        self.folder_part.setVisible(state.in_folder)
+        self._finds = state.finds
+        for path, tick in state.ticks.items():
+            self._list_picture(path, tick)
+        if state.progress is not None:
+            self._show_progress(*state.progress)
+        self._follow_picture()
+
     def _instance(self, find: _Find) -> Instance:
         asked = self._asked
         assert asked is not None
@@ -223,18 +263,21 @@ class SimilarPanel(QWidget):
         if self._asked is None or not finds or path in self._finds:
             return
         self._finds[path] = [_Find(find, find.score) for find in finds]
+        self._list_picture(path, Qt.CheckState.Checked)
+        document = self._session.document
+        if document is not None and document.path == path:
+            self._follow_picture()
+
+    def _list_picture(self, path: Path, tick: Qt.CheckState) -> None:
         item = QListWidgetItem()
         item.setData(PATH_ROLE, path)
         item.setSizeHint(ROW)
         item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-        item.setCheckState(Qt.CheckState.Checked)
+        item.setCheckState(tick)
         self._rows[path] = item
         self.picture_list.addItem(item)
         self._show_row(path)
         self._show_buttons()
-        document = self._session.document
-        if document is not None and document.path == path:
-            self._follow_picture()
 
     def _show_row(self, path: Path) -> None:
         item, count = self._rows[path], len(self._reaching(path))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import plain_action, plain_tip
 from app.appearance.theme import icon
 from app.panels.controls import make_label
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 SHOWN_RECENT = 5
 
 
-class StartPage(QWidget):
+class StartPage(QScrollArea):
     """A friendly empty state.
 
     Signals:
@@ -31,11 +32,14 @@ class StartPage(QWidget):
 
     def __init__(self, actions: Mapping[str, QAction]) -> None:
         super().__init__()
-        self.setObjectName("startPage")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        page = QWidget()
+        page.setObjectName("startPage")
+        page.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setWidget(page)
+        self.setWidgetResizable(True)
         card = QFrame()
         card.setObjectName("card")
-        card.setFixedWidth(520)
+        card.setMaximumWidth(520)
         body = QVBoxLayout(card)
         body.setContentsMargins(32, 32, 32, 24)
         body.setSpacing(8)
@@ -69,13 +73,13 @@ class StartPage(QWidget):
         drop.setWordWrap(True)
         body.addSpacing(8)
         body.addWidget(drop)
-        middle = QHBoxLayout(self)
+        middle = QHBoxLayout(page)
         middle.addStretch(1)
         column = QVBoxLayout()
         column.addStretch(1)
         column.addWidget(card)
         column.addStretch(1)
-        middle.addLayout(column)
+        middle.addLayout(column, 1000)
         middle.addStretch(1)
 
     def _card_button(self, action: QAction, *, primary: bool) -> QPushButton:
@@ -100,10 +104,10 @@ class StartPage(QWidget):
         self.heading.setVisible(bool(self._paths))
         for number, path in enumerate(self._paths):
             name = f"{path.name}  —  {_short(str(path.parent))}"
-            button = QPushButton(name)
+            button = QPushButton(plain_action(name))
             button.setProperty("role", "link")
             button.setProperty("number", number)
-            button.setToolTip(str(path))
+            button.setToolTip(plain_tip(str(path)))
             button.clicked.connect(self._choose)
             self._recent.addWidget(button)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
+from PySide6.QtWidgets import QProgressBar, QStatusBar, QToolButton
 
 from app.appearance.i18n import phrase, tr
+from app.appearance.plain_text import PlainLabel
 from app.appearance.theme import icon
 from app.panels.controls import ElidedLabel
 
@@ -49,14 +50,14 @@ class StatusBar(QStatusBar):
         self.progress.setRange(0, 0)
         self.progress.setFixedWidth(96)
         self.progress.setTextVisible(False)
-        self.busy = QLabel()
-        self.position = QLabel()
+        self.busy = PlainLabel()
+        self.position = PlainLabel()
         self.position.setMinimumWidth(110)
         self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.picture = QLabel()
-        self.zoom = QLabel()
+        self.picture = PlainLabel()
+        self.zoom = PlainLabel()
         self.zoom.setMinimumWidth(56)
-        self.saved = QLabel()
+        self.saved = PlainLabel()
         self.unsafe = QToolButton()
         self.unsafe.setIconSize(QSize(16, 16))
         self.unsafe.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

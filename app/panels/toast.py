@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainLabel
 from app.appearance.theme import icon
 from app.panels.controls import make_label
 
@@ -37,10 +38,10 @@ class Toast(QFrame):
         self.setObjectName("toast")
         self.setFixedWidth(WIDTH)
         self._notice: Notice | None = None
-        self._symbol = QLabel()
+        self._symbol = PlainLabel()
         self._title = make_label("", "value")
         self._title.setWordWrap(True)
-        self._remedy = QLabel()
+        self._remedy = PlainLabel()
         self._remedy.setWordWrap(True)
         self._retry = QPushButton()
         self._retry.clicked.connect(self._run_retry)
@@ -77,9 +78,9 @@ class Toast(QFrame):
         self.hide()
 
     @property
-    def notice(self) -> Notice | None:
-        """What it shows, or showed last."""
-        return self._notice
+    def shown_notice(self) -> Notice | None:
+        """What it shows now."""
+        return None if self.isHidden() else self._notice
 
     @Slot(object)
     def show_notice(self, notice: Notice) -> None:

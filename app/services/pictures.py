@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from app.services.notifications import NotificationCentre
     from app.session import Session
     from app.workers.failure import Failure
+    from converters.annotation import ImageAnnotation
 
 
 class Pictures(QObject):
@@ -87,6 +88,7 @@ class Pictures(QObject):
         self._has_left = False
         self._open = OpenDocuments()
         self._opening: set[Path] = set()
+        self._told_pages: set[Path] = set()
         self.runner = TaskRunner(picture_job, name="loader", parent=self)
         self.runner.finished.connect(self._take)
         self.runner.failed.connect(self._fail)
@@ -143,6 +145,15 @@ class Pictures(QObject):
             return []
         files = (self._workspace.label_file(picture) for picture in self.paths)
         return [file for file in files if file.exists()]
+
+    def files(self) -> dict[Path, Path]:
+        """Each picture's annotation file, existing or not."""
+        workspace = self._workspace
+        return {path: workspace.label_file(path) for path in self.paths} if workspace is not None else {}
+
+    def annotations(self) -> dict[Path, ImageAnnotation]:
+        """What is annotated on the pictures whose documents are open, saved or not."""
+        return {path: document.annotation for path, document in self._documents.items()}
 
     # Opening
 
@@ -313,7 +324,14 @@ class Pictures(QObject):
         self.note_edit(document)  # its journal may have brought work back, or looked as if it would
         if loaded.is_new:
             self._tell_recovery(loaded)
+        self._tell_pages(loaded)
         self.loaded.emit(loaded)
+
+    def _tell_pages(self, loaded: LoadedPicture) -> None:
+        if loaded.has_more_pages and loaded.path not in self._told_pages:
+            self._told_pages.add(loaded.path)
+            title = tr("{name} has several pages; only the first one is shown.", name=loaded.path.name)
+            self._notices.post("info", title, remedy=tr("Other pages need files of their own."))
 
     def drop_old_documents(self) -> None:
         """Closes the saved documents not used for longest; unsaved ones stay."""

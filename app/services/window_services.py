@@ -13,11 +13,13 @@ from app.project.settings import Settings, SettingsStore
 from app.recolor.palette import remember_color
 from app.services.busy import Busy
 from app.services.exporting import Exporting
+from app.services.folder_labels import FolderLabels
 from app.services.labels import Labels
 from app.services.notifications import NotificationCentre
 from app.services.object_commands import ObjectCommands
 from app.services.outside import OutsideChanges
 from app.services.pictures import Pictures
+from app.services.renaming import LabelRenaming
 from app.services.safety import Safety
 from app.services.saving import Saving
 from app.services.segmentation import Segmentation
@@ -54,6 +56,8 @@ class WindowServices(QObject):
         labels: keeps the folder's labels.
         safety: what is not safe at the moment.
         outside: follows other programs' changes.
+        folder_labels: which labels are in use, and where.
+        renaming: gives labels other names.
         similar: the search for objects like one.
         busy: what any of the services works on.
 
@@ -97,6 +101,10 @@ class WindowServices(QObject):
         self.labels = Labels(self.session, self.notices, self.pictures, self.saving, self._store, self)
         self.safety = Safety(self.session, self.notices, self.pictures, self.saving, self.labels, parent=self)
         self.outside = OutsideChanges(self.session, self.notices, self.pictures, self.saving, self)
+        self.folder_labels = FolderLabels(self.pictures, self.saving, self)
+        self.renaming = LabelRenaming(
+            self.session, self.pictures, self.saving, self.folder_labels, self.notices, self
+        )
         self._settings_timer = QTimer(self)
         self._settings_timer.setSingleShot(True)
         self._settings_timer.setInterval(SETTINGS_DELAY_MS)
@@ -115,6 +123,7 @@ class WindowServices(QObject):
             self.segmentation,
             self.pictures,
             self.session.arrivals,
+            self.renaming,
         ):
             self.busy.follow(service)
 
@@ -152,6 +161,7 @@ class WindowServices(QObject):
         self.segmentation.shutdown()
         self.exporting.shutdown()
         self.training.shutdown()
+        self.folder_labels.shutdown()
         self.pictures.shutdown()
         self._settings_timer.stop()
         self._save_settings()

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainMessageBox
 from converters.files.images import IMAGE_SUFFIXES
 from converters.files.names import fitting_name
 
@@ -52,12 +53,32 @@ class WindowDialogs(QObject):
         self._checks: ChecksDialog | None = None
 
     def close_all(self) -> None:
-        """Closes the dialogs that do not block the window; the language or the theme changed."""
+        """Closes the dialogs that do not block the window."""
         for dialog in (self._notifications, self._training, self._checks):
             if dialog is not None:
                 dialog.reject()
                 dialog.deleteLater()
         self._notifications = self._training = self._checks = None
+
+    def remake(self) -> None:
+        """Makes the open ones anew where they are; the language or the theme changed."""
+        again: tuple[tuple[Callable[[], QDialog | None], Callable[[], None]], ...] = (
+            (lambda: self._notifications, self.notifications),
+            (lambda: self._training, self.train),
+            (lambda: self._checks, self.check_annotations),
+        )
+        shown = [(dialog(), dialog, command) for dialog, command in again]
+        places = [
+            (before.geometry(), dialog, command)
+            for before, dialog, command in shown
+            if before is not None and before.isVisible()
+        ]
+        self.close_all()
+        for place, dialog, command in places:
+            command()
+            made = dialog()
+            if made is not None:
+                made.setGeometry(place)
 
     @Slot()
     def open_file(self) -> None:
@@ -103,11 +124,14 @@ class WindowDialogs(QObject):
             return
         target = Path(name) if Path(name).suffix.lower() in EXPORT_SUFFIXES else Path(f"{name}{suffix}")
         if target.resolve() == path.resolve():
-            QMessageBox.warning(
-                self._window,
+            box = PlainMessageBox(
                 tr("Export the recoloured picture"),
                 tr("The original picture is never overwritten. Please choose another name."),
+                self._window,
             )
+            box.setIcon(QMessageBox.Icon.Warning)
+            box.exec()
+            box.deleteLater()
             return
         self._services.exporting.export_picture(target, self._services.pictures.folder)
 
@@ -177,7 +201,7 @@ class WindowDialogs(QObject):
         if self._checks is not None:
             self._checks.reject()
             self._checks.deleteLater()
-        self._checks = ChecksDialog(self._services.session, self._window)
+        self._checks = ChecksDialog(self._services.session, self._services.pictures, self._window)
         self._checks.shown.connect(self._show_region)
         self._checks.show()
 
@@ -208,10 +232,10 @@ class WindowDialogs(QObject):
         return True
 
     def _settle_training(self) -> bool:
-        box = QMessageBox(self._window)
+        box = PlainMessageBox(
+            tr("Training is running"), tr("What shall happen to the running training?"), self._window
+        )
         box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle(tr("Training is running"))
-        box.setText(tr("What shall happen to the running training?"))
         keep = box.addButton(tr("Keep the best and quit"), QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton(tr("Discard and quit"), QMessageBox.ButtonRole.DestructiveRole)
         stay = box.addButton(tr("Go on training"), QMessageBox.ButtonRole.RejectRole)

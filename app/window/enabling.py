@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QGuiApplication
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import plain_action
 from app.window.actions import all_commands
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QAction
 
+    from app.appearance.title import Title
     from app.services.window_services import WindowServices
 
 
@@ -65,5 +67,9 @@ class Enabling(QObject):
         undo, redo = self._actions["undo"], self._actions["redo"]
         undo_title = document.undo_title if document is not None else None
         redo_title = document.redo_title if document is not None else None
-        undo.setText(tr("Undo") if undo_title is None else f"{tr('Undo')}: {undo_title.translated()}")
-        redo.setText(tr("Redo") if redo_title is None else f"{tr('Redo')}: {redo_title.translated()}")
+        undo.setText(tr("Undo") if undo_title is None else _named(tr("Undo"), undo_title))
+        redo.setText(tr("Redo") if redo_title is None else _named(tr("Redo"), redo_title))
+
+
+def _named(command: str, title: Title) -> str:
+    return plain_action(f"{command}: {title.translated()}")

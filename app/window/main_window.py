@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QSize, Qt, QTimer, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QToolButton, QWidget
 
 from app.appearance.i18n import set_language, tr
 from app.appearance.keys import effective_keys
+from app.appearance.plain_text import plain_action, plain_tip, plain_title
 from app.appearance.qt_translation import translate_qt
 from app.appearance.theme import CHOICES, ThemeManager
 from app.canvas.candidate_layer import CandidateLayer
@@ -33,6 +34,7 @@ from app.window.canvas_keys import CanvasKeys
 from app.window.command import WindowParts
 from app.window.dialog_commands import WindowDialogs
 from app.window.enabling import Enabling
+from app.window.layout import MINIMUM_SIZE, restore_layout, stored_layout
 from app.window.menus import LANGUAGE_CHOICES, add_choice_menu, context_actions, fill_menu_bar, make_top_bar
 from app.window.pending_work import PendingWork
 from app.window.view_commands import ViewCommands
@@ -42,16 +44,8 @@ if TYPE_CHECKING:
 
     from app.services.window_services import WindowServices
 
-MINIMUM_SIZE: Final = (960, 600)
-LAYOUT_VERSION: Final = 1
-FIRST_SIZE: Final = (1280, 800)
-FRAME: Final = QSize(8, 48)
-"""About what a window manager draws around a window."""
-
-
-def first_size(available: QSize) -> QSize:
-    """How large the window begins on a screen with so much room: so that its frame fits too."""
-    return QSize(*FIRST_SIZE).boundedTo(available - FRAME)
+CENTRE: Final = (280, 200)
+"""What is left of the picture at least, in logical pixels."""
 
 
 class MainWindow(QMainWindow):
@@ -68,7 +62,7 @@ class MainWindow(QMainWindow):
         self.services = services
         self.theme = theme
         self.setWindowTitle("SeedHue")
-        self.setMinimumSize(*MINIMUM_SIZE)
+        self.setMinimumSize(MINIMUM_SIZE)
         self.setAcceptDrops(True)
         self.setDockOptions(QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowTabbedDocks)
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
@@ -83,6 +77,7 @@ class MainWindow(QMainWindow):
         self.similar_layer = CandidateLayer(self.canvas)
         self.pick_tool = PickTool(services.session, self.canvas)
         self.centre = QStackedWidget()
+        self.centre.setMinimumSize(*CENTRE)
         self.centre.addWidget(self.canvas)
         self.setCentralWidget(self.centre)
         self.view_commands = ViewCommands(services.session, self.canvas, self)
@@ -96,12 +91,13 @@ class MainWindow(QMainWindow):
         self.canvas_keys = CanvasKeys(self.canvas, self, self._hold_key)
         self.acceptance = Acceptance(services, self.canvas, self.tool_box, self.pick_tool)
         self.acceptance.tool_changed.connect(self._show_hint)
+        self.docks = Docks(self)
         self.actions_by_id: dict[str, QAction] = {}
         self._chrome: list[QWidget] = []
         self._painted = False
         self._build_chrome()
         self._connect_services()
-        self._restore_layout()
+        restore_layout(self, self.docks, services.settings)
         theme.changed.connect(self.rebuild)
         self._show_document()
 
@@ -134,13 +130,13 @@ class MainWindow(QMainWindow):
         self.start_page.show_recent(self.recent_paths())
         self.centre.addWidget(self.start_page)
         self.toast = Toast(self.centre)
-        self._build_panels()
+        self._fill_panels()
         self.enabling = Enabling(services, self.actions_by_id, self)
         self._chrome = [self.top_bar, self.tool_bar, self.start_page, self.toast, self.object_menu]
         self._chrome += [self.recent_menu]
         self._connect_chrome()
 
-    def _build_panels(self) -> None:
+    def _fill_panels(self) -> None:
         parts = PanelParts(
             self.services,
             self.canvas,
@@ -150,7 +146,7 @@ class MainWindow(QMainWindow):
             self.pick_tool,
             self.object_menu,
         )
-        self.docks = Docks(parts, self)
+        self.docks.fill(parts)
         self.docks.add_switches(self.menus["view"].addMenu(tr("Panels")))
         self.acceptance.follow(self.docks)
 
@@ -200,23 +196,27 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def rebuild(self) -> None:
-        """Makes everything anew that carries words, icons or keys; canvas and work stay."""
-        self.acceptance.dismiss()
-        layout = self.saveState(LAYOUT_VERSION)
-        self.docks.remove()
+        """Makes everything anew that carries words, icons or keys; what is shown and where stays."""
+        checked = {name: action.isChecked() for name, action in self.actions_by_id.items()}
+        message, notice = self.status.currentMessage(), self.toast.shown_notice
         for bar in (self.top_bar, self.tool_bar):
             self.removeToolBar(bar)
         for action in self.actions_by_id.values():
             self.removeAction(action)
             action.deleteLater()
-        self.dialogs.close_all()
         for widget in self._chrome:
             widget.deleteLater()
         self.enabling.deleteLater()
         self._build_chrome()
-        self.restoreState(layout, LAYOUT_VERSION)
-        self._show_list()
+        for name, is_checked in checked.items():
+            self.actions_by_id[name].setChecked(is_checked)
+        self.start_page.show_recent(self.recent_paths())
         self._show_document()
+        if message:
+            self.status.show_text(message)
+        if notice is not None:
+            self.toast.show_notice(notice)
+        self.dialogs.remake()
 
     @Slot(QAction)
     def _choose_theme(self, action: QAction) -> None:
@@ -240,7 +240,7 @@ class MainWindow(QMainWindow):
         nothing = image is None and not self.services.pictures.paths
         self.centre.setCurrentWidget(self.start_page if nothing else self.canvas)
         path = document.path if document is not None else None
-        self.setWindowTitle(f"{path.name} — SeedHue" if path is not None else "SeedHue")
+        self.setWindowTitle(plain_title(f"{path.name} — SeedHue") if path is not None else "SeedHue")
         self.status.show_picture(f"{image.width} × {image.height}" if image is not None else "")
         self.picture_model.set_current(path)
         if path is not None:
@@ -273,7 +273,8 @@ class MainWindow(QMainWindow):
     def _fill_recent(self) -> None:
         self.recent_menu.clear()
         for path in self.recent_paths():
-            action = self.recent_menu.addAction(str(path))
+            action = self.recent_menu.addAction(plain_action(str(path)))
+            action.setToolTip(plain_tip(str(path)))
             action.setData(str(path))
             action.triggered.connect(self._open_recent)
 
@@ -342,15 +343,14 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _after_first_paint(self) -> None:
+        self.docks.mend()
         self.services.start()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not (self.services.session.settle() and self.dialogs.may_close()):
             event.ignore()
             return
-        layout = bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode()
-        geometry = bytes(self.saveGeometry().toBase64().data()).decode()
-        self.services.change_settings(window_state=layout, window_geometry=geometry)
+        self.services.change_settings(**stored_layout(self))
         self.dialogs.close_all()
         self.hide()
         self.canvas.shutdown()
@@ -358,13 +358,3 @@ class MainWindow(QMainWindow):
         self.picture_model.runner.shutdown()
         self.services.shutdown()
         super().closeEvent(event)
-
-    def _restore_layout(self) -> None:
-        settings = self.services.settings
-        self.resize(first_size(self.screen().availableSize()))
-        self.docks.arrange()
-        if settings.window_geometry:
-            self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
-        if settings.window_state:
-            self.restoreState(QByteArray.fromBase64(settings.window_state.encode()), LAYOUT_VERSION)
-        self.docks.hide_passing()

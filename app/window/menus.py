@@ -38,6 +38,10 @@ CONTEXT_MENU: Final = (
 
 def fill_menu_bar(bar: QMenuBar, actions: Mapping[str, QAction]) -> dict[str, QMenu]:
     """One menu per entry of MENUS; returns them by key."""
+    for action in bar.actions():
+        old = action.menu()
+        if isinstance(old, QMenu):
+            old.deleteLater()  # clearing the bar leaves its menus
     bar.clear()
     menus = {key: bar.addMenu(tr(title)) for key, title in MENUS.items()}
     for command in all_commands():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from PIL import Image
 
 from app.document.old_journals import prune_journals, unsaved_pictures
 from app.document.recovery import open_document
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from app.document.journal import ProblemCallback
     from app.project.picture_states import PictureState
     from app.workers.task import OnEvent
+
+
+PAGED_SUFFIXES: Final = frozenset({".gif", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class LoadedPicture:
         revision: which state that was.
         damage: why the annotation file could not be used; nothing may overwrite it unasked.
         is_new: whether the document was opened for it.
+        has_more_pages: whether the file holds further pictures, which are not shown.
     """
 
     path: Path
@@ -85,6 +91,7 @@ class LoadedPicture:
     revision: int
     damage: Failure | None = None
     is_new: bool = True
+    has_more_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,5 +234,17 @@ def load_picture(request: LoadPicture, should_stop: ShouldStop) -> LoadedPicture
     if should_stop() and request.document is None:
         document.close()
         raise Stopped
-    is_new = request.document is None
-    return LoadedPicture(request.path, image, document, labels, revision, damage, is_new)
+    is_new, more = request.document is None, has_more_pages(request.path)
+    return LoadedPicture(request.path, image, document, labels, revision, damage, is_new, more)
+
+
+def has_more_pages(path: Path) -> bool:
+    """Whether a picture file holds more than the one picture that is read of it."""
+    if path.suffix.lower() not in PAGED_SUFFIXES:
+        return False
+    try:
+        with Image.open(path) as picture:
+            picture.seek(1)
+    except (EOFError, OSError, ValueError, SyntaxError):
+        return False
+    return True

@@ -71,5 +71,5 @@ def test_every_panel_of_the_registry_has_a_dock(driver):
     docks = driver.window.docks
     assert list(docks.by_key) == [panel.key for panel in PANELS]
     for panel in PANELS:
-        assert docks.by_key[panel.key].widget() is docks.panels[panel.key]
+        assert docks.by_key[panel.key].isAncestorOf(docks.panels[panel.key])
         assert docks.by_key[panel.key].isHidden() == (panel.shown != "always")

@@ -69,6 +69,25 @@ def test_shortcuts_can_be_searched(driver):
     dialog.deleteLater()
 
 
+def test_a_command_that_the_filter_hides_gets_no_new_key(driver):
+    dialog = ShortcutsDialog(shortcut_rows(), {}, driver.window)
+    before = dialog.keys
+    dialog.choose("save")
+    dialog.filter.setText("eraser")
+    assert dialog.table.item(dialog.table.currentRow(), 1).text() == "Eraser"
+    dialog.filter.setText("no such command")
+    assert not dialog.editor.isEnabled()
+    dialog.editor.setKeySequence(QKeySequence("Ctrl+9"))
+    dialog.editor.editingFinished.emit()
+    dialog.reset_one.click()
+    assert dialog.keys == before
+    dialog.filter.setText("eraser")
+    dialog.editor.setKeySequence(QKeySequence("Ctrl+9"))
+    dialog.editor.editingFinished.emit()
+    assert {name for name, keys in dialog.keys.items() if keys != before[name]} == {"tool_eraser"}
+    dialog.deleteLater()
+
+
 def test_recoloured_picture_is_exported_and_the_original_kept(driver, folder, monkeypatch):
     driver.show().open(folder, current=folder / "photo0.png")
     before = (folder / "photo0.png").read_bytes()
@@ -129,7 +148,7 @@ def test_export_never_overwrites_the_original(driver, folder, monkeypatch):
     before = (folder / "photo0.png").read_bytes()
     warned = []
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(folder / "photo0.png"), ""))
-    monkeypatch.setattr(QMessageBox, "warning", lambda *arguments: warned.append(arguments))
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: warned.append(box.text()))
     driver.trigger("export_picture")
     assert warned
     assert (folder / "photo0.png").read_bytes() == before
@@ -149,6 +168,9 @@ def test_folder_is_exported_as_coco_and_imported_again(driver, folder):
     files = list(target.rglob("*.json"))
     (coco,) = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     assert coco["annotations"][0]["area"] == disc().area
+    dialog.format.setCurrentIndex(dialog.format.findData("yolo"))  # "Done" was said about another one
+    assert dialog.verdict.isHidden()
+    assert dialog.report.isHidden()
     dialog.deleteLater()
 
     back = ImportDialog(driver.services.exporting, folder, driver.window)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.panels.object_model import ID_ROLE, OBJECT
+from app.project.labels import Label, LabelList
 from converters.annotation import Instance, Polygon
 
 
@@ -45,7 +46,7 @@ def test_labels_are_counted_along_with_every_edit(driver, folder):
     triangle = Polygon(((10, 10), (50, 10), (30, 50)))
 
     def texts():
-        rows = [labels.list.item(row).text().split() for row in range(labels.list.count())]
+        rows = [labels.model.index(row).data().split() for row in range(labels.model.rowCount())]
         return {row[0]: int(row[1]) for row in rows if len(row) == 2}
 
     document.add(*(Instance(f"o{number}", "disc", triangle) for number in range(4)))
@@ -86,3 +87,22 @@ def test_the_object_list_follows_every_kind_of_edit(driver, folder):
     while document.can_undo:
         document.undo()
         check()
+
+
+def test_ten_thousand_labels_cost_what_is_seen_of_them(driver, folder):
+    many = LabelList(tuple(Label(f"label {number}") for number in range(10_000)))
+    driver.show().open(folder, current=folder / "photo0.png")
+    panel, asked = driver.window.docks.panels["labels"], []
+    color_of = driver.session.color_of
+    driver.session.color_of = lambda label: asked.append(label) or color_of(label)
+    driver.session.offer_labels(many)
+    driver.bot.wait(1)
+    panel.list.repaint()
+    driver.session.set_option("label", "label 9999")
+    panel.list.repaint()
+    assert panel.model.rowCount() >= 10_000
+    assert len(set(asked)) < 100
+    assert panel.list.currentIndex().data() == "label 9999"
+    panel.list.setCurrentIndex(panel.model.index_of("label 5000"))
+    assert driver.session.options.label == "label 5000"
+    del driver.session.color_of

@@ -12,7 +12,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QMenu
 
-from app.window.main_window import first_size
+from app.window.layout import first_size
 from converters.annotation import Instance, Mask, Polygon
 from converters.formats.labelme.document import read_labelme
 

@@ -342,11 +342,20 @@ def test_another_tool_works_while_the_finds_wait(opened):
     assert opened.window.canvas.tool is opened.window.tool_box.tools["box"]
 
 
-def test_a_theme_change_puts_the_finds_away(opened):
-    ask(opened)
+def test_a_theme_change_leaves_the_finds_as_they_are(opened):
+    panel = ask(opened)
+    panel.list.item(1).setCheckState(Qt.CheckState.Unchecked)
+    ticks, shown = [c.is_chosen for c in panel.list.candidates], opened.window.similar_layer.shown
     opened.theme.apply("dark")
-    assert not opened.window.docks.panels["similar"].is_in_use
-    assert opened.window.similar_layer.shown == ()
+    QTest.qWait(1)
+    panel = opened.window.docks.panels["similar"]
+    assert panel.is_in_use
+    assert opened.window.docks.by_key["similar"].isVisible()
+    assert [c.is_chosen for c in panel.list.candidates] == ticks
+    assert len(opened.window.similar_layer.shown) == len(shown) > 0
+    assert opened.window.canvas.tool is opened.window.pick_tool
+    panel.accept()
+    assert len(opened.document.annotation.instances) == 1 + sum(ticks)
     assert opened.window.canvas.tool is opened.window.tool_box.tools["select"]
 
 
