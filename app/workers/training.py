@@ -217,8 +217,8 @@ def find_base(architecture: str, folder: Path) -> Path:
     known = {stored.version: stored for stored in store.models() if stored.architecture == architecture}
     if model.version not in known:
         raise WeightsError(f"no weights of {architecture} are in use, so there is nothing to start from.")
-    while model.info is not None and model.info.facts.get("parent") in known:
-        model = known.pop(model.info.facts["parent"])
+    while model.info is not None and (parent := str(model.info.facts.get("parent"))) in known:
+        model = known.pop(parent)
     assert model.weights is not None
     return model.weights
 

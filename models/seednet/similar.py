@@ -16,7 +16,7 @@ lies at a similarity of 0.5 (docs/experiments/similar.md).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from models.seednet.click.seed_answer import Grid
 
 BoolGrid = NDArray[np.bool_]
+N = TypeVar("N", bound=np.generic)
 
 STRIDE = 16  # of the features that describe
 GRID_STEP = 12  # cells of the fine grid between clicks that fill the gaps
@@ -110,7 +111,7 @@ class AppearanceMap:
         padded = np.zeros((len(masks), rows, columns), np.float32)
         padded[:, : masks.shape[1], : masks.shape[2]] = masks
         shares = padded.reshape(len(masks), rows // fine, fine, columns // fine, fine).mean(axis=(2, 4))
-        weights = shares.reshape(len(masks), -1)
+        weights = _flat(shares)
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-6)
         return np.asarray(weights @ self.features.reshape(len(self.features), -1).T, np.float32)
 
@@ -130,6 +131,11 @@ class AppearanceMap:
 def cosines(references: Grid, vectors: Grid) -> Grid:
     """(N,) the largest cosine of each of (N, C) vectors with any of (M, C) references."""
     return np.asarray((_unit(vectors) @ _unit(references).T).max(axis=1), np.float32)
+
+
+def _flat(maps: NDArray[N]) -> NDArray[N]:
+    """(N, h, w) maps as (N, h * w) rows, also when there is none: `reshape(N, -1)` cannot tell then."""
+    return maps.reshape(len(maps), maps.shape[1] * maps.shape[2])
 
 
 def _unit(vectors: Grid) -> Grid:
@@ -258,7 +264,7 @@ class SimilarityFinder:
         stacked = np.stack(masks) if masks else np.zeros((0, *shape), np.bool_)
         table = np.array(facts, np.float64).reshape(-1, 5)
         return Candidates(
-            packed=np.packbits(stacked.reshape(len(stacked), -1), axis=1),
+            packed=np.packbits(_flat(stacked), axis=1),
             shape=(shape[0], shape[1]),
             points=table[:, :2],
             levels=table[:, 2].astype(np.intp),
@@ -291,7 +297,7 @@ def look_alike_peaks(alike: Grid) -> list[tuple[int, int]]:
 
 def _not_known(masks: BoolGrid, known: Sequence[BoolGrid]) -> NDArray[np.bool_]:
     """(N,): whether (N, h, w) masks show something else than the known (h, w) ones; as `overlaps`."""
-    flat = masks.reshape(len(masks), -1).astype(np.float32)
+    flat = _flat(masks).astype(np.float32)
     area = flat.sum(axis=1)
     new = np.ones(len(masks), np.bool_)
     for cells in known:
