@@ -87,7 +87,7 @@ def _try_out(info: WeightsInfo, tensors: dict[str, Tensor], source: Path) -> Non
     build = ARCHITECTURES[info.architecture].build
     segmenter = build(info, tensors, source=str(source), device=choose_device("cpu"))
     try:
-        segmenter.encode(np.full(TRIAL_SHAPE, 127, np.uint8)).instances()
+        segmenter.encode(np.full(TRIAL_SHAPE, 127, np.uint8))
     except (SegmenterError, ValueError, RuntimeError, LookupError, ArithmeticError, TypeError) as error:
         raise WeightsError(f"{source}: a network of these sizes cannot read a picture ({error}).") from error
 

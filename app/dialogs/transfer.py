@@ -92,7 +92,7 @@ class TransferDialog(QDialog):
         self.setWindowTitle(title)
         self.setMinimumWidth(560)
         self._exporting = exporting
-        self._running = False
+        self._running: ConvertFolder | None = None
         self.form = QFormLayout()
         self.form.setHorizontalSpacing(16)
         self.form.setVerticalSpacing(12)
@@ -128,6 +128,7 @@ class TransferDialog(QDialog):
         exporting.progressed.connect(self._follow)
         exporting.transferred.connect(self._show_done)
         exporting.failed.connect(self._show_failed)
+        exporting.ended.connect(self._end)
 
     def make_request(self) -> ConvertFolder | None:
         """What to convert, None while something is missing."""
@@ -136,14 +137,14 @@ class TransferDialog(QDialog):
     @Slot()
     def check(self) -> None:
         """Enables the button when everything is filled in."""
-        self.go.setEnabled(not self._running and self.make_request() is not None)
+        self.go.setEnabled(self._running is None and self.make_request() is not None)
 
     @Slot()
     def _go(self) -> None:
         request = self.make_request()
         if request is None:
             return
-        self._running = True
+        self._running = request
         self.progress.setRange(0, 0)
         self.progress.show()
         self.verdict.hide()
@@ -158,7 +159,6 @@ class TransferDialog(QDialog):
 
     @Slot(object)
     def _show_done(self, done: TransferDone) -> None:
-        self._end()
         conversion = done.conversion
         lossless = not conversion.report.entries and not conversion.failures
         self.verdict.setText(
@@ -178,22 +178,23 @@ class TransferDialog(QDialog):
 
     @Slot(object)
     def _show_failed(self, failure: Failure) -> None:
-        self._end()
         self.verdict.setText(f"{failure.title} {failure.remedy}".strip())
         self.verdict.show()
 
-    def _end(self) -> None:
-        self._running = False
-        self.progress.hide()
-        self.check()
+    @Slot(object)
+    def _end(self, request: ConvertFolder) -> None:
+        if request is self._running:
+            self._running = None
+            self.progress.hide()
+            self.check()
 
     def reject(self) -> None:
-        if self._running:
+        if self._running is not None:
             self._exporting.cancel_conversion()
         super().reject()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self._running:
+        if self._running is not None:
             self._exporting.cancel_conversion()
         super().closeEvent(event)
 

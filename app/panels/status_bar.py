@@ -28,9 +28,11 @@ SAVE_TEXTS: Final[dict[str, str]] = {
 class StatusBar(QStatusBar):
     """Signals:
     notices_wanted: the bell was clicked.
+    training_wanted: what it says of a training was clicked.
     """
 
     notices_wanted = Signal()
+    training_wanted = Signal()
 
     def __init__(self, notices: NotificationCentre) -> None:
         super().__init__()
@@ -43,6 +45,11 @@ class StatusBar(QStatusBar):
         self.progress.setFixedWidth(96)
         self.progress.setTextVisible(False)
         self.busy = QLabel()
+        self.training = QToolButton()
+        self.training.setToolTip(tr("Show the training"))
+        self.training.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.training.clicked.connect(self.training_wanted)
+        self.training.hide()
         self.position = QLabel()
         self.position.setMinimumWidth(110)
         self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -59,6 +66,7 @@ class StatusBar(QStatusBar):
         for widget in (
             self.busy,
             self.progress,
+            self.training,
             self.position,
             self.picture,
             self.zoom,
@@ -87,6 +95,12 @@ class StatusBar(QStatusBar):
         self.busy.setText(text or "")
         self.busy.setVisible(bool(text))
         self.progress.setVisible(bool(text))
+
+    @Slot(object)
+    def show_training(self, text: str | None) -> None:
+        """A training that runs or waits for somebody; a click leads to it. None hides it."""
+        self.training.setText(text or "")
+        self.training.setVisible(bool(text))
 
     @Slot(object)
     def show_position(self, point: tuple[float, float] | None) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from app.workers.failure import Failure
     from app.workers.inference import InferenceEngine
     from app.workers.task import Work
-    from app.workers.training import TrainingOutcome
+    from app.workers.training_records import TrainingOutcome
 
 SETTINGS_DELAY_MS: Final = 1500
 RECENT_COLORS: Final = 8
@@ -103,7 +103,7 @@ class WindowServices(QObject):
         self.pictures.about_to_leave.connect(self.saving.save_now)
         self.pictures.wait_for(self.saving.runner)
         self.busy = Busy(self)
-        for service in (self.training, self.exporting, self.segmentation, self.pictures):
+        for service in (self.exporting, self.segmentation, self.pictures):
             self.busy.follow(service)
 
     @property
@@ -122,6 +122,7 @@ class WindowServices(QObject):
             self.notices.post("warning", self._store.problem)
         self.segmentation.start()
         self.pictures.prune_journals()
+        self.training.look_for_left()
 
     def shutdown(self) -> None:
         """Finishes saving, cancels the rest and joins every thread."""

@@ -167,6 +167,9 @@ class MainWindow(QMainWindow):
         session.message.connect(self.status.show_text)
         services.busy.changed.connect(self.status.show_busy)
         self.status.show_busy(services.busy.text)
+        services.training.standing_changed.connect(self.status.show_training)
+        self.status.show_training(services.training.standing)
+        self.status.training_wanted.connect(self.dialogs.train)
         services.saving.state_changed.connect(self.status.show_saved)
         self.status.notices_wanted.connect(self.dialogs.notifications)
         self.toast.details_wanted.connect(self.dialogs.notifications)
@@ -188,6 +191,7 @@ class MainWindow(QMainWindow):
         for service in (self.canvas.superpixels, self.snapping):
             services.busy.follow(service)
         services.keys_changed.connect(self.rebuild)
+        services.training.page_wanted.connect(self.dialogs.train)
         self.canvas.viewport_changed.connect(services.segmentation.follow_view)
 
     @Slot()

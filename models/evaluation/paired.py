@@ -73,10 +73,7 @@ def paired_difference(before: Sequence[float], after: Sequence[float], *, seed: 
         return PairedDifference(count, mean, -1.0, 1.0)
     rng = np.random.default_rng(seed)
     means = np.concatenate(
-        [
-            differences[rng.integers(0, count, (CHUNK, count))].mean(axis=1)
-            for _ in range(RESAMPLES // CHUNK)
-        ]
+        [differences[rng.integers(0, count, (CHUNK, count))].mean(axis=1) for _ in range(RESAMPLES // CHUNK)]
     )
     tail = _expanded_tail(count)
     low, high = np.quantile(means, [tail, 1.0 - tail])
