@@ -1,5 +1,5 @@
-"""Training inside the application: choose a time budget, watch it learn, keep or discard the result, go on with
-what was cut off."""
+"""Training inside the application: choose a time budget, watch it learn, keep or discard the result, go on
+with what was cut off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the training's dialog is put together from: the words of a result, and the page of one that was cut off."""
+"""Parts of the training's dialog: the words of a result, and the page of a training that was cut off."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class InterruptedPage(QWidget):
         self.record = record
         self.text.setText(
             tr(
-                "It learnt from {folder}, for about {minutes} minutes. It goes on from its last state on the disk.",
+                "It learnt from {folder}, for about {minutes} minutes. "
+                "It goes on from its last state on the disk.",
                 folder=str(record.folder),
                 minutes=f"{record.minutes:g}",
             )

@@ -218,7 +218,7 @@ class SimilarSearch(QObject):
 
     @Slot(object)
     def _go_on(self, request: object) -> None:
-        """A picture is done, however that went; without an answer (another model is in use) all of them are."""
+        """A picture is done, however that went; without an answer, as another model is in use, all are."""
         search = self._search
         if search is None or request is not search.asked:
             return

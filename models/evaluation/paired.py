@@ -1,8 +1,8 @@
 """Whether one model is better than another on the same objects, and how sure that is.
 
 Every object is measured with both models, so the difference counts, object by object: its mean has a far
-narrower interval than either mean. The interval is the bootstrap's (Efron, Annals of Statistics 1979), widened
-for few objects as Hesterberg proposes (arXiv 1411.5279, section 5.2: the expanded percentile interval).
+narrower interval than either mean. The interval is the bootstrap's (Efron, Annals of Statistics 1979),
+widened for few objects as Hesterberg proposes (arXiv 1411.5279: the expanded percentile interval).
 Objects of one picture count as if they were independent, which makes the interval a little too narrow.
 """
 

@@ -115,8 +115,8 @@ class Training:
             self._teach_gathered(self.loss.steps)
         if self._lost and not self._learnt:
             raise TrainingError(
-                f"the loss was no number in any of {self._lost} steps: nothing was learnt, and no weights were "
-                "written. Train with a smaller learning rate, or from other weights."
+                f"the loss was no number in any of {self._lost} steps: nothing was learnt, and no weights "
+                "were written. Train with a smaller learning rate, or from other weights."
             )
         self._on_event(PhaseStarted("saving"))
         self._save_checkpoint()
