@@ -253,7 +253,7 @@ def check_on_paper(network: Callable[[], nn.Module], tensors: Mapping[str, Tenso
         WeightsError: no network has such sizes, or it is not the one that the tensors are of.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # about layers of nothing
             wanted = network().state_dict()
     except (ValueError, RuntimeError, TypeError, LookupError, ArithmeticError, AssertionError) as error:
         raise WeightsError(f"{source}: its sizes fit no network ({error}).") from error

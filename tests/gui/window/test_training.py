@@ -32,9 +32,7 @@ class SlowTraining:
             on_event(TrainingProgress("training", self.steps, self.steps / 1000, 10.0, 1 / self.steps))
         if should_stop() or request.discard.is_set():
             return None
-        return TrainingOutcome(
-            "seednet-new", self.weights, 0.5, 0.6, 20, 0.05, 0.15, "better", 1.0
-        )
+        return TrainingOutcome("seednet-new", self.weights, 0.5, 0.6, 20, 0.05, 0.15, "better", 1.0)
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""A training that is closed, killed, ends badly or is forgotten: it is shown, told, and waits to be decided on."""
+"""A training that is closed, killed, ends badly or is forgotten: shown, told, and waiting for a decision."""
 
 from __future__ import annotations
 
-import shutil
+import os
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,14 @@ from PySide6.QtTest import QTest
 
 from app.dialogs.train import INTERRUPTED, RESULT, RUNNING, SETUP
 from app.project.folders import data_dir
-from app.workers.training import CountObjects, run_training_job
 from app.workers.training_records import TrainingOutcome, TrainingRecord, held
 from converters.annotation import Instance, Polygon
 from models import fine_tuning
+from models.data.dataset import SetAside
 from models.errors import CheckpointError, TrainingError
 from models.evaluation.paired import PairedDifference
 from models.fine_tuning import FineTuneResult
-from models.store import ModelStore
 from models.training.events import LeftOut, PhaseStarted, StepDone
-from models.data.dataset import SetAside
 from tests.gui.window.conftest import Driver
 
 SAMPLES = (((10, 10), (50, 10), (30, 50)), ((90, 20), (130, 20), (110, 60)))
@@ -40,7 +38,9 @@ def record(store, version="seednet-cut-off", **changes):
 
 def outcome(store, version, **changes):
     facts = {"before": 0.5, "after": 0.6, "held_out": 3, "low": -1.0, "high": 1.0, "verdict": "too few"}
-    return TrainingOutcome(version, store / version / "weights.safetensors", seconds=1.0, **{**facts, **changes})
+    return TrainingOutcome(
+        version, store / version / "weights.safetensors", seconds=1.0, **{**facts, **changes}
+    )
 
 
 @pytest.fixture
@@ -198,10 +198,15 @@ def test_one_that_runs_in_another_window_is_left_alone(window, store):
     [
         (TrainingError("no number"), "The training learnt nothing: its numbers went out of bounds."),
         (MemoryError(), "There is not enough memory for this."),
-        (OSError(28, "No space left on device", "weights"), "The disk is full: weights could not be written."),
+        (
+            OSError(28, "No space left on device", "weights"),
+            "The disk is full: weights could not be written.",
+        ),
     ],
 )
-def test_one_that_fails_is_told_and_nothing_goes_on_showing_that_it_runs(window, learning, error, title, store):
+def test_one_that_fails_is_told_and_nothing_goes_on_showing_that_it_runs(
+    window, learning, error, title, store
+):
     learning.error = error
     driver = window()
     driver.document.add(*(Instance(str(n), "disc", Polygon(p)) for n, p in enumerate(SAMPLES)))
@@ -252,8 +257,6 @@ def test_what_killed_trainings_left_before_is_swept(store, window):
     left.mkdir(parents=True)
     checkpoint = left / "checkpoint.pt"
     checkpoint.write_bytes(b"state")
-    import os
-
     os.utime(checkpoint, (0, 0))
     window()
     assert not left.exists()

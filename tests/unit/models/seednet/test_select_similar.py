@@ -94,7 +94,9 @@ class Search:
         return self.finder.describe(self.picture, objects)
 
     def find(self, reference, known=(), least=SIMILAR_FROM, count=100):
-        return self.finder.find(self.picture, reference, known=known, min_similarity=least, max_count=count)
+        return self.finder.find(
+            self.picture, reference, known=known, elsewhere=False, min_similarity=least, max_count=count
+        )
 
 
 @pytest.fixture
@@ -109,6 +111,19 @@ def finder(picture):
 
 def found_masks(finder, reference, known=(), least=SIMILAR_FROM):
     return [p.mask for p in finder.find(reference, known, least)]
+
+
+def test_a_picture_without_candidates_has_nothing_similar(picture, finder, monkeypatch):
+    """Where every click answers with less than an object: an empty table, not an error."""
+    reference = finder.describe([RED[0]])
+    nothing = SeedAnswer(
+        np.full((1, HEIGHT // 4, WIDTH // 4), -8.0, np.float32),
+        np.full((1, 6), 0.05, np.float32),
+        np.array([8.0], np.float32),
+    )
+    monkeypatch.setattr(picture, "answer_points", lambda points: [nothing for _ in points])
+    assert found_masks(finder, reference) == []
+    assert found_masks(finder, reference, known=[RED[0]]) == []
 
 
 def test_a_red_square_finds_the_other_red_squares(finder):
