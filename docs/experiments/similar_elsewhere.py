@@ -2,8 +2,8 @@
 
     python -m docs.experiments.similar_elsewhere FIT_FOLDER... --check FOLDER...
 
-Each FOLDER holds images/ and instances.json (COCO) in which all objects are annotated. A query is the annotated
-mask of an object, looked for in three pictures that have its kind and in five that have none. A candidate is
+Each FOLDER holds images/ and instances.json (COCO) in which all objects are annotated. A query is the
+annotated mask of an object, looked for in three pictures that have its kind and in five that have none. A candidate is
 right if it covers an object of the kind with IoU 0.5 or more. Prints the weights of a logistic regression on
 FIT_FOLDERs, each counting alike, and for every folder precision and recall where the slider starts.
 """
@@ -50,11 +50,9 @@ def main() -> None:
     tables += [measure(segmenter, folder, options.pictures) for folder in options.check]
     for folder, table in zip([*options.fit, *options.check], tables, strict=True):
         shown, right = table[:, 2] >= SIMILAR_FROM, table[:, 3] > 0
-        hits = np.count_nonzero(shown & right)
-        precision, recall = hits / max(1, np.count_nonzero(shown)), hits / max(1, np.count_nonzero(right))
-        print(
-            f"{folder.name}: precision {precision:.2f}, recall {recall:.2f}, shown {np.count_nonzero(shown)}"
-        )
+        hits, count = int(np.count_nonzero(shown & right)), int(np.count_nonzero(shown))
+        precision, recall = hits / max(1, count), hits / max(1, int(np.count_nonzero(right)))
+        print(f"{folder.name}: precision {precision:.2f}, recall {recall:.2f}, shown {count}")
 
 
 def measure(segmenter: Any, folder: Path, count: int) -> NDArray[np.float64]:

@@ -13,9 +13,9 @@ cosine weighs less. The weights gave the best average precision on training pict
 lies at a similarity of 0.5 (docs/experiments/similar.md).
 
 In another picture than that of the objects in question there may be none like them. There r and c are taken
-without what each one's picture has in common (the mean of its features), and a, b, d and e are those of a
-logistic regression on pairs of objects from different pictures, moved so that a similarity of 0.5 means a
-precision of at least 0.8 in every folder it was fitted to (docs/experiments/similar-elsewhere.md).
+without what each one's picture has in common (the mean of its features), and a and b are those of a logistic
+regression on pairs of objects from different pictures, d is 0, and e was lowered until a similarity of 0.5
+meant a precision of at least 0.8 in every folder of the fit (docs/experiments/similar-elsewhere.md).
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ LOOK_ALIKE_SEEDS = 48
 LOOK_ALIKE_COSINE = 0.4
 RANKED = 400  # candidates that are compared with each other
 HERE = (3.0, 3.0, 0.5, -0.5)  # of the cosine, the IoU, the seediness; and what is added
-# Weights of the formula in other pictures, in the same order: fitted by docs/experiments/similar_elsewhere.py.
-ELSEWHERE = (4.5, 2.5, 0.1, -3.3)
+# The same in other pictures, fitted by docs/experiments/similar_elsewhere.py.
+ELSEWHERE = (4.5, 2.5, 0.0, -3.4)
 OVERLAP_COSINE, OVERLAP_IOU, OVERLAP_SEEDINESS = 1.0, 2.0, 0.5
 CONTAINED = 0.95  # share of a candidate inside a better one from which it is left out
 LEAST = 0.02  # of predicted IoU and seediness, before the logarithm
