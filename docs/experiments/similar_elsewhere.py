@@ -5,7 +5,8 @@
 Each FOLDER holds images/ and instances.json (COCO) in which all objects are annotated. A query is the
 annotated mask of an object, looked for in three pictures that have its kind and in five that have none. A
 candidate is right if it covers an object of the kind with IoU 0.5 or more. Prints the weights of a logistic
-regression on FIT_FOLDERs, each counting alike, and for every folder precision and recall where the slider starts.
+regression on FIT_FOLDERs, each counting alike, and for every folder precision and recall where the slider
+starts.
 """
 
 from __future__ import annotations
