@@ -1,4 +1,4 @@
-"""Fine-tuning on a user's own masks: measured before and after on held-out objects, kept only if no worse.
+"""Fine-tuning on a user's own masks: measured before and after on held-out objects, object by object.
 
 The backbone stays as it is and every weight is pulled back towards where it started (L2-SP, Li et al.,
 ICML 2018), so that a handful of objects cannot make the model forget the rest.
@@ -13,26 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from converters.errors import ConverterError
+from models.data.dataset import SetAside
 from models.device.choice import choose_device
 from models.errors import Cancelled
-from models.evaluation.clicks import evaluate_clicks
+from models.evaluation.clicks import evaluate_picture
+from models.evaluation.paired import PairedDifference, paired_difference
 from models.networks.registry import find_architecture
-from models.training.events import PhaseStarted, TrainingEvent, Validated
+from models.training.events import LeftOut, PhaseStarted, TrainingEvent, Validated
 from models.training.request import TrainingRequest
 from models.training.training import Training
 from models.weights import WeightsInfo, read_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from models.data.dataset import AnnotatedPicture, Dataset
+    from models.data.dataset import AnnotatedObject, AnnotatedPicture, Dataset
     from models.data.sample import Batch
     from models.training.trainable import Loss
 
 HELD_OUT_SHARE = 0.2
 MAX_HELD_OUT_PICTURES = 20
-TOLERATED_LOSS = 0.005  # of IoU; less is noise of a small held-out set
 FROZEN_BLOCKS = 1000  # all of the backbone
 PULL_TO_START = 2e-4
 
@@ -46,6 +48,8 @@ class FineTuneRequest:
         base: the weights to start from; the shipped ones, so that repeated trainings do not drift.
         output: folder for the new weights and the checkpoint.
         version: what the new model calls itself.
+        held_out: what is not learnt from, by `names_of_held_out`; None chooses. A training that goes on must
+            not learn from what it is judged by.
     """
 
     architecture: str
@@ -58,6 +62,7 @@ class FineTuneRequest:
     batch_size: int = 4
     crop_size: int = 384
     seed: int = 0
+    held_out: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +72,17 @@ class FineTuneResult:
     Attributes:
         weights: the new weights file.
         before, after: mean one-click IoU on the held-out objects.
-        held_out: how many objects that was.
-        accepted: whether the new weights are at least as good.
+        difference: of the objects one by one, and how sure it is.
     """
 
     weights: Path
     before: float
     after: float
-    held_out: int
-    accepted: bool
+    difference: PairedDifference
 
 
-def split_held_out(dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-    """Split by pictures, at least one held out; a single picture is split by its objects.
-
-    The objects of one picture never stand on both sides unless there is only that picture.
+def names_of_held_out(dataset: Dataset, seed: int = 0) -> tuple[str, ...]:
+    """What is to be held out: pictures, at least one; of a single picture some of its objects.
 
     Raises:
         ValueError: fewer than two objects.
@@ -90,26 +91,41 @@ def split_held_out(dataset: Dataset, seed: int) -> tuple[Dataset, Dataset]:
         raise ValueError("fine-tuning needs at least two annotated objects: one to learn from, one to check.")
     rng = np.random.default_rng(seed)
     if len(dataset.pictures) == 1:
-        return _split_objects(dataset, rng)
-    order = rng.permutation(len(dataset.pictures))
-    count = min(MAX_HELD_OUT_PICTURES, max(1, round(HELD_OUT_SHARE * len(order))))
-    held_out = tuple(dataset.pictures[i] for i in sorted(order[:count]))
-    rest = tuple(dataset.pictures[i] for i in sorted(order[count:]))
-    return replace(dataset, pictures=rest), replace(dataset, pictures=held_out)
+        [picture] = dataset.pictures
+        chosen = _draw(len(picture.objects), len(picture.objects), rng)
+        return tuple(_name_of(picture, picture.objects[i]) for i in chosen)
+    chosen = _draw(len(dataset.pictures), MAX_HELD_OUT_PICTURES, rng)
+    return tuple(str(dataset.pictures[i].path) for i in chosen)
 
 
-def _split_objects(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
-    picture = dataset.pictures[0]
-    order = rng.permutation(len(picture.objects))
-    count = max(1, round(HELD_OUT_SHARE * len(order)))
+def _draw(count: int, most: int, rng: np.random.Generator) -> list[int]:
+    held_out = min(most, max(1, round(HELD_OUT_SHARE * count)))
+    return sorted(rng.permutation(count)[:held_out].tolist())
 
-    def part(indices: list[int]) -> Dataset:
-        objects = tuple(picture.objects[i] for i in sorted(indices))
+
+def _name_of(picture: AnnotatedPicture, item: AnnotatedObject) -> str:
+    return f"{picture.path}#{','.join(map(str, item.mask.box))}"
+
+
+def split_held_out(dataset: Dataset, names: Collection[str]) -> tuple[Dataset, Dataset]:
+    """What to learn from, and what to judge by: the pictures and objects of these names.
+
+    The objects of one picture never stand on both sides unless they are named one by one.
+    """
+    known, learnt, judged = set(names), [], []
+    for picture in dataset.pictures:
+        if str(picture.path) in known:
+            judged.append(picture)
+            continue
+        aside = tuple(o for o in picture.objects if _name_of(picture, o) in known)
+        rest = tuple(o for o in picture.objects if _name_of(picture, o) not in known)
         # What belongs to the other side is not background.
-        shown: AnnotatedPicture = replace(picture, objects=objects, exhaustive=False)
-        return replace(dataset, pictures=(shown,))
-
-    return part(order[count:].tolist()), part(order[:count].tolist())
+        exhaustive = picture.exhaustive and not aside
+        if aside:
+            judged.append(replace(picture, objects=aside, exhaustive=False))
+        if rest:
+            learnt.append(replace(picture, objects=rest, exhaustive=exhaustive))
+    return replace(dataset, pictures=tuple(learnt)), replace(dataset, pictures=tuple(judged))
 
 
 class PulledToStart:
@@ -135,40 +151,89 @@ def fine_tune(
     request: FineTuneRequest,
     *,
     should_stop: Callable[[], bool] = lambda: False,
+    should_leave: Callable[[], bool] = lambda: False,
     on_event: Callable[[TrainingEvent], None] = lambda _event: None,
 ) -> FineTuneResult:
     """Measure, train, measure again.
 
-    Stopping during the training keeps what was learned so far; stopping before it raises.
+    Stopping during the training keeps what was learned so far; stopping before it raises. A picture that
+    cannot be read is left out, which `on_event` tells.
+
+    Args:
+        should_stop: ends the training and measures what it learnt.
+        should_leave: ends everything; a checkpoint stays in the output folder, to go on from.
 
     Raises:
-        Cancelled: `should_stop` answered True before anything was learned.
+        Cancelled: `should_stop` answered True before anything was learned, or `should_leave` at any time.
         ValueError: fewer than two annotated objects.
+        CheckpointError: the output folder has a checkpoint of another training, or a damaged one.
+        TrainingError: nothing was learnt.
         WeightsError: the base weights do not fit the architecture.
     """
+
+    def ends() -> bool:
+        return should_stop() or should_leave()
+
     on_event(PhaseStarted("collecting"))
-    training, held_out = split_held_out(request.dataset, request.seed)
+    training, held_out = _split(request)
     on_event(PhaseStarted("baseline"))
-    before, objects = _measure(request.architecture, request.base, held_out, should_stop)
-    if should_stop():
-        raise Cancelled
-    on_event(Validated(0, before))
-    weights = _train(request, training, should_stop, on_event)
+    held_out = _readable(held_out, on_event)
+    before = _measure(request.architecture, request.base, held_out, ends)
+    on_event(Validated(0, _mean(before)))
+    weights = _train(request, training, ends, on_event)
     on_event(PhaseStarted("validating"))
-    after, _ = _measure(request.architecture, weights, held_out, lambda: False)
-    on_event(Validated(1, after))
-    return FineTuneResult(weights, before, after, objects, after >= before - TOLERATED_LOSS)
+    after = _measure(request.architecture, weights, held_out, should_leave)
+    on_event(Validated(1, _mean(after)))
+    return FineTuneResult(weights, _mean(before), _mean(after), paired_difference(before, after))
+
+
+def _split(request: FineTuneRequest) -> tuple[Dataset, Dataset]:
+    """What was held out before stays so; if nothing of it is left, or nothing else is, it is chosen anew."""
+    chosen = names_of_held_out(request.dataset, request.seed)
+    if request.held_out is not None:
+        training, held_out = split_held_out(request.dataset, request.held_out)
+        if training.pictures and held_out.pictures:
+            return training, held_out
+    return split_held_out(request.dataset, chosen)
+
+
+def _readable(dataset: Dataset, on_event: Callable[[TrainingEvent], None]) -> Dataset:
+    """The pictures that can be read; the same ones are measured before and after."""
+    kept = []
+    for picture in dataset.pictures:
+        try:
+            picture.pixels()
+            kept.append(picture)
+        except ConverterError as error:
+            on_event(LeftOut(SetAside.because(error, picture.path)))
+    return replace(dataset, pictures=tuple(kept))
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
 
 
 def _measure(
     architecture: str, weights: Path, held_out: Dataset, should_stop: Callable[[], bool]
-) -> tuple[float, int]:
+) -> list[float]:
+    """One-click IoU of every held-out object that is large enough.
+
+    Raises:
+        Cancelled: `should_stop` answered True.
+    """
     info, tensors = read_weights(weights)
     segmenter = find_architecture(architecture).build(
         info, tensors, source=str(weights), device=choose_device()
     )
-    report, _ = evaluate_clicks(segmenter, held_out, count_clicks_needed=False, should_stop=should_stop)
-    return report.iou, report.objects
+    scores: list[float] = []
+    for picture in held_out.pictures:
+        if should_stop():
+            raise Cancelled
+        found = evaluate_picture(segmenter, picture, held_out.categories, count=False)
+        scores += [score.iou for score in found]
+    if should_stop():
+        raise Cancelled
+    return scores
 
 
 def _train(

@@ -64,11 +64,13 @@ class Appearance:
         version: of the model that described them; no other can use it.
         labels: class names, for networks that know classes.
         vectors: (N, C) float32, one description per object; C is 0 for networks that only know classes.
+        background: (C,) float32, what all of the picture has in common; empty if the network does not tell.
     """
 
     version: str
     labels: frozenset[str | None] = frozenset()
     vectors: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    background: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 class Encoding(ABC):
@@ -184,6 +186,7 @@ class Encoding(ABC):
         reference: Appearance,
         *,
         known: Sequence[Mask] = (),
+        elsewhere: bool = False,
         min_similarity: float = LEAST_SIMILARITY,
         max_count: int = 100,
     ) -> list[Prediction]:
@@ -194,6 +197,8 @@ class Encoding(ABC):
         Args:
             reference: what to look for, from `appearance` of any picture by the same model version.
             known: objects of this picture that are not to be found again, such as the described ones.
+            elsewhere: the described objects are in another picture, so that there may be none like them
+                here: the likeness has to be believed by itself.
             min_similarity: leave out what is less alike.
 
         Returns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -10,20 +11,25 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from models.backbones.choice import BACKBONES
 from models.device.choice import choose_device
-from models.errors import WeightsError
+from models.errors import SegmenterError, WeightsError
 from models.networks.recognition import recognize
 from models.networks.registry import ARCHITECTURES
-from models.weights import WeightsInfo, read_header, read_weights, save_tensors
+from models.weights import WeightsInfo, read_header, read_weights, save_tensors, writing
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
 STATE_FILE = "active.json"
 WEIGHTS_FILE = "weights.safetensors"
+TRIAL_SHAPE = (32, 128, 3)  # of the picture that an imported network has to read
 VERSION_PATTERN = re.compile(r"[\w.+-]+")
 
 
@@ -65,6 +71,35 @@ def _header(path: Path) -> WeightsInfo | None:
         return None
 
 
+def _try_out(info: WeightsInfo, tensors: dict[str, Tensor], source: Path) -> None:
+    """Build the network and have it read a small picture: what goes wrong goes wrong now.
+
+    Raises:
+        WeightsError: there is no such network, or these are not its weights.
+    """
+    if info.architecture in BACKBONES:
+        wanted = recognize(tensors, source=str(source)).info
+        if (wanted.architecture, wanted.config) != (info.architecture, info.config):
+            raise WeightsError(f"{source}: its header and its tensors tell of different backbones.")
+        return
+    if info.architecture not in ARCHITECTURES:
+        raise WeightsError(f'{source}: there is no network called "{info.architecture}" here.')
+    build = ARCHITECTURES[info.architecture].build
+    segmenter = build(info, tensors, source=str(source), device=choose_device("cpu"))
+    try:
+        segmenter.encode(np.full(TRIAL_SHAPE, 127, np.uint8))
+    except (SegmenterError, ValueError, RuntimeError, LookupError, ArithmeticError, TypeError) as error:
+        raise WeightsError(f"{source}: a network of these sizes cannot read a picture ({error}).") from error
+
+
+def _is_in_use(folder: Path) -> bool:
+    """Whether something else than an import's leavings lies there, for example a training."""
+    try:
+        return any(not name.endswith(".tmp") for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
 class ModelStore:
     """The folder of a user's models.
 
@@ -82,10 +117,8 @@ class ModelStore:
             return []  # nothing activated yet, or a damaged file: the shipped model is always there
 
     def _write_history(self, versions: list[str]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / (STATE_FILE + ".tmp")
-        temporary.write_text(json.dumps({"activated": versions}), encoding="utf-8")
-        os.replace(temporary, self.folder / STATE_FILE)
+        with writing(self.folder / STATE_FILE) as temporary:
+            temporary.write_text(json.dumps({"activated": versions}), encoding="utf-8")
 
     def active(self) -> StoredModel:
         """The model in use; SeedHue's own if none was activated."""
@@ -152,7 +185,7 @@ class ModelStore:
     def import_weights(
         self, source: Path, *, name: str | None = None, categories: tuple[str, ...] = ()
     ) -> Imported:
-        """Copy a weights file into the store after building its network once.
+        """Copy a weights file into the store after its network was built and has read a picture.
 
         A file without SeedHue's header is recognised by the names and shapes of its tensors.
 
@@ -161,7 +194,8 @@ class ModelStore:
             categories: names of the classes of a file that does not name them.
 
         Raises:
-            WeightsError: it is of no network known here, or does not fit it.
+            WeightsError: it is of no network known here, does not fit it, or cannot be copied. Nothing is
+                left of it then.
         """
         info, tensors = read_weights(source)
         assumed: dict[str, Any] = {}
@@ -171,24 +205,23 @@ class ModelStore:
         if info is None:
             found = recognize(tensors, source=str(source), categories=categories)
             info, tensors, assumed = found.info, found.tensors, found.assumed
-        elif info.architecture in BACKBONES:
-            recognize(tensors, source=str(source))
-        elif info.architecture not in ARCHITECTURES:
-            raise WeightsError(f'{source}: there is no network called "{info.architecture}" here.')
-        if info.architecture in ARCHITECTURES:
-            build = ARCHITECTURES[info.architecture].build
-            build(info, tensors, source=str(source), device=choose_device("cpu"))
+        _try_out(info, tensors, source)
         version = name or (source.stem if source.stem != "weights" else info.version)
         target = self.folder_for(version)
-        if target.exists():
+        if (target / WEIGHTS_FILE).exists() or _is_in_use(target):
             raise WeightsError(f'there is already a model version "{version}"; give it another name.')
-        target.mkdir(parents=True)
         if foreign:
-            facts = {"imported": source.name}
-            info = replace(info, version=version, facts=facts)
-            save_tensors(target / WEIGHTS_FILE, tensors, info)
-        else:
-            shutil.copyfile(source, target / WEIGHTS_FILE)
+            info = replace(info, version=version, facts={"imported": source.name})
+        try:
+            if foreign:
+                save_tensors(target / WEIGHTS_FILE, tensors, info)
+            else:
+                with writing(target / WEIGHTS_FILE) as temporary:
+                    shutil.copyfile(source, temporary)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                target.rmdir()
+            raise
         model = StoredModel(version, info.architecture, target / WEIGHTS_FILE, False, info)
         return Imported(model, assumed)
 
@@ -196,6 +229,8 @@ class ModelStore:
         """Copy a version's weights to a file.
 
         Raises:
-            WeightsError: there is no such version.
+            WeightsError: there is no such version, or the file cannot be written.
         """
-        shutil.copyfile(self.weights_of(version), target)
+        weights = self.weights_of(version)
+        with writing(target) as temporary:
+            shutil.copyfile(weights, temporary)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 import pickle
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,15 +15,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from converters.files.replacing import replacing
 from models.errors import WeightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 BOOKKEEPING = "num_batches_tracked"  # BatchNorm counts its steps; no answer depends on it
 # Under which keys training programs keep the table of weights; the averaged ones first.
 TABLES = ("average", "state_dict", "model_state_dict", "model", "network")
+SIDES = (32, 4096)  # pixels of `long_side`, what pictures are scaled to
+LARGEST_SIZE = 1 << 16  # of anything a network is made of; a header that names more lies
 NAMED = 4  # so many names are given of each kind of misfit
 
 
@@ -47,7 +50,11 @@ class WeightsInfo:
 
 
 def save_weights(path: Path, network: nn.Module, info: WeightsInfo, *, half: bool = False) -> None:
-    """Write atomically; `half` stores floating-point tensors as float16."""
+    """Write atomically; `half` stores floating-point tensors as float16.
+
+    Raises:
+        WeightsError: the file cannot be written, for example because the disk is full.
+    """
     save_tensors(path, network.state_dict(), info, half=half)
 
 
@@ -69,10 +76,25 @@ def save_tensors(path: Path, state: dict[str, Tensor], info: WeightsInfo, *, hal
             }
         )
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(tensors, str(temporary), metadata=header)
-    os.replace(temporary, path)
+    with writing(path) as temporary:
+        save_file(tensors, str(temporary), metadata=header)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary file that becomes the weights file `path` once all of it is on the disk.
+
+    Raises:
+        WeightsError: it cannot be written; nothing is left behind, and a file that was there is as before.
+    """
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except (SafetensorError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise WeightsError(
+            f"{path}: the weights could not be written ({reason}). Free some space or choose another folder."
+        ) from error
 
 
 def read_weights(path: Path) -> tuple[WeightsInfo | None, dict[str, Tensor]]:
@@ -103,7 +125,8 @@ def read_weights(path: Path) -> tuple[WeightsInfo | None, dict[str, Tensor]]:
             if isinstance(state.get(key), dict):
                 state = state[key]
                 break
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
+    if not named or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{path}: holds no table of named tensors.")
     return None, state
 
@@ -147,7 +170,7 @@ def _parse_header(path: Path, metadata: dict[str, str]) -> WeightsInfo | None:
             categories=tuple(str(c) for c in header["categories"]),
             facts=dict(header.get("facts", {})),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path}: the header is damaged.") from error
 
 
@@ -176,6 +199,67 @@ def _some(names: list[str]) -> str:
 
 def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) or "a single number"
+
+
+def stored_sizes(make: Callable[..., Any], values: Mapping[str, Any], *, source: str) -> Any:
+    """The sizes that a header names, each of its kind and no larger than a network can be.
+
+    Args:
+        make: a dataclass of sizes, all with defaults, or what makes one of them.
+
+    Raises:
+        WeightsError: there is no such size, or its value is none.
+    """
+    try:
+        usual, config = make(), make(**values)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
+    for one in fields(config):
+        value = getattr(config, one.name)
+        possible = is_like(value, getattr(usual, one.name)) and _is_possible(value)
+        if not possible or (one.name == "long_side" and not SIDES[0] <= value <= SIDES[1]):
+            shown = ascii(value)[:40]
+            raise WeightsError(f'{source}: the header is damaged: its size "{one.name}" cannot be {shown}.')
+    return config
+
+
+def is_like(value: Any, usual: Any) -> bool:
+    """Whether a value may stand where the usual one stands."""
+    if isinstance(usual, bool) or isinstance(value, bool):
+        return isinstance(usual, bool) and isinstance(value, bool)
+    if isinstance(usual, tuple):  # JSON makes lists of them
+        listed = isinstance(value, tuple | list) and all(isinstance(v, int | float) for v in value)
+        return listed and (not usual or len(value) == len(usual))
+    if usual is None or (value is None and isinstance(usual, float)):
+        return value is None or isinstance(value, int | float)
+    if isinstance(usual, float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(usual))
+
+
+def _is_possible(value: Any) -> bool:
+    numbers = value if isinstance(value, tuple | list) else (value,)
+    return all(
+        math.isfinite(n) and 0 <= n <= LARGEST_SIZE
+        for n in numbers
+        if isinstance(n, int | float) and not isinstance(n, bool)
+    )
+
+
+def check_on_paper(network: Callable[[], nn.Module], tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Compare names and shapes with a network that takes no memory: a header's sizes may be anything.
+
+    Raises:
+        WeightsError: no network has such sizes, or it is not the one that the tensors are of.
+    """
+    try:
+        with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # about layers of nothing
+            wanted = network().state_dict()
+    except (ValueError, RuntimeError, TypeError, LookupError, ArithmeticError, AssertionError) as error:
+        raise WeightsError(f"{source}: its sizes fit no network ({error}).") from error
+    misfit = describe_misfit(wanted, tensors)
+    if misfit is not None:
+        raise WeightsError(f"{source}: these weights belong to another network: {misfit}.")
 
 
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:

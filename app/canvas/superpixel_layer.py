@@ -78,6 +78,7 @@ class SuperpixelLayer(QObject):
         self._runner.finished.connect(self._on_finished)
         self._runner.dropped.connect(self._keep_late)
         self._runner.failed.connect(self._on_failed)
+        self._runner.ended.connect(self._on_ended)
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST_MS)
@@ -191,9 +192,7 @@ class SuperpixelLayer(QObject):
     def _on_finished(self, question: Divide, result: Superpixels) -> None:
         self._keep_late(question, result)
         if question == self._asked:
-            self._asked = None
             self._show(result)
-            self.busy_changed.emit(None)
 
     @Slot(object, object)
     def _keep_late(self, question: Divide, result: Superpixels) -> None:
@@ -204,9 +203,13 @@ class SuperpixelLayer(QObject):
     @Slot(object, object)
     def _on_failed(self, question: Divide, failure: Failure) -> None:
         if question == self._asked:
+            self._session.failed.emit(failure)
+
+    @Slot(object)
+    def _on_ended(self, question: Divide) -> None:
+        if question is self._asked:
             self._asked = None
             self.busy_changed.emit(None)
-            self._session.failed.emit(failure)
 
     def _show(self, superpixels: Superpixels | None) -> None:
         if superpixels is not self._current:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.commands.output import DONE, fail, progress_bar, wrong_usage
+from app.commands.output import DONE, fail, progress_bar, warn, wrong_usage
 from app.commands.unsaved_work import warn_about_unsaved
 from converters.errors import ConverterError
 
@@ -271,7 +271,7 @@ def train(model: TrainableModel, request: TrainingRequest) -> Path:
         OSError: the output folder cannot be written.
     """
     from models.device.choice import choose_device
-    from models.training.events import StepDone, TrainingEvent
+    from models.training.events import CheckpointFailed, LeftOut, StepDone, TrainingEvent
     from models.training.training import Training
 
     stop: list[bool] = []
@@ -281,6 +281,10 @@ def train(model: TrainableModel, request: TrainingRequest) -> Path:
             if isinstance(event, StepDone):
                 bar.n = round(1000 * event.progress)
                 bar.set_postfix(_short(event), refresh=True)
+            elif isinstance(event, LeftOut):
+                warn(f"set aside: {event.file}")
+            elif isinstance(event, CheckpointFailed):
+                warn(f"{event.path}: the state could not be written ({event.problem}); the training goes on.")
 
         _stop_on_interrupt(stop)
         return Training(

@@ -1,7 +1,9 @@
-"""Training inside the application: choose a time budget, watch it learn, keep or discard the result."""
+"""Training inside the application: choose a time budget, watch it learn, keep or discard the result, go on
+with what was cut off."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
@@ -20,18 +22,23 @@ from PySide6.QtWidgets import (
 from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import phrase, tr
 from app.appearance.plain_text import PlainLabel
+from app.dialogs.training_pages import InterruptedPage, column_of, lines_of, row_of
 from app.panels.controls import make_label
+from app.services.training import VERDICTS
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent
 
     from app.services.training import Training
-    from app.workers.training import TrainingOutcome, TrainingProgress, TrainingSummary
+    from app.workers.training import TrainingProgress, TrainingSummary
+    from app.workers.training_records import TrainingOutcome
 
 BUDGETS: Final = (2, 5, 15)
 FEW_OBJECTS: Final = 10
 FEW_PICTURES: Final = 2
 QUIET_SECONDS: Final = 30
+SETUP, RUNNING, RESULT, INTERRUPTED = range(4)
+"""The pages."""
 
 PHASES: Final[dict[str, str]] = {
     "preparing": phrase("Getting ready…"),
@@ -44,10 +51,10 @@ PHASES: Final[dict[str, str]] = {
 
 
 class TrainDialog(FittingDialog):
-    """Three pages: what to train on and how long; the running training; the result.
+    """Four pages: what to train on and how long; the running training; the result; one that was cut off.
 
-    The dialog is not modal: the window stays usable while it learns. Closing the dialog leaves the
-    training running; the status bar keeps telling about it.
+    The dialog is not modal: the window stays usable while it learns. Closing the dialog decides nothing: a
+    training goes on, a result waits, and the status bar keeps telling about it.
     """
 
     activate_wanted = Signal(object)
@@ -64,6 +71,11 @@ class TrainDialog(FittingDialog):
         self.pages.addWidget(self._make_setup())
         self.pages.addWidget(self._make_running())
         self.pages.addWidget(self._make_result())
+        self.interrupted = InterruptedPage()
+        self.interrupted.resume_button.clicked.connect(self._resume)
+        self.interrupted.remove_button.clicked.connect(self._remove)
+        self.interrupted.another_button.clicked.connect(self._back_to_setup)
+        self.pages.addWidget(self.interrupted)
         body = QVBoxLayout(self)
         body.setContentsMargins(24, 24, 24, 16)
         body.addWidget(self.pages)
@@ -73,16 +85,38 @@ class TrainDialog(FittingDialog):
         training.summary_ready.connect(self.show_summary)
         training.progressed.connect(self.show_progress)
         training.finished.connect(self.show_outcome)
-        training.stopped_without_result.connect(self._back_to_setup)
-        if training.is_running:
-            self._show_running()
-        else:
-            training.count_objects()
+        training.stopped_without_result.connect(self._show_next)
+        training.left_changed.connect(self._follow_left)
+        self._show_next()
 
     def reopen(self) -> None:
         """Shows the page that fits, when the dialog is called up again."""
-        if not self._training.is_running and self.pages.currentIndex() != 1:
+        if not self._training.is_running or self.pages.currentIndex() != RUNNING:
+            self._show_next()
+
+    @Slot()
+    def _show_next(self) -> None:
+        """What runs, or else what waits for a decision, or else a new training."""
+        if self._training.is_running:
+            self._show_running()
+        elif self._training.undecided:
+            self.show_outcome(self._training.undecided[-1])
+        elif self._training.interrupted:
+            self.interrupted.show_record(self._training.interrupted[-1])
+            self.pages.setCurrentIndex(INTERRUPTED)
+        else:
             self._back_to_setup()
+
+    @Slot()
+    def _follow_left(self) -> None:
+        """What is shown was settled elsewhere, or an earlier session's trainings have been found."""
+        page = self.pages.currentIndex()
+        if page == RUNNING and not self._training.is_running:
+            return  # it has just ended, and how is told next
+        if self._training.is_running and page != RUNNING:
+            self._show_running()
+        elif page == INTERRUPTED and self.interrupted.record not in self._training.interrupted:
+            self._show_next()
 
     # The first page
 
@@ -119,7 +153,7 @@ class TrainDialog(FittingDialog):
         self.start_button.clicked.connect(self._start)
         cancel = QPushButton(tr("Close"))
         cancel.clicked.connect(self.close)
-        column = _column(page)
+        column = column_of(page)
         column.addWidget(make_label(tr("Train on your objects"), "heading"))
         column.addWidget(self.summary)
         column.addWidget(self.warning)
@@ -128,7 +162,7 @@ class TrainDialog(FittingDialog):
         column.addLayout(row)
         column.addWidget(hint)
         column.addStretch(1)
-        column.addLayout(_buttons(self.start_button, cancel))
+        column.addLayout(row_of(self.start_button, cancel))
         return page
 
     @Slot()
@@ -160,7 +194,6 @@ class TrainDialog(FittingDialog):
 
     @Slot()
     def _start(self) -> None:
-        self._show_running()
         self._training.start(minutes=self.budget.checkedId(), reviewed_only=self.reviewed_only.isChecked())
 
     # The second page
@@ -179,16 +212,16 @@ class TrainDialog(FittingDialog):
         self.stop_button.clicked.connect(self._stop)
         self.discard_button = QPushButton(tr("Discard"))
         self.discard_button.clicked.connect(self._discard)
-        column = _column(page)
+        column = column_of(page)
         column.addWidget(self.phase)
         column.addWidget(self.progress)
         column.addWidget(self.facts)
         column.addLayout(self._curve_place, 1)
-        column.addLayout(_buttons(self.stop_button, self.discard_button))
+        column.addLayout(row_of(self.stop_button, self.discard_button))
         return page
 
     def _show_running(self) -> None:
-        self.pages.setCurrentIndex(1)
+        self.pages.setCurrentIndex(RUNNING)
         self.phase.setText(tr(PHASES["preparing"]))
         self.progress.setRange(0, 0)
         self.facts.setText("")
@@ -216,13 +249,13 @@ class TrainDialog(FittingDialog):
                     "Step {step} · {seconds} s left · loss {loss}",
                     step=progress.step,
                     seconds=round(progress.seconds_left or 0),
-                    loss="–" if progress.loss is None else f"{progress.loss:.3f}",
+                    loss=f"{progress.loss:.3f}" if _is_number(progress.loss) else "–",
                 )
             )
         elif progress.phase != "training":
             self.progress.setRange(0, 0)
         if curve is not None:
-            if progress.loss is not None:
+            if _is_number(progress.loss):
                 curve.add_loss(progress.step, progress.loss)  # type: ignore[attr-defined]
             if progress.score is not None:
                 curve.add_score(progress.step, progress.score)  # type: ignore[attr-defined]
@@ -245,7 +278,7 @@ class TrainDialog(FittingDialog):
     @Slot()
     def _back_to_setup(self) -> None:
         self._quiet.stop()
-        self.pages.setCurrentIndex(0)
+        self.pages.setCurrentIndex(SETUP)
         self._count()
 
     # The last page
@@ -259,43 +292,29 @@ class TrainDialog(FittingDialog):
         self.keep_new = QPushButton(tr("Use the new model"))
         self.keep_new.clicked.connect(self._use_new)
         self.keep_old = QPushButton(tr("Keep the old model"))
-        self.keep_old.clicked.connect(self.close)
+        self.keep_old.setToolTip(tr("The new one stays in the list of models."))
+        self.keep_old.clicked.connect(self._keep_old)
+        self.throw_away = QPushButton(tr("Discard the new model"))
+        self.throw_away.clicked.connect(self._throw_away)
         again = QPushButton(tr("Train again…"))
         again.clicked.connect(self._back_to_setup)
-        column = _column(page)
+        column = column_of(page)
         column.addWidget(self.verdict)
         column.addWidget(self.scores)
         column.addStretch(1)
-        column.addLayout(_buttons(self.keep_new, self.keep_old, again))
+        column.addLayout(row_of(self.keep_new, self.keep_old, self.throw_away, again))
         return page
 
     @Slot(object)
     def show_outcome(self, outcome: TrainingOutcome) -> None:
-        """Before and after, and which of the two to use."""
+        """Before and after, how sure the difference is, and which of the two to use."""
         self._quiet.stop()
         self._outcome = outcome
-        self.pages.setCurrentIndex(2)
-        better = outcome.is_better
-        if better:
-            self.verdict.setText(tr("The new model is at least as good on your objects."))
-        else:
-            self.verdict.setText(tr("The new model is worse on your objects; the old one stays in use."))
-        lines = [
-            tr(
-                "Mean overlap after one click on {count} objects it has not seen:",
-                count=outcome.held_out,
-            ),
-            tr(
-                "{before} before, {after} after", before=f"{outcome.before:.3f}", after=f"{outcome.after:.3f}"
-            ),
-            tr(
-                "It took {seconds} s. Saved as {version}.",
-                seconds=round(outcome.seconds),
-                version=outcome.version,
-            ),
-        ]
-        self.scores.setText("\n\n".join(lines))
-        for button, is_primary in ((self.keep_new, better), (self.keep_old, not better)):
+        self.pages.setCurrentIndex(RESULT)
+        self.verdict.setText(tr(VERDICTS.get(outcome.verdict, VERDICTS["unclear"])))
+        self.scores.setText("\n\n".join(lines_of(outcome)))
+        worse = outcome.verdict == "worse"
+        for button, is_primary in ((self.keep_new, outcome.is_better), (self.keep_old, worse)):
             button.setProperty("role", "primary" if is_primary else "")
             button.style().unpolish(button)
             button.style().polish(button)
@@ -304,24 +323,38 @@ class TrainDialog(FittingDialog):
     def _use_new(self) -> None:
         if self._outcome is not None:
             self.activate_wanted.emit(self._outcome)
+        self._decide(keep=True)
+
+    @Slot()
+    def _keep_old(self) -> None:
+        self._decide(keep=True)
+
+    @Slot()
+    def _throw_away(self) -> None:
+        self._decide(keep=False)
+
+    def _decide(self, *, keep: bool) -> None:
+        outcome, self._outcome = self._outcome, None
+        if outcome is not None:
+            self._training.settle(outcome.version, keep=keep)
         self.close()
+
+    # One that was cut off
+
+    @Slot()
+    def _resume(self) -> None:
+        if self.interrupted.record is not None:
+            self._training.resume(self.interrupted.record)
+
+    @Slot()
+    def _remove(self) -> None:
+        if self.interrupted.record is not None:
+            self._training.settle(self.interrupted.record.version, keep=False)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self._quiet.stop()
         super().closeEvent(event)
 
 
-def _column(page: QWidget) -> QVBoxLayout:
-    column = QVBoxLayout(page)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(12)
-    return column
-
-
-def _buttons(*buttons: QPushButton) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setSpacing(8)
-    row.addStretch(1)
-    for button in reversed(buttons):
-        row.addWidget(button, 0, Qt.AlignmentFlag.AlignRight)
-    return row
+def _is_number(loss: float | None) -> bool:
+    return loss is not None and math.isfinite(loss)

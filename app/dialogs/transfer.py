@@ -92,7 +92,7 @@ class TransferDialog(FittingDialog):
         self.setWindowTitle(title)
         self.setMinimumWidth(560)
         self._exporting = exporting
-        self._running = False
+        self._running: ConvertFolder | None = None
         self._answered: ConvertFolder | None = None
         self.form = QFormLayout()
         self.form.setHorizontalSpacing(16)
@@ -129,6 +129,7 @@ class TransferDialog(FittingDialog):
         exporting.progressed.connect(self._follow)
         exporting.transferred.connect(self._show_done)
         exporting.failed.connect(self._show_failed)
+        exporting.ended.connect(self._end)
 
     def make_request(self) -> ConvertFolder | None:
         """What to convert, None while something is missing."""
@@ -142,14 +143,14 @@ class TransferDialog(FittingDialog):
             self._answered = None
             self.verdict.hide()
             self.report.hide()
-        self.go.setEnabled(not self._running and request is not None)
+        self.go.setEnabled(self._running is None and request is not None)
 
     @Slot()
     def _go(self) -> None:
         request = self.make_request()
         if request is None:
             return
-        self._running, self._answered = True, request
+        self._running = self._answered = request
         self.progress.setRange(0, 0)
         self.progress.show()
         self.verdict.hide()
@@ -173,7 +174,6 @@ class TransferDialog(FittingDialog):
 
     @Slot(object)
     def _show_done(self, done: TransferDone) -> None:
-        self._end()
         conversion = done.conversion
         lossless = not conversion.report.entries and not conversion.failures
         self.verdict.setText(
@@ -193,23 +193,24 @@ class TransferDialog(FittingDialog):
 
     @Slot(object)
     def _show_failed(self, failure: Failure) -> None:
-        self._end()
         self.verdict.setText(f"{failure.title} {failure.remedy}".strip())
         self.verdict.show()
 
-    def _end(self) -> None:
-        self._running = False
-        self.progress.hide()
-        self._lock_fields(False)
-        self.check()
+    @Slot(object)
+    def _end(self, request: ConvertFolder) -> None:
+        if request is self._running:
+            self._running = None
+            self.progress.hide()
+            self._lock_fields(False)
+            self.check()
 
     def reject(self) -> None:
-        if self._running:
+        if self._running is not None:
             self._exporting.cancel_conversion()
         super().reject()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self._running:
+        if self._running is not None:
             self._exporting.cancel_conversion()
         super().closeEvent(event)
 

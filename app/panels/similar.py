@@ -110,7 +110,7 @@ class SimilarPanel(QWidget):
         self.picture_list = QListWidget()
         self.picture_list.setUniformItemSizes(True)
         self.picture_list.setAccessibleName(tr("Pictures with similar objects"))
-        self.picture_list.setToolTip(tr("Double-click a picture to look at its objects."))
+        self.picture_list.setToolTip(tr("Click a picture to look at its objects."))
         self.folder_part = QWidget()
         self.accept_button = QPushButton()
         self.accept_button.setProperty("role", "primary")
@@ -145,6 +145,7 @@ class SimilarPanel(QWidget):
         self.folder_box.toggled.connect(self._search_folder)
         self.stop_button.clicked.connect(self._search.stop_folder)
         self.picture_list.itemChanged.connect(self._show_buttons)
+        self.picture_list.itemClicked.connect(self._go_to)
         self.picture_list.itemActivated.connect(self._go_to)
         self.accept_button.clicked.connect(self.accept)
         self.dismiss_button.clicked.connect(self.dismiss)
@@ -305,7 +306,11 @@ class SimilarPanel(QWidget):
 
     @Slot(QListWidgetItem)
     def _go_to(self, item: QListWidgetItem) -> None:
-        self.picture_wanted.emit(item.data(PATH_ROLE))
+        """Shows the picture and its finds; a click on the box, which ticks or unticks, does so too."""
+        path = item.data(PATH_ROLE)
+        document = self._session.document
+        if document is None or document.path != path:
+            self.picture_wanted.emit(path)
 
     # Acceptance
 

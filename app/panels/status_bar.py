@@ -35,10 +35,12 @@ class StatusBar(QStatusBar):
     """Signals:
     notices_wanted: the bell was clicked.
     retry_wanted: what is not safe was clicked.
+    training_wanted: what it says of a training was clicked.
     """
 
     notices_wanted = Signal()
     retry_wanted = Signal()
+    training_wanted = Signal()
 
     def __init__(self, notices: NotificationCentre) -> None:
         super().__init__()
@@ -51,6 +53,11 @@ class StatusBar(QStatusBar):
         self.progress.setFixedWidth(96)
         self.progress.setTextVisible(False)
         self.busy = PlainLabel()
+        self.training = QToolButton()
+        self.training.setToolTip(tr("Show the training"))
+        self.training.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.training.clicked.connect(self.training_wanted)
+        self.training.hide()
         self.position = PlainLabel()
         self.position.setMinimumWidth(110)
         self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -75,6 +82,7 @@ class StatusBar(QStatusBar):
         for widget in (
             self.busy,
             self.progress,
+            self.training,
             self.position,
             self.picture,
             self.zoom,
@@ -104,6 +112,12 @@ class StatusBar(QStatusBar):
         self.busy.setText(text or "")
         self.busy.setVisible(bool(text))
         self.progress.setVisible(bool(text))
+
+    @Slot(object)
+    def show_training(self, text: str | None) -> None:
+        """A training that runs or waits for somebody; a click leads to it. None hides it."""
+        self.training.setText(text or "")
+        self.training.setVisible(bool(text))
 
     @Slot(object)
     def show_position(self, point: tuple[float, float] | None) -> None:

@@ -37,12 +37,14 @@ class Exporting(QObject):
         progressed: a TransferProgress.
         transferred: a TransferDone.
         failed: a Failure of a conversion; it has been reported already.
+        ended: a ConvertFolder; comes last, however it ended.
     """
 
     busy_changed = Signal(object)
     progressed = Signal(object)
     transferred = Signal(object)
     failed = Signal(object)
+    ended = Signal(object)
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Exporting(QObject):
         self.runner = TaskRunner(export_job, name="export", parent=self)
         self.runner.finished.connect(self._take)
         self.runner.failed.connect(self._fail)
+        self.runner.ended.connect(self._end)
         self.runner.progressed.connect(self._follow)
         self.runner.busy_changed.connect(self._follow_busy)
 
@@ -106,6 +109,11 @@ class Exporting(QObject):
         self._notices.report(failure)
         if isinstance(request, ConvertFolder):
             self.failed.emit(failure)
+
+    @Slot(object)
+    def _end(self, request: object) -> None:
+        if isinstance(request, ConvertFolder):
+            self.ended.emit(request)
 
     @Slot(object, object)
     def _follow(self, _request: object, event: object) -> None:

@@ -22,6 +22,7 @@ from app.workers.requests import (
     Phase,
     Region,
 )
+from app.workers.similar import SearchPicture
 from app.workers.task import TaskRunner
 
 if TYPE_CHECKING:
@@ -267,6 +268,8 @@ class Segmentation(QObject):
 
     @Slot(object, object)
     def _fail(self, request: object, failure: Failure) -> None:
+        if isinstance(request, SearchPicture):
+            return  # the search tells of all its pictures together
         if isinstance(request, EncodeImage) and self._ready is None:
             return  # the model itself could not be loaded, which has been reported already
         if isinstance(request, LoadModel | ListModels) and self._ready is None:

@@ -50,11 +50,13 @@ class SimilarObjects:
 
 @dataclass(slots=True)
 class _FolderSearch:
-    """How far the folder is: what waits, and how many there are in all."""
+    """How far the folder is: what waits, how many there are in all, what runs and whether it was answered."""
 
     reference: Any
     waiting: list[Path]
     total: int
+    asked: SearchPicture | None = None
+    is_answered: bool = False
     problems: list[str] = field(default_factory=list)
 
 
@@ -103,6 +105,7 @@ class SimilarSearch(QObject):
         self._delivery: _Delivery | None = None
         segmentation.runner.finished.connect(self._take)
         segmentation.runner.failed.connect(self._fail)
+        segmentation.runner.ended.connect(self._go_on)
         segmentation.model_ready.connect(self.stop_folder)
         pictures.list_changed.connect(self._forget_list)
         pictures.document_opened.connect(self._deliver)
@@ -175,8 +178,9 @@ class SimilarSearch(QObject):
         if not search.waiting:
             self.stop_folder()
             return
-        request = SearchPicture(search.waiting.pop(0), search.reference, self._segmentation.chosen)
-        self._segmentation.runner.submit(request, key=_FOLDER)
+        search.asked = SearchPicture(search.waiting.pop(0), search.reference, self._segmentation.chosen)
+        search.is_answered = False
+        self._segmentation.runner.submit(search.asked, key=_FOLDER)
 
     @Slot(object, object)
     def _take(self, request: object, result: Any) -> None:
@@ -186,17 +190,29 @@ class SimilarSearch(QObject):
                 version = model.version if model is not None else ""
                 self.found.emit(SimilarObjects(path, self._label, result, version))
         elif isinstance(result, PictureSearched) and self._search is not None:
+            self._search.is_answered = True
             if result.problem:
                 self._search.problems.append(result.problem)
             self.picture_searched.emit(result.path, result.finds)
-            self.progressed.emit(self._search.total - len(self._search.waiting), self._search.total)
-            self._next_picture()
 
     @Slot(object, object)
-    def _fail(self, request: object, _failure: Failure) -> None:
-        """The notification centre tells what happened."""
-        if isinstance(request, SearchPicture):
+    def _fail(self, request: object, failure: Failure) -> None:
+        """One picture costs the others nothing; what happened is told when all have been searched."""
+        if self._search is not None and request is self._search.asked and isinstance(request, SearchPicture):
+            self._search.is_answered = True
+            self._search.problems.append(f"{request.path.name}: {failure.title}\n{failure.details}".strip())
+
+    @Slot(object)
+    def _go_on(self, request: object) -> None:
+        """A picture is done, however that went; without an answer, as another model is in use, all are."""
+        search = self._search
+        if search is None or request is not search.asked:
+            return
+        if not search.is_answered:
             self.stop_folder()
+            return
+        self.progressed.emit(search.total - len(search.waiting), search.total)
+        self._next_picture()
 
     # Acceptance
 

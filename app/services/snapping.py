@@ -66,6 +66,7 @@ class Snapping(QObject):
         self._runner = TaskRunner(_snap, name="snapping", parent=self)
         self._runner.finished.connect(self._take)
         self._runner.failed.connect(self._fail)
+        self._runner.ended.connect(self._finish)
 
     @property
     def is_busy(self) -> bool:
@@ -100,7 +101,6 @@ class Snapping(QObject):
     def _take(self, request: _Request, result: tuple[Superpixels, Snapped]) -> None:
         if request is not self._newest:
             return
-        self._finish()
         document = self._session.document
         if document is None or request.image is not self._session.image:
             return
@@ -119,12 +119,13 @@ class Snapping(QObject):
     @Slot(object, object)
     def _fail(self, request: _Request, failure: Failure) -> None:
         if request is self._newest:
-            self._finish()
             self._session.failed.emit(failure)
 
-    def _finish(self) -> None:
-        self._newest = None
-        self.busy_changed.emit(None)
+    @Slot(object)
+    def _finish(self, request: _Request) -> None:
+        if request is self._newest:
+            self._newest = None
+            self.busy_changed.emit(None)
 
 
 def _snap(request: _Request, should_stop: ShouldStop, _on_event: OnEvent) -> tuple[Superpixels, Snapped]:

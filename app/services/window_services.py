@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from app.workers.failure import Failure
     from app.workers.inference import InferenceEngine
     from app.workers.task import Work
-    from app.workers.training import TrainingOutcome
+    from app.workers.training_records import TrainingOutcome
 
 SETTINGS_DELAY_MS: Final = 1500
 RECENT_COLORS: Final = 8
@@ -118,7 +118,6 @@ class WindowServices(QObject):
         self.pictures.wait_for(self.saving.runner)
         self.busy = Busy(self)
         for service in (
-            self.training,
             self.exporting,
             self.segmentation,
             self.pictures,
@@ -143,6 +142,7 @@ class WindowServices(QObject):
             self.notices.post("warning", self._store.problem)
         self.segmentation.start()
         self.pictures.prune_journals()
+        self.training.look_for_left()
 
     def write_everything(self) -> None:
         """Writes what there is to write, and waits until it is written or has failed: before quitting."""

@@ -237,11 +237,14 @@ class WindowDialogs(QObject):
         )
         box.setIcon(QMessageBox.Icon.Question)
         keep = box.addButton(tr("Keep the best and quit"), QMessageBox.ButtonRole.AcceptRole)
+        later = box.addButton(tr("Quit and go on next time"), QMessageBox.ButtonRole.AcceptRole)
         discard = box.addButton(tr("Discard and quit"), QMessageBox.ButtonRole.DestructiveRole)
         stay = box.addButton(tr("Go on training"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(stay)
         box.exec()
         clicked = box.clickedButton()
+        if clicked is later:
+            return True
         if clicked is keep:
             self._services.training.stop_and_keep()
             return True

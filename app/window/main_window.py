@@ -167,6 +167,9 @@ class MainWindow(QMainWindow):
         session.message.connect(self.status.show_text)
         services.busy.changed.connect(self.status.show_busy)
         self.status.show_busy(services.busy.text)
+        services.training.standing_changed.connect(self.status.show_training)
+        self.status.show_training(services.training.standing)
+        self.status.training_wanted.connect(self.dialogs.train)
         services.saving.state_changed.connect(self.status.show_saved)
         self.status.retry_wanted.connect(services.safety.try_again)
         self.status.notices_wanted.connect(self.dialogs.notifications)
@@ -192,6 +195,7 @@ class MainWindow(QMainWindow):
             services.busy.follow(service)
         services.keys_changed.connect(self.rebuild)
         services.safety.changed.connect(self._show_unsafe)
+        services.training.page_wanted.connect(self.dialogs.train)
         self.canvas.viewport_changed.connect(services.segmentation.follow_view)
 
     @Slot()

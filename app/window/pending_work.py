@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainMessageBox
 from app.tools.registry import TOOLS
 
 if TYPE_CHECKING:
@@ -51,10 +52,9 @@ class PendingWork(QObject):
 
     def _ask(self) -> bool | None:
         """Whether to keep it; None goes on with it."""
-        box = QMessageBox(self._window)
+        question = tr("What shall happen to the object that is being made?")
+        box = PlainMessageBox(tr("Not kept yet"), question, self._window)
         box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle(tr("Not kept yet"))
-        box.setText(tr("What shall happen to the object that is being made?"))
         label = self._services.session.options.label
         box.setInformativeText(tr("Kept, it gets the label “{label}”. Undo takes it back.", label=label))
         keep = box.addButton(tr("Keep"), QMessageBox.ButtonRole.AcceptRole)

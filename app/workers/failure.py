@@ -57,6 +57,20 @@ def _describe(error: BaseException) -> Failure:
     if isinstance(error, OSError):
         path = Path(str(error.filename)) if error.filename else None
         return Failure(_explain_os_error(error, path), _remedy_for(error), details, path)
+    if _is_segmenter_error(error, "CheckpointError"):
+        path = getattr(error, "path", Path())
+        return Failure(
+            tr("{name}: the training cannot go on from this checkpoint.", name=path.name),
+            tr("Begin the training anew, or remove what is left of it."),
+            details,
+            path,
+        )
+    if _is_segmenter_error(error, "TrainingError"):
+        return Failure(
+            tr("The training learnt nothing: its numbers went out of bounds."),
+            tr("The model from before stays in use. Check what is annotated, then train again."),
+            details,
+        )
     if isinstance(error, ValueError) or _is_segmenter_error(error):
         return Failure(str(error) or type(error).__name__, "", details)
     return _unexpected(str(error) or type(error).__name__, details)
@@ -70,10 +84,10 @@ def _unexpected(error: str, details: str) -> Failure:
     )
 
 
-def _is_segmenter_error(error: BaseException) -> bool:
+def _is_segmenter_error(error: BaseException, kind: str = "SegmenterError") -> bool:
     """Whether the networks' floor raised it on purpose; asking must not import torch."""
     errors = sys.modules.get("models.errors")
-    return errors is not None and isinstance(error, errors.SegmenterError)
+    return errors is not None and isinstance(error, getattr(errors, kind))
 
 
 def _is_full(error: BaseException | None) -> bool:

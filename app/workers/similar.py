@@ -133,5 +133,7 @@ def search_picture(request: SearchPicture, segmenter: Any, should_stop: ShouldSt
         raise Stopped
     with stopping(should_stop):
         encoding = segmenter.encode(image, should_stop=should_stop)
-    found = encoding.find_similar(request.reference, min_similarity=LEAST_SIMILARITY, max_count=MAX_COUNT)
+    found = encoding.find_similar(
+        request.reference, elsewhere=True, min_similarity=LEAST_SIMILARITY, max_count=MAX_COUNT
+    )
     return PictureSearched(request.path, tuple(map(SimilarFind.of, found)))

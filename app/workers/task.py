@@ -149,6 +149,9 @@ class TaskRunner(QObject):
         progressed: (request, event); events come as often as the work emits them.
         dropped: (request, result) of work that was finished although nobody wants it any more; for
             results that hold something to be closed, or are of use all the same.
+        ended: request; comes last and for every one, however it ended: answered, failed, dropped, stopped
+            without an answer, or taken back before its turn. Whoever shows that something runs shows it until
+            then.
         busy_changed: whether any request waits or runs.
     """
 
@@ -156,6 +159,7 @@ class TaskRunner(QObject):
     failed = Signal(object, object)
     progressed = Signal(object, object)
     dropped = Signal(object, object)
+    ended = Signal(object)
     busy_changed = Signal(bool)
 
     def __init__(self, work: Work, *, name: str, parent: QObject | None = None) -> None:
@@ -206,12 +210,16 @@ class TaskRunner(QObject):
 
     def _drop(self, tasks: list[Task]) -> None:
         was_busy = self.is_busy
+        taken_back = []
         for task in tasks:
             task.stop.set()
             if self._worker.take_back(task):
                 self._tasks.remove(task)
+                taken_back.append(task)
         if was_busy and not self.is_busy:
             self.busy_changed.emit(False)
+        for task in taken_back:
+            self.ended.emit(task.request)
 
     def finish(self, *, wait_ms: int = 30_000) -> bool:
         """Waits until everything asked for is done and delivers it; False if that takes longer."""
@@ -258,3 +266,4 @@ class TaskRunner(QObject):
         self._tasks = [other for other in self._tasks if other is not task]
         if was_busy and not self.is_busy:
             self.busy_changed.emit(False)
+        self.ended.emit(task.request)

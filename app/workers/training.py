@@ -8,18 +8,27 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from app.appearance.i18n import tr
 from app.process.cores import cores_for_training
 from app.process.stopping import ShouldStop, Stopped
 from app.project.review import ReviewStatus, review_of
+from app.workers.training_records import (
+    CHECKPOINT_FILE,
+    TrainingOutcome,
+    TrainingRecord,
+    held,
+    sweep,
+)
 from converters.errors import ConverterError
 from converters.formats.labelme.document import find_image, read_labelme
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from app.workers.task import OnEvent
     from converters.annotation import ImageAnnotation
-    from models.data.dataset import Dataset
+    from models.data.dataset import Dataset, SetAside
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +56,10 @@ class TrainRequest:
         minutes: time budget.
         architecture: what to train; it starts from the weights shipped with SeedHue, or those that were
             imported, so that repeated trainings do not drift away.
-        store: folder of the user's models; the new version goes into it.
+        store: folder of the user's models; the new version goes into it, with a record of the training.
         reviewed_only: whether to learn only from pictures that a review approved.
+        version: the training to go on with, whose record then says all the rest; "" for a new one.
+        anew: whether to forget what that one has learnt.
         stop_early: set to end after the current step and keep the best weights.
         discard: set together with `stop_early` to throw the result away.
     """
@@ -58,6 +69,8 @@ class TrainRequest:
     architecture: str
     store: Path
     reviewed_only: bool = False
+    version: str = ""
+    anew: bool = False
     stop_early: threading.Event = field(default_factory=threading.Event)
     discard: threading.Event = field(default_factory=threading.Event)
 
@@ -70,6 +83,8 @@ class TrainingProgress:
         phase: key of the dialog's phases.
         share: of the whole training, in [0, 1].
         score: on held-out objects, in [0, 1].
+        set_aside: a file that cannot be read, and why; the training goes on without it.
+        unsafe: why the state could not be put on the disk; the training goes on, but a kill would cost all.
     """
 
     phase: str
@@ -78,27 +93,8 @@ class TrainingProgress:
     seconds_left: float | None = None
     loss: float | None = None
     score: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingOutcome:
-    """What a training made.
-
-    Attributes:
-        version: the new model's name in the store.
-        weights: its file.
-        before, after: mean one-click IoU on the held-out objects.
-        held_out: how many objects that was.
-        is_better: whether the new weights are at least as good.
-    """
-
-    version: str
-    weights: Path
-    before: float
-    after: float
-    held_out: int
-    is_better: bool
-    seconds: float
+    set_aside: str = ""
+    unsafe: str = ""
 
 
 TrainingJob: TypeAlias = CountObjects | TrainRequest
@@ -152,49 +148,101 @@ def collect_objects(folder: Path, *, reviewed_only: bool = False) -> Dataset:
 
 
 def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) -> TrainingOutcome | None:
-    from models.errors import Cancelled
-    from models.fine_tuning import FineTuneRequest, fine_tune
-    from models.store import ModelStore
-    from models.training.checkpoint import CHECKPOINT_NAME
+    """What came of a training; None if it was discarded, or left to be gone on with another time.
 
-    def ends() -> bool:
-        return should_stop() or request.stop_early.is_set()
+    Raises:
+        Whatever went wrong; what it learnt so far stays on the disk if there is a checkpoint.
+    """
+    from models.errors import Cancelled
 
     begin = time.monotonic()
     on_event(TrainingProgress("collecting"))
     dataset = collect_objects(request.folder, reviewed_only=request.reviewed_only)
+    record = _record_for(request, dataset)
+    folder = request.store / record.version
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder) as is_ours:
+        if not is_ours:
+            raise ValueError(tr("This training runs in another window."))
+        try:
+            record.write(request.store)
+            outcome = _fine_tune(request, record, dataset, (should_stop, on_event))
+            outcome = replace(outcome, seconds=time.monotonic() - begin)
+            replace(record, state="undecided", outcome=outcome).write(request.store)
+            sweep(folder)
+        except Cancelled:
+            outcome = None
+        except BaseException:
+            if request.discard.is_set() or not (folder / CHECKPOINT_FILE).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+    if request.discard.is_set() or (outcome is None and not should_stop()):
+        shutil.rmtree(folder)
+        return None
+    return outcome
+
+
+def _record_for(request: TrainRequest, dataset: Dataset) -> TrainingRecord:
+    """A new training's, or that of the one to go on with.
+
+    Raises:
+        ConverterError: there is nothing to go on with any more.
+        ValueError: fewer than two objects.
+    """
+    from models.fine_tuning import names_of_held_out
+    from models.store import ModelStore
+
+    if request.version:
+        record = TrainingRecord.read(request.store / request.version)
+        if request.anew:
+            (request.store / record.version / CHECKPOINT_FILE).unlink(missing_ok=True)
+        return record
+    held_out = names_of_held_out(dataset)
     count = sum(len(picture.objects) for picture in dataset.pictures)
     version = f"{request.architecture}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-n{count}"
-    folder = ModelStore(request.store).folder_for(version)
-    job = FineTuneRequest(
-        architecture=request.architecture,
-        dataset=dataset,
-        base=find_base(request.architecture, request.store),
-        output=folder,
-        version=version,
-        minutes=request.minutes,
+    ModelStore(request.store).folder_for(version)
+    base = find_base(request.architecture, request.store)
+    return TrainingRecord(
+        version, request.folder, request.minutes, request.architecture, base, request.reviewed_only, held_out
     )
-    translate = _EventTranslator(on_event)
-    result = None
-    try:
-        with cores_for_training():
-            result = fine_tune(job, should_stop=ends, on_event=translate)
-    except Cancelled:
-        pass
-    finally:
-        (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
-        if result is None or request.discard.is_set() or should_stop():
-            shutil.rmtree(folder, ignore_errors=True)
-    if result is None or request.discard.is_set() or should_stop():
-        return None
+
+
+def _fine_tune(
+    request: TrainRequest, record: TrainingRecord, dataset: Dataset, worker: tuple[ShouldStop, OnEvent]
+) -> TrainingOutcome:
+    from models.fine_tuning import FineTuneRequest, fine_tune
+
+    should_stop, on_event = worker
+    folder = request.store / record.version
+    job = FineTuneRequest(
+        architecture=record.architecture,
+        dataset=dataset,
+        base=record.base,
+        output=folder,
+        version=record.version,
+        minutes=record.minutes,
+        held_out=record.held_out,
+    )
+    translate = _EventTranslator(on_event, dataset.set_aside)
+    with cores_for_training():
+        result = fine_tune(
+            job,
+            should_stop=request.stop_early.is_set,
+            should_leave=lambda: should_stop() or request.discard.is_set(),
+            on_event=translate,
+        )
+    difference = result.difference
     return TrainingOutcome(
-        version,
+        record.version,
         result.weights,
         result.before,
         result.after,
-        result.held_out,
-        result.accepted,
-        time.monotonic() - begin,
+        difference.objects,
+        difference.low,
+        difference.high,
+        difference.verdict,
+        0.0,
+        tuple(translate.set_aside),
     )
 
 
@@ -217,8 +265,8 @@ def find_base(architecture: str, folder: Path) -> Path:
     known = {stored.version: stored for stored in store.models() if stored.architecture == architecture}
     if model.version not in known:
         raise WeightsError(f"no weights of {architecture} are in use, so there is nothing to start from.")
-    while model.info is not None and model.info.facts.get("parent") in known:
-        model = known.pop(model.info.facts["parent"])
+    while model.info is not None and (parent := str(model.info.facts.get("parent"))) in known:
+        model = known.pop(parent)
     assert model.weights is not None
     return model.weights
 
@@ -226,10 +274,13 @@ def find_base(architecture: str, folder: Path) -> Path:
 class _EventTranslator:
     """Turns the engine's events into `TrainingProgress`, which carries the phase and step along."""
 
-    def __init__(self, on_event: OnEvent) -> None:
+    def __init__(self, on_event: OnEvent, set_aside: Sequence[SetAside] = ()) -> None:
         self._on_event = on_event
         self._phase = "collecting"
         self._step = 0
+        self.set_aside: dict[str, None] = {}
+        for file in set_aside:
+            self._leave_out(file)
 
     def __call__(self, event: object) -> None:
         from models.training import events
@@ -241,7 +292,17 @@ class _EventTranslator:
             self._step = event.step
             loss = event.losses.get("loss")
             self._on_event(TrainingProgress("training", event.step, event.progress, event.seconds_left, loss))
+        elif isinstance(event, events.LeftOut):
+            self._leave_out(event.file)
+        elif isinstance(event, events.CheckpointFailed):
+            self._on_event(TrainingProgress(self._phase, self._step, unsafe=event.problem))
         elif isinstance(event, events.Validated):
             # The engine counts measurements; the curve wants the step they were made at.
             step = self._step if event.step else 0
             self._on_event(TrainingProgress(self._phase, step, score=event.score))
+
+    def _leave_out(self, file: SetAside) -> None:
+        text = f"{file.path.name}: {file.problem}"
+        if text not in self.set_aside:
+            self.set_aside[text] = None
+            self._on_event(TrainingProgress(self._phase, self._step, set_aside=text))

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from converters.errors import ConverterError
 from models.data.dataset import Dataset, draw_object
 from models.data.object_cutouts import Cutout, CutoutSource, cut_object, find_sources
 
@@ -33,8 +34,11 @@ TURN_DEGREES = 12.0  # standard deviation
 @lru_cache(maxsize=512)
 def _read_cutout(path: Path) -> NDArray[np.uint8]:
     """(h, w, 4) uint8 RGBA, cropped to where alpha is not zero."""
-    with Image.open(path) as picture:
-        rgba = np.array(picture.convert("RGBA"))
+    try:
+        with Image.open(path) as picture:
+            rgba = np.array(picture.convert("RGBA"))
+    except OSError as error:
+        raise ConverterError(f"the picture cannot be read ({error}).", path=path) from error
     rows, columns = np.nonzero(rgba[:, :, 3] > 8)
     if rows.size == 0:
         return rgba[:1, :1]
@@ -70,6 +74,15 @@ class CutoutLibrary:
         if empty:
             raise ValueError(f"no object of {', '.join(empty)} is large and whole enough to be cut out.")
         return replace(self, sources=self.sources + sources)
+
+    def without(self, path: Path) -> CutoutLibrary:
+        """This library without a file or picture that cannot be read."""
+        kept = (tuple(s for s in sources if s.picture.path != path) for sources in self.sources)
+        return replace(
+            self,
+            paths=tuple(p for p in self.paths if p != path),
+            sources=tuple(sources for sources in kept if sources),
+        )
 
     @property
     def is_empty(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from converters.annotation import Box, ImageAnnotation, Mask
 from converters.errors import ConverterError
-from converters.files.images import read_image
+from converters.files.images import IMAGE_SUFFIXES, read_image
 from converters.formats.coco.instances import read_coco
 from converters.formats.labelme.document import find_image, read_labelme
 from converters.shapes.geometry import rasterize
@@ -60,18 +60,41 @@ def _read_cached(path: Path) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """A file that a training does without.
+
+    Attributes:
+        path: a picture, or the label file of one.
+        problem: what is wrong with it, as it can be shown.
+    """
+
+    path: Path
+    problem: str
+
+    @classmethod
+    def because(cls, error: ConverterError, path: Path) -> SetAside:
+        """The file at fault is the error's own if it names one."""
+        return cls(error.path or path, error.problem)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A named set of pictures.
 
     Attributes:
         categories: names, in the order that `AnnotatedObject.category` counts.
         weight: share of the crops drawn from this set, relative to the others.
+        set_aside: files that belong to it and could not be read.
     """
 
     name: str
     pictures: tuple[AnnotatedPicture, ...]
     categories: tuple[str, ...]
     weight: float = 1.0
+    set_aside: tuple[SetAside, ...] = ()
 
 
 def draw_object(objects: Sequence[AnnotatedObject], rng: np.random.Generator) -> AnnotatedObject:
@@ -128,15 +151,25 @@ def load_labelme_folder(folder: Path, *, exhaustive: bool = False) -> Dataset:
     annotated unless told otherwise.
     """
     found: list[tuple[Path, ImageAnnotation]] = []
+    left_out: list[SetAside] = []
     for path in sorted(folder.rglob("*.json")):
+        annotation = None
         try:
             annotation = read_labelme(path)
             found.append((find_image(path, annotation), annotation))
-        except ConverterError:
-            continue  # other JSON files live in such folders too; `load_dataset` complains if none fits
+        except ConverterError as error:
+            # Other JSON files live in such folders too; `load_dataset` complains if none fits.
+            if annotation is not None or _lies_beside_picture(path):
+                left_out.append(SetAside.because(error, path))
     categories = sorted({i.label for _, a in found for i in a.instances})
     pictures = tuple(_picture(p, a, categories, exhaustive=exhaustive) for p, a in found)
-    return Dataset(folder.name, tuple(p for p in pictures if p.objects), tuple(categories))
+    kept = tuple(p for p in pictures if p.objects)
+    return Dataset(folder.name, kept, tuple(categories), set_aside=tuple(left_out))
+
+
+def _lies_beside_picture(label: Path) -> bool:
+    """Whether a JSON file is called as a picture in its folder is."""
+    return any(label.with_suffix(suffix).is_file() for suffix in ("", *IMAGE_SUFFIXES))
 
 
 def load_dataset(folder: Path) -> list[Dataset]:

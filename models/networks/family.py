@@ -15,7 +15,7 @@ from models.data.crops import CropSettings
 from models.errors import WeightsError
 from models.training.sizes_as_text import change_sizes
 from models.training.trainable import Loss, TrainableModel
-from models.weights import WeightsInfo, load_into, load_matching
+from models.weights import WeightsInfo, check_on_paper, load_into, load_matching, stored_sizes
 from models.weights_pattern import Shapes, Sizes, WeightsPattern
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ class NetworkFamily:
         config = self._config_of(info, source)
         if not info.categories or self.fit(config, info.categories, info.categories) != config:
             raise WeightsError(f"{source}: the header names {len(info.categories)} categories, not its own.")
-        network = self.network(config, len(info.categories), False)
+        classes = len(info.categories)
+        check_on_paper(lambda: self.network(config, classes, False), tensors, source=source)
+        network = self.network(config, classes, False)
         load_into(network, tensors, source=source)
         return self.segmenter(
             network,
@@ -168,10 +170,7 @@ class NetworkFamily:
         return TrainableModel(network, self.loss(config), info, CropSettings(mask_stride=self.mask_stride))
 
     def _config_of(self, info: WeightsInfo, source: str) -> Any:
-        try:
-            return self.config(**info.config)
-        except TypeError as error:
-            raise WeightsError(f"{source}: written by another version of SeedHue ({error}).") from error
+        return stored_sizes(self.config, info.config, source=source)
 
 
 def _count_as_pretrained(network: nn.Module) -> None:

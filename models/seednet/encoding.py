@@ -196,10 +196,16 @@ class SeedNetEncoding(Encoding):
         reference: Appearance,
         *,
         known: Sequence[Mask] = (),
+        elsewhere: bool = False,
         min_similarity: float = LEAST_SIMILARITY,
         max_count: int = 100,
     ) -> list[Prediction]:
         self.check_reference(reference)
         return self._similarity_finder().find(
-            self, reference, known=known, min_similarity=min_similarity, max_count=max_count
+            self,
+            reference,
+            known=known,
+            elsewhere=elsewhere,
+            min_similarity=min_similarity,
+            max_count=max_count,
         )

@@ -41,6 +41,7 @@ from models.seednet.level_scorer import LevelScorer
 from models.seednet.mask_refiner import MaskRefiner
 from models.seednet.object_scorer import ObjectScorer, believed_without_click, facts_count, facts_of
 from models.seednet.resizing import resize_maps
+from models.weights import stored_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,6 +90,16 @@ class SeedNetConfig:
         """Of a weights file; those that say nothing of the mirror image learnt with one of full size, and
         have no ranges."""
         return cls(**{"mirror": 1.0, "ranges": False, **config})
+
+    @classmethod
+    def checked(cls, config: Mapping[str, Any], *, source: str) -> SeedNetConfig:
+        """`stored`, of a file that may say anything.
+
+        Raises:
+            WeightsError: a size is unknown, or its value is none.
+        """
+        found: SeedNetConfig = stored_sizes(lambda **sizes: cls.stored(sizes), config, source=source)
+        return found
 
 
 def pixel_grid(height: int, width: int, device: torch.device) -> Tensor:

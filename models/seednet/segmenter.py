@@ -14,7 +14,7 @@ from models.backbones.batch_norm_folding import fuse_batch_norms
 from models.backbones.int8 import Int8Backbone, can_compute_int8
 from models.device.cuda_graphs import GraphReplay
 from models.device.precision import inference_precision
-from models.errors import Cancelled, WeightsError
+from models.errors import Cancelled
 from models.grid.frame import GridFrame
 from models.seednet.click.outline import EdgeGuide
 from models.seednet.encoding import SeedNetEncoding
@@ -27,7 +27,7 @@ from models.segmenter import (
     check_image,
     clip_region,
 )
-from models.weights import WeightsInfo, load_into
+from models.weights import WeightsInfo, check_on_paper, load_into
 
 if TYPE_CHECKING:
     from models.seednet.features import SeedFeatures, SeedView
@@ -113,9 +113,9 @@ def build_seednet(
     Raises:
         WeightsError: the sizes in the header are unknown, or the tensors do not fit them.
     """
-    try:
-        network = SeedNet(SeedNetConfig.stored(info.config), pretrained_backbone=False)
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"{source}: its sizes fit no SeedNet of this version ({error}).") from error
-    load_into(network, up_to_date(tensors), source=source)
+    config = SeedNetConfig.checked(info.config, source=source)
+    current = up_to_date(tensors)
+    check_on_paper(lambda: SeedNet(config, pretrained_backbone=False), current, source=source)
+    network = SeedNet(config, pretrained_backbone=False)
+    load_into(network, current, source=source)
     return SeedNetSegmenter(network, version=info.version, device=device)

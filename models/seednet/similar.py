@@ -11,12 +11,17 @@ r and c describe the reference and the candidate, IoU is what the network predic
 seediness its value at the candidate's seed. Where candidates overlap, the better mask wins: there the
 cosine weighs less. The weights gave the best average precision on training pictures, and the best F1 there
 lies at a similarity of 0.5 (docs/experiments/similar.md).
+
+In another picture than that of the objects in question there may be none like them. There r and c are taken
+without what each one's picture has in common (the mean of its features), and a and b are those of a logistic
+regression on pairs of objects from different pictures, d is 0, and e was lowered until a similarity of 0.5
+meant a precision of at least 0.8 in every folder of the fit (docs/experiments/similar-elsewhere.md).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     from models.seednet.click.seed_answer import Grid
 
 BoolGrid = NDArray[np.bool_]
+N = TypeVar("N", bound=np.generic)
 
 STRIDE = 16  # of the features that describe
 GRID_STEP = 12  # cells of the fine grid between clicks that fill the gaps
@@ -44,7 +50,9 @@ MAYBE_SEEDINESS = 0.08
 LOOK_ALIKE_SEEDS = 48
 LOOK_ALIKE_COSINE = 0.4
 RANKED = 400  # candidates that are compared with each other
-COSINE_WEIGHT, IOU_WEIGHT, SEEDINESS_WEIGHT, OFFSET = 3.0, 3.0, 0.5, -0.5
+HERE = (3.0, 3.0, 0.5, -0.5)  # of the cosine, the IoU, the seediness; and what is added
+# The same in other pictures, fitted by docs/experiments/similar_elsewhere.py.
+ELSEWHERE = (4.5, 2.5, 0.0, -3.4)
 OVERLAP_COSINE, OVERLAP_IOU, OVERLAP_SEEDINESS = 1.0, 2.0, 0.5
 CONTAINED = 0.95  # share of a candidate inside a better one from which it is left out
 LEAST = 0.02  # of predicted IoU and seediness, before the logarithm
@@ -103,6 +111,11 @@ class AppearanceMap:
         self.features = features
         self.frame = frame
 
+    @property
+    def background(self) -> Grid:
+        """(C,) what all of the picture has in common."""
+        return np.asarray(self.features.mean(axis=(1, 2)), np.float32)
+
     def pool(self, masks: BoolGrid) -> Grid:
         """Mean features inside (N, h, w) masks of the fine grid: (N, C)."""
         fine = STRIDE // self.frame.stride
@@ -110,7 +123,7 @@ class AppearanceMap:
         padded = np.zeros((len(masks), rows, columns), np.float32)
         padded[:, : masks.shape[1], : masks.shape[2]] = masks
         shares = padded.reshape(len(masks), rows // fine, fine, columns // fine, fine).mean(axis=(2, 4))
-        weights = shares.reshape(len(masks), -1)
+        weights = _flat(shares)
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-6)
         return np.asarray(weights @ self.features.reshape(len(self.features), -1).T, np.float32)
 
@@ -132,13 +145,19 @@ def cosines(references: Grid, vectors: Grid) -> Grid:
     return np.asarray((_unit(vectors) @ _unit(references).T).max(axis=1), np.float32)
 
 
+def _flat(maps: NDArray[N]) -> NDArray[N]:
+    """(N, h, w) maps as (N, h * w) rows, also when there is none: `reshape(N, -1)` cannot tell then."""
+    return maps.reshape(len(maps), maps.shape[1] * maps.shape[2])
+
+
 def _unit(vectors: Grid) -> Grid:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6))
 
 
-def similarity_scores(cosine: Grid, ious: Grid, seediness: Grid) -> Grid:
+def similarity_scores(cosine: Grid, ious: Grid, seediness: Grid, *, elsewhere: bool = False) -> Grid:
     """The formula above: (N,) in (0, 1)."""
-    logit = COSINE_WEIGHT * cosine + IOU_WEIGHT * _log(ious) + SEEDINESS_WEIGHT * _log(seediness) + OFFSET
+    of_cosine, of_iou, of_seediness, offset = ELSEWHERE if elsewhere else HERE
+    logit = of_cosine * cosine + of_iou * _log(ious) + of_seediness * _log(seediness) + offset
     return np.asarray(1.0 / (1.0 + np.exp(-logit)), np.float32)
 
 
@@ -185,7 +204,7 @@ class SimilarityFinder:
         cells = [self._cells(encoding, mask) for mask in objects]
         seen = np.array([c for c in cells if c.any()], np.bool_)
         vectors = self._map.pool(seen) if len(seen) else np.zeros((0, len(self._map.features)), np.float32)
-        return Appearance(encoding.version, frozenset({None}), vectors)
+        return Appearance(encoding.version, frozenset({None}), vectors, self._map.background)
 
     def find(
         self,
@@ -193,16 +212,17 @@ class SimilarityFinder:
         reference: Appearance,
         *,
         known: Sequence[Mask],
+        elsewhere: bool,
         min_similarity: float,
         max_count: int,
     ) -> list[Prediction]:
         """See `Encoding.find_similar`."""
         if not len(reference.vectors):
             return []
-        candidates = self._everywhere(encoding).with_others(self._look_alikes(encoding, reference))
+        candidates, cosine = self.compared(encoding, reference, elsewhere=elsewhere)
         facts = candidates.ious, candidates.seediness
-        cosine = cosines(reference.vectors, candidates.vectors)
-        scores, order = similarity_scores(cosine, *facts), overlap_scores(cosine, *facts)
+        scores = similarity_scores(cosine, *facts, elsewhere=elsewhere)
+        order = overlap_scores(cosine, *facts)
         ranked = np.argsort(-scores, kind="stable")[:RANKED]
         ranked = ranked[scores[ranked] >= min_similarity]
         masks = candidates.masks(ranked)
@@ -218,6 +238,16 @@ class SimilarityFinder:
             level = int(candidates.levels[index])
             found.append(predict_point(encoding, *numbers, (x, y), level))
         return [prediction for prediction in found if not prediction.mask.is_empty]
+
+    def compared(
+        self, encoding: SimilarEncoding, reference: Appearance, *, elsewhere: bool
+    ) -> tuple[Candidates, Grid]:
+        """What clicks answer here, and how much each is like the described objects: (N,) cosines."""
+        candidates = self._everywhere(encoding).with_others(self._look_alikes(encoding, reference))
+        if not elsewhere or not len(reference.background):
+            return candidates, cosines(reference.vectors, candidates.vectors)
+        alone = reference.vectors - reference.background, candidates.vectors - self._map.background
+        return candidates, cosines(*alone)
 
     def _cells(self, encoding: SimilarEncoding, mask: Mask) -> BoolGrid:
         return self._map.cells_of(mask, encoding.height, encoding.width)
@@ -258,7 +288,7 @@ class SimilarityFinder:
         stacked = np.stack(masks) if masks else np.zeros((0, *shape), np.bool_)
         table = np.array(facts, np.float64).reshape(-1, 5)
         return Candidates(
-            packed=np.packbits(stacked.reshape(len(stacked), -1), axis=1),
+            packed=np.packbits(_flat(stacked), axis=1),
             shape=(shape[0], shape[1]),
             points=table[:, :2],
             levels=table[:, 2].astype(np.intp),
@@ -291,7 +321,7 @@ def look_alike_peaks(alike: Grid) -> list[tuple[int, int]]:
 
 def _not_known(masks: BoolGrid, known: Sequence[BoolGrid]) -> NDArray[np.bool_]:
     """(N,): whether (N, h, w) masks show something else than the known (h, w) ones; as `overlaps`."""
-    flat = masks.reshape(len(masks), -1).astype(np.float32)
+    flat = _flat(masks).astype(np.float32)
     area = flat.sum(axis=1)
     new = np.ones(len(masks), np.bool_)
     for cells in known:

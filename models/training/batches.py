@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 
-from models.data.crops import draw_crop
+from models.data.readable import ReadableCrops
 from models.data.sample import collate
 from models.training.prefetch import Prefetcher, ProcessPrefetcher
 from models.training.trainable import Loss, PreparingLoss
@@ -16,13 +16,19 @@ from models.training.trainable import Loss, PreparingLoss
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from models.data.dataset import SetAside
     from models.training.request import TrainingRequest
+
+Made: TypeAlias = tuple[Any, tuple["SetAside", ...]]
+"""What a loss is called with, and the files that were set aside on the way there."""
 
 
 def endless_batches(
     request: TrainingRequest, loss: Loss, start_step: int, device: torch.device
-) -> Prefetcher[Any] | ProcessPrefetcher[Any]:
+) -> Prefetcher[Made] | ProcessPrefetcher[Made]:
     """Batches made ahead of the steps, drawn differently after every resumption and in every process.
+
+    Each comes with the pictures that this process found not to be readable since the one before.
 
     Args:
         start_step: how many steps were done before.
@@ -36,16 +42,14 @@ def endless_batches(
 
 def _batch_maker(
     request: TrainingRequest, loss: Loss, start_step: int, process: int = 0
-) -> Callable[[], Any]:
+) -> Callable[[], Made]:
+    crops = ReadableCrops(request.datasets, request.crops, request.cutouts)
     rng = np.random.default_rng((request.seed, start_step, process))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
 
-    def make() -> Any:
-        crops = [
-            draw_crop(request.datasets, request.crops, rng, cutouts=request.cutouts)
-            for _ in range(request.batch_size)
-        ]
-        batch = collate(crops)
-        return loss.prepare(batch, generator) if isinstance(loss, PreparingLoss) else batch
+    def make() -> Made:
+        batch = collate([crops.draw(rng) for _ in range(request.batch_size)])
+        ready = loss.prepare(batch, generator) if isinstance(loss, PreparingLoss) else batch
+        return ready, crops.taken()
 
     return make

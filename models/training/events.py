@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from models.data.dataset import SetAside
+
 Phase: TypeAlias = Literal["collecting", "baseline", "training", "validating", "saving"]
 
 
@@ -41,6 +43,21 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that cannot be read was set aside; the training goes on without it."""
+
+    file: SetAside
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFailed:
+    """The state could not be put on the disk; the training goes on, unsafe."""
+
+    path: Path
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The last event.
 
@@ -55,4 +72,4 @@ class Finished:
     stopped: bool
 
 
-TrainingEvent: TypeAlias = PhaseStarted | StepDone | Validated | Finished
+TrainingEvent: TypeAlias = PhaseStarted | StepDone | Validated | LeftOut | CheckpointFailed | Finished

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from models.errors import SegmenterError
+from models.weights import is_like
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,24 +33,10 @@ def change_sizes(config: Any, changes: Mapping[str, str], _categories: tuple[str
         if name not in known:
             raise SegmenterError(f'there is no size called "{name}"; there are: {", ".join(known)}.')
         value = read_value(text)
-        if not _is_like(value, known[name]):
+        if not is_like(value, known[name]):
             raise SegmenterError(f'"{name}" cannot be {text}; it is {known[name]} by default.')
         values[name] = value
     try:
         return replace(config, **values)
     except TypeError as error:
         raise SegmenterError(f"{error}.") from error
-
-
-def _is_like(value: Any, usual: Any) -> bool:
-    """Whether a value may stand where the usual one stands."""
-    if isinstance(usual, bool) or isinstance(value, bool):
-        return isinstance(usual, bool) and isinstance(value, bool)
-    if isinstance(usual, tuple):
-        numbers = isinstance(value, tuple) and all(isinstance(v, int | float) for v in value)
-        return numbers and (not usual or len(value) == len(usual))
-    if usual is None or (value is None and isinstance(usual, float)):
-        return value is None or isinstance(value, int | float)
-    if isinstance(usual, float):
-        return isinstance(value, int | float)
-    return isinstance(value, type(usual))

@@ -14,26 +14,37 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.data.crops import draw_crop
+from models.data.readable import ReadableCrops
 from models.device.precision import mixed_precision
+from models.errors import TrainingError
 from models.training.averaging import WeightAverage
 from models.training.batches import endless_batches
 from models.training.checkpoint import load_checkpoint, save_checkpoint
-from models.training.events import Finished, PhaseStarted, StepDone, TrainingEvent
+from models.training.events import (
+    CheckpointFailed,
+    Finished,
+    LeftOut,
+    PhaseStarted,
+    StepDone,
+    TrainingEvent,
+)
 from models.training.progress import TermMeans, TrainingClock
 from models.training.schedule import build_optimizer, learning_rate_factor, set_learning_rate
 from models.training.trainable import GatheringLoss, Loss, RangedNetwork
 from models.weights import WeightsInfo, save_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from models.data.dataset import SetAside
     from models.training.request import TrainingRequest
 
-CHECKPOINT_SECONDS = 120.0
+CHECKPOINT_SECONDS = 30.0  # so much is lost at most
+CHECKPOINT_SHARE = 0.02  # of the time, where writing is slow
 REPORT_SECONDS = 0.5
 GRADIENT_NORM = 5.0
+LOST_STEPS = 100  # in a row, of which nothing was learnt, end a training: it has left the numbers
 RANGE_CROPS = 40  # that a network's ranges are measured in after a training
 
 
@@ -47,6 +58,9 @@ class Training:
         loss: maps (network, batch, generator) to named terms; "loss" is minimised.
         should_stop: asked before every step; True ends the training and keeps what was learnt.
         on_event: told what happens, in the caller's thread.
+
+    Raises:
+        CheckpointError: the output folder has a checkpoint that does not fit.
     """
 
     def __init__(
@@ -77,12 +91,20 @@ class Training:
         self.clock = TrainingClock(request, *(resumed or (0, 0.0)))
         self._generator = torch.Generator().manual_seed(request.seed + self.clock.step)
         self._means = TermMeans()
+        self._learnt = self._lost = self._lost_in_a_row = 0  # steps of the optimiser
+        self._set_aside: dict[Path, SetAside] = {}
+        for dataset in request.datasets:
+            self._leave_out(dataset.set_aside)
 
     def run(self) -> Path:
         """Take steps until the budget is spent.
 
         Returns:
             The weights file. It is written also when `should_stop` ends the training early.
+
+        Raises:
+            TrainingError: the loss was no number from the first step on, so nothing was learnt.
+            ConverterError: none of the pictures can be read.
         """
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.train()
@@ -91,6 +113,11 @@ class Training:
         stopped = self._spend_budget()
         if isinstance(self.loss, GatheringLoss):  # after a stop, too: what was gathered would be lost
             self._teach_gathered(self.loss.steps)
+        if self._lost and not self._learnt:
+            raise TrainingError(
+                f"the loss was no number in any of {self._lost} steps: nothing was learnt, and no weights "
+                "were written. Train with a smaller learning rate, or from other weights."
+            )
         self._on_event(PhaseStarted("saving"))
         self._save_checkpoint()
         path = self._write_weights(stopped)
@@ -99,21 +126,24 @@ class Training:
 
     def _spend_budget(self) -> bool:
         """Steps until the budget is spent; True if `should_stop` ended them."""
-        last_report = last_save = time.monotonic()
+        last_report = time.monotonic()
+        next_save = last_report + CHECKPOINT_SECONDS
         with endless_batches(self.request, self.loss, self.clock.step, self._device) as batches:
-            for batch in batches:
+            for batch, set_aside in batches:
+                self._leave_out(set_aside)
                 if self._should_stop():
                     return True
-                if self.clock.progress >= 1.0:
+                if self.clock.progress >= 1.0 or self._lost_in_a_row >= LOST_STEPS:
                     return False
                 self._step(batch)
                 now = time.monotonic()
                 if now - last_report >= REPORT_SECONDS:
                     self._report(self.clock.progress, self.clock.seconds_left)
                     last_report = now
-                if now - last_save >= CHECKPOINT_SECONDS:
+                if now >= next_save:
                     self._save_checkpoint()
-                    last_save = time.monotonic()
+                    done = time.monotonic()
+                    next_save = done + max(CHECKPOINT_SECONDS, (done - now) / CHECKPOINT_SHARE)
         return False
 
     def _step(self, batch: Any) -> None:
@@ -134,6 +164,11 @@ class Training:
         if torch.isfinite(norm):
             self._optimizer.step()
             self._average.update(self.network)
+            self._learnt += 1
+            self._lost_in_a_row = 0
+        else:
+            self._lost += 1
+            self._lost_in_a_row += 1
 
     def _teach_gathered(self, steps: int) -> None:
         """All steps of a gathering loss, at a rate that rises and falls over them; none if it has nothing."""
@@ -149,21 +184,36 @@ class Training:
     def _report(self, progress: float, seconds_left: float) -> None:
         self._on_event(StepDone(self.clock.step, progress, seconds_left, self._means.taken()))
 
+    def _leave_out(self, files: Sequence[SetAside]) -> None:
+        """Tell once of every file that the training does without; processes find out by themselves."""
+        for file in files:
+            if file.path not in self._set_aside:
+                self._set_aside[file.path] = file
+                self._on_event(LeftOut(file))
+
     def _save_checkpoint(self) -> None:
-        save_checkpoint(
-            self.request.output,
-            network=self.network,
-            average=self._average,
-            optimizer=self._optimizer,
-            step=self.clock.step,
-            seconds=self.clock.seconds,
-        )
+        """Put the state on the disk; a disk that is full must not end a training that could still be kept."""
+        if self._lost_in_a_row:  # the state before was better
+            return
+        try:
+            save_checkpoint(
+                self.request.output,
+                network=self.network,
+                average=self._average,
+                optimizer=self._optimizer,
+                step=self.clock.step,
+                seconds=self.clock.seconds,
+            )
+        except OSError as error:
+            self._on_event(CheckpointFailed(self.request.output, error.strerror or str(error)))
 
     def _write_weights(self, stopped: bool) -> Path:
         """The averaged weights, with ranges measured anew unless somebody waits for the end."""
         network, request = self.network, self.request
         self._average.copy_to(network)
         network.eval()
+        if not all(bool(v.isfinite().all()) for v in network.state_dict().values() if v.is_floating_point()):
+            raise TrainingError("the weights are no numbers any more: they were not written.")
         if isinstance(network, RangedNetwork) and network.wants_ranges and not stopped:
             self._widen_ranges(network)
         path = request.output / request.weights_name
@@ -172,8 +222,9 @@ class Training:
 
     def _widen_ranges(self, network: RangedNetwork) -> None:
         rng = np.random.default_rng((self.request.seed, RANGE_CROPS))
+        crops = ReadableCrops(self.request.datasets, self.request.crops)
         for _ in range(RANGE_CROPS):
-            crop, _target = draw_crop(self.request.datasets, self.request.crops, rng)
+            crop, _target = crops.draw(rng)
             network.widen_ranges(crop[None].to(self._device))
 
     def _header(self) -> WeightsInfo:
@@ -186,6 +237,10 @@ class Training:
             "crop": request.crops.size,
             "data": {d.name: d.weight for d in request.datasets},
         }
+        if self._set_aside:
+            facts["set_aside"] = sorted(path.name for path in self._set_aside)
+        if self._lost:
+            facts["lost_steps"] = self._lost
         return replace(request.info, facts=facts)
 
 

@@ -107,7 +107,7 @@ def _beginning(
     info, tensors = start
     if info.architecture != "seednet":
         raise WeightsError(f"these are weights of {info.architecture}, no start for seednet.")
-    return SeedNetConfig.stored(info.config), up_to_date(tensors)
+    return SeedNetConfig.checked(info.config, source="starting weights"), up_to_date(tensors)
 
 
 def _check(config: SeedNetConfig, teach: Lesson, sizes: Mapping[str, str]) -> None:

@@ -75,7 +75,7 @@ class ColorEncoding:
         """The mean colour of each object."""
         return [self.image[mask.to_full(self.height, self.width)].mean(axis=0) for mask in objects]
 
-    def find_similar(self, reference, *, known=(), min_similarity=0.1, max_count=100):
+    def find_similar(self, reference, *, known=(), elsewhere=False, min_similarity=0.1, max_count=100):
         """What stands out from the grey ground, by how near its colour is."""
         stands_out = np.abs(self.image - 120 / 255).sum(axis=2) > 0.1
         count, parts = cv2.connectedComponents(stands_out.astype(np.uint8))

@@ -247,7 +247,13 @@ def test_finds_of_another_picture_can_be_looked_at_there(opened, discs):
     panel = ask(opened)
     panel.folder_box.setChecked(True)
     opened.wait(lambda: panel.progress.isHidden() and panel.picture_list.count() == 2)
-    panel.picture_list.itemActivated.emit(panel.picture_list.item(0))
+    row = panel.picture_list.visualItemRect(panel.picture_list.item(0))
+    QTest.mouseClick(
+        panel.picture_list.viewport(),
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+        row.center(),
+    )
     opened.wait_for_picture(discs / "b.png")
     assert len(panel.list.candidates) == 2
     click(opened, PLACES[2])

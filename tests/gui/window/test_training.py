@@ -8,13 +8,8 @@ import pytest
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox
 
-from app.workers.training import (
-    CountObjects,
-    TrainingOutcome,
-    TrainingProgress,
-    collect_objects,
-    count_objects,
-)
+from app.workers.training import CountObjects, TrainingProgress, collect_objects, count_objects
+from app.workers.training_records import TrainingOutcome
 from converters.annotation import Instance, Polygon
 from tests.gui.window.conftest import Driver
 
@@ -37,7 +32,7 @@ class SlowTraining:
             on_event(TrainingProgress("training", self.steps, self.steps / 1000, 10.0, 1 / self.steps))
         if should_stop() or request.discard.is_set():
             return None
-        return TrainingOutcome("seednet-new", self.weights, 0.5, 0.6, 3, True, 1.0)
+        return TrainingOutcome("seednet-new", self.weights, 0.5, 0.6, 20, 0.05, 0.15, "better", 1.0)
 
 
 @pytest.fixture
@@ -95,7 +90,8 @@ def test_window_stays_usable_while_training(driver, folder, training):
     dialog = start(driver)
     assert dialog.phase.text() == "Learning…"
     assert dialog._curve.scores == [(0, 0.5)]
-    assert "Training" in driver.window.status.busy.text()
+    assert "Training" in driver.window.status.training.text()
+    assert driver.window.status.training.isVisible()
     steps = training.steps
     driver.trigger("next_picture")
     driver.wait_for_picture(folder / "photo1.png")
@@ -109,6 +105,8 @@ def test_stop_and_keep_the_best_then_use_it(driver):
     driver.wait(lambda: dialog.pages.currentIndex() == 2)
     assert "0.500" in dialog.scores.text()
     assert "0.600" in dialog.scores.text()
+    assert "between +0.050 and +0.150" in dialog.scores.text()
+    assert "better on your objects" in dialog.verdict.text()
     dialog.keep_new.click()
     driver.wait(lambda: any("seednet-new" in title for title in driver.titles()))
     driver.wait(lambda: not driver.services.segmentation.runner.is_busy)
@@ -120,7 +118,7 @@ def test_discard_goes_back_to_the_start(driver):
     dialog.discard_button.click()
     driver.wait(lambda: dialog.pages.currentIndex() == 0)
     assert not driver.services.training.is_running
-    assert driver.window.status.busy.text() == ""
+    assert not driver.window.status.training.isVisible()
 
 
 def test_closing_asks_and_may_be_refused(driver):

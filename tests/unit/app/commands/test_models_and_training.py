@@ -227,6 +227,9 @@ def test_wrong_training_arguments_are_explained(trained, tmp_path, capsys):
     assert "no data set called another" in capsys.readouterr().err
     assert main(["train", str(tmp_path), "-o", str(tmp_path)]) == 1
     assert "no annotated pictures" in capsys.readouterr().err
+    (tmp_path / "checkpoint.pt").write_bytes(b"torn")
+    assert main(["train", str(data), "-o", str(tmp_path)]) == 1
+    assert f"{tmp_path / 'checkpoint.pt'}: this checkpoint is damaged" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["train", str(data), "--shares", "nonsense"])
 

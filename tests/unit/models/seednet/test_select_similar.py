@@ -93,8 +93,10 @@ class Search:
     def describe(self, objects):
         return self.finder.describe(self.picture, objects)
 
-    def find(self, reference, known=(), least=SIMILAR_FROM, count=100):
-        return self.finder.find(self.picture, reference, known=known, min_similarity=least, max_count=count)
+    def find(self, reference, known=(), least=SIMILAR_FROM, count=100, *, elsewhere=False):
+        return self.finder.find(
+            self.picture, reference, known=known, elsewhere=elsewhere, min_similarity=least, max_count=count
+        )
 
 
 @pytest.fixture
@@ -109,6 +111,31 @@ def finder(picture):
 
 def found_masks(finder, reference, known=(), least=SIMILAR_FROM):
     return [p.mask for p in finder.find(reference, known, least)]
+
+
+def test_in_another_picture_there_may_be_none(picture, finder):
+    """What every picture has in common makes nothing alike there."""
+    green = np.array([[3.0, 0.0, 0.0, 3.0]], np.float32)  # as much of the background as the squares have
+    common = np.array([1.0, 0.0, 0.0, 0.0], np.float32)
+    stranger = Appearance("known", frozenset({None}), green, common)
+    assert finder.find(stranger)
+    assert finder.find(stranger, elsewhere=True) == []
+    red = finder.describe([RED[0]])
+    assert len(red.background) == 4
+    assert {p.mask.box for p in finder.find(red, elsewhere=True)} == {mask.box for mask in RED}
+
+
+def test_a_picture_without_candidates_has_nothing_similar(picture, finder, monkeypatch):
+    """Where every click answers with less than an object: an empty table, not an error."""
+    reference = finder.describe([RED[0]])
+    nothing = SeedAnswer(
+        np.full((1, HEIGHT // 4, WIDTH // 4), -8.0, np.float32),
+        np.full((1, 6), 0.05, np.float32),
+        np.array([8.0], np.float32),
+    )
+    monkeypatch.setattr(picture, "answer_points", lambda points: [nothing for _ in points])
+    assert found_masks(finder, reference) == []
+    assert found_masks(finder, reference, known=[RED[0]]) == []
 
 
 def test_a_red_square_finds_the_other_red_squares(finder):
