@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from converters.conversion.workers import in_worker, work_through
 from converters.errors import ConverterError, UnknownFormatError
+from converters.files.budget import spending
 from converters.files.files import make_folder
 from converters.files.images import IMAGE_SUFFIXES
 from converters.formats.coco.dataset import kept_numbers, known_categories, known_header
@@ -268,11 +269,25 @@ def _unique(name: str, taken: set[str]) -> str:
 
 
 def _guarded(file: Path, work: Callable[[], T]) -> T:
-    """A reader's or writer's work; errors that mean a hostile file become one that can be told."""
+    """A reader's or writer's work; whatever goes wrong becomes an error that names the file and is told.
+
+    Raises:
+        ConverterError: it went wrong.
+    """
     try:
-        return work()
+        with spending(file):
+            return work()
+    except UnknownFormatError:
+        raise
+    except ConverterError as error:
+        if error.path is not None:
+            raise
+        raise ConverterError(error.problem, path=file, remedy=error.remedy, where=error.where) from error
     except (RecursionError, MemoryError) as error:
         raise ConverterError("the file is nested or grown beyond reason.", path=file) from error
+    except Exception as error:  # one odd file must not end a folder's conversion
+        problem = f"nothing can be made of this file ({type(error).__name__}: {error})."
+        raise ConverterError(problem, path=file) from error
 
 
 def _pictures(plan: _Plan, task: _Task, report: Report) -> list[Picture]:
@@ -281,10 +296,11 @@ def _pictures(plan: _Plan, task: _Task, report: Report) -> list[Picture]:
     if task.entry is None:
         assert plan.reader.read is not None
         read = partial(plan.reader.read, task.file, plan.source, report)
-        return [_picture(plan, task, annotation, report) for annotation in _guarded(task.file, read)]
+        found = _guarded(task.file, read)
+        return [_guarded(task.file, partial(_picture, plan, task, each, report)) for each in found]
     try:
         annotation = _guarded(task.file, partial(task.entry.decode, report))
-        return [_picture(plan, task, annotation, report)]
+        return [_guarded(task.file, partial(_picture, plan, task, annotation, report))]
     except ConverterError as error:
         report.add("dropped", error.problem, path=task.entry.image_path)
         return []

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
+from converters.files.budget import spending
 from converters.files.files import make_folder, natural_sort_key, read_bytes, write_atomic
 from converters.files.images import (
     IMAGE_SUFFIXES,
@@ -127,12 +128,13 @@ class Format:
     signs: Signs = field(default_factory=Signs)
 
 
-def decoded(entries: Iterable[PictureEntry], report: Report) -> list[ImageAnnotation]:
-    """The annotations of the entries; those of which nothing can be made are reported."""
+def decoded(entries: Iterable[PictureEntry], path: Path, report: Report) -> list[ImageAnnotation]:
+    """The annotations of a file's entries; those of which nothing can be made are reported."""
     found: list[ImageAnnotation] = []
     for entry in entries:
         try:
-            found.append(entry.decode(report))
+            with spending(path):
+                found.append(entry.decode(report))
         except ConverterError as error:
             report.add("dropped", error.problem, path=entry.image_path)
     return found
@@ -142,7 +144,7 @@ def reader_of(entries: ListPictures) -> ReadFile:
     """The `read` of a format that has `entries`."""
 
     def read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
-        return decoded(entries(path, root, report), report)
+        return decoded(entries(path, root, report), path, report)
 
     return read
 

@@ -6,7 +6,6 @@ their link, so that they can be downloaded and added.
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -76,9 +75,9 @@ def _rows(path: Path | str, report: Report) -> list[Any]:
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
-        except (ValueError, RecursionError):
-            report.add("dropped", "the line is not valid JSON", path=path, index=number)
+            rows.append(parse_json(line))
+        except ConverterError as error:
+            report.add("dropped", f"the line cannot be read: {error.problem}", path=path, index=number)
     return rows
 
 

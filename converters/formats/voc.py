@@ -23,6 +23,7 @@ from converters.annotation import (
     RejectedShape,
 )
 from converters.errors import ConverterError, UnknownFormatError
+from converters.files.budget import MASK_PIXELS, spend
 from converters.files.files import make_folder, write_atomic
 from converters.files.images import read_index_image
 from converters.files.palette import indexed_png
@@ -84,6 +85,7 @@ def read_voc(path: Path | str) -> ImageAnnotation:
             continue
         if layers is not None and index < MAX_OBJECTS:
             mask = Mask.from_full(layers == index + 1)
+            spend(MASK_PIXELS, mask.array.size)
             instance = instance if mask.is_empty else replace(instance, geometry=mask)
         instances.append(instance)
     return ImageAnnotation(
@@ -178,7 +180,7 @@ def add_bndbox(element: Element, instance: Instance) -> None:
         add(box, tag, decimal(value))
 
 
-def _object_layers(path: Path, height: int, width: int) -> NDArray[np.int32] | None:
+def _object_layers(path: Path, height: int, width: int) -> NDArray[Any] | None:
     """The SegmentationObject picture that belongs to an XML file, if there is one that fits."""
     parts = list(path.resolve().parts)
     places = [index for index, part in enumerate(parts) if part == "Annotations"]
