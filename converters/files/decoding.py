@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # 16 384 x 16 384 fits; a header that claims more is refused before anything is decoded.
 MAX_PIXELS: Final = 16_384 * 16_384
 _REMEDY: Final = "Cut it into tiles or scale it down first."
-PICTURE_PIXELS: Final = Budget("pixels", MAX_PIXELS, _REMEDY, free=1 << 26, per_byte=256)
+PICTURE_PIXELS: Final = Budget("pixels", MAX_PIXELS, _REMEDY, free=1 << 26, per_byte=64)
 """A large photograph has a byte for every few pixels; what claims to be one and has not is no photograph."""
 INDEX_PIXELS: Final = Budget("pixels", MAX_PIXELS, _REMEDY, free=1 << 26, per_byte=8192)
 """Label maps are of few colours and compress to next to nothing."""

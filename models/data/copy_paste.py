@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image
 
+from converters.files.images import opened_picture
 from models.data.dataset import Dataset, draw_object
 from models.data.object_cutouts import Cutout, CutoutSource, cut_object, find_sources
 
@@ -33,7 +33,7 @@ TURN_DEGREES = 12.0  # standard deviation
 @lru_cache(maxsize=512)
 def _read_cutout(path: Path) -> NDArray[np.uint8]:
     """(h, w, 4) uint8 RGBA, cropped to where alpha is not zero."""
-    with Image.open(path) as picture:
+    with opened_picture(path) as picture:
         rgba = np.array(picture.convert("RGBA"))
     rows, columns = np.nonzero(rgba[:, :, 3] > 8)
     if rows.size == 0:
