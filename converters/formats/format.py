@@ -26,7 +26,7 @@ from converters.files.images import (
     read_orientation,
     read_size,
 )
-from converters.files.locate import locate_picture
+from converters.files.locate import is_file_inside, locate_picture
 from converters.files.project_mark import is_project_file
 from converters.formats.reading import require_size
 from converters.formats.signs import Signs
@@ -223,7 +223,7 @@ class PictureFinder:
             if self._index is None:
                 self._index = {}
                 for path in walk(self._search):
-                    if path.suffix.lower() in IMAGE_SUFFIXES:
+                    if path.suffix.lower() in IMAGE_SUFFIXES and is_file_inside(path, self._root):
                         self._index[path.name] = None if path.name in self._index else path
             found = self._index.get(name.replace("\\", "/").rpartition("/")[2])
             if found is None:

@@ -30,6 +30,7 @@ from converters.annotation import (
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import json_text, make_folder, read_json, shown, write_atomic
 from converters.files.images import encode_png
+from converters.files.locate import is_file_inside
 from converters.formats.format import (
     Format,
     Picture,
@@ -154,7 +155,7 @@ def _xml_geometry(element: Element, file: Path) -> Geometry | None:
         if not (mask_id.isascii() and mask_id.isdigit() and len(mask_id) < 9):
             raise ConverterError("the pixels have no number.")
         picture = file.with_name(f"{file.stem}_pixels{mask_id}.png")
-        if not picture.is_file():
+        if not is_file_inside(picture, file.parent):
             raise ConverterError(f"the mask {picture.name} is not to be found.")
         return mask_from_picture(picture)
     return None

@@ -26,6 +26,7 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.budget import MASK_PIXELS, spend
 from converters.files.files import make_folder, write_atomic
 from converters.files.images import read_index_image
+from converters.files.locate import is_file_inside
 from converters.files.palette import indexed_png
 from converters.formats.format import Format, Picture, WriteOptions, files_with, known_size, place_image
 from converters.formats.own_facts import KEY, all_facts, with_facts
@@ -188,7 +189,7 @@ def _object_layers(path: Path, height: int, width: int) -> NDArray[Any] | None:
         return None
     parts[places[-1]] = "SegmentationObject"
     file = Path(*parts).with_suffix(".png")
-    if not file.is_file():
+    if not is_file_inside(file, Path(*parts[: places[-1]])):
         return None
     layers = read_index_image(file)
     return layers if layers.shape == (height, width) else None
