@@ -14,6 +14,7 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.budget import spending
 from converters.files.files import make_folder
 from converters.files.images import IMAGE_SUFFIXES
+from converters.files.lines import lines_of, one_line
 from converters.formats.coco.dataset import kept_numbers, known_categories, known_header
 from converters.formats.format import Format, Picture, PictureEntry, PictureFinder, WriteOptions, safe_name
 from converters.formats.registry import format_named, sniff
@@ -254,7 +255,7 @@ def _tasks(plan: _Plan, report: Report, failures: list[ConverterError]) -> list[
 
 def _relative_name(file: Path, base: Path) -> str:
     folders = [part for part in file.relative_to(base).parent.parts if part not in _FOLDERS]
-    name = "/".join([*folders, file.stem])
+    name = one_line("/".join([*folders, file.stem]))
     return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
 
 
@@ -375,7 +376,7 @@ def _relabelled(plan: _Plan, annotation: ImageAnnotation, report: Report) -> Ima
 
 def read_label_list(text: str) -> list[str]:
     """Labels of a text file, one a line; labelme's `__ignore__` and `_background_` are passed over."""
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in lines_of(text)]
     return [line for line in dict.fromkeys(lines) if line and line not in ("__ignore__", "_background_")]
 
 
@@ -386,7 +387,7 @@ def read_label_map(text: str) -> dict[str, str]:
         ConverterError: a line is neither.
     """
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         parts = re.split(r"\s*[=:]\s*", line.strip(), maxsplit=1)

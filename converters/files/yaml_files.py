@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,13 +10,14 @@ import yaml
 
 from converters.errors import ConverterError
 from converters.files.budget import DEPTH, SECONDS, YAML_NODES
-from converters.files.files import read_text
+from converters.files.files import json_text, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 # A hundred thousand classes have three.
 MAX_YAML_BYTES: Final = 4_000_000
+_ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def read_yaml(path: Path | str) -> Any:
@@ -37,6 +39,12 @@ def read_yaml(path: Path | str) -> Any:
         raise ConverterError("this is not valid YAML.", path=path) from error
     finally:
         loader.dispose()
+
+
+def yaml_text(text: str) -> str:
+    """A YAML string in double quotes: JSON's, with escapes for what JSON leaves and YAML takes for the end of
+    a line or for no letter at all."""
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", json_text(text))
 
 
 class _CountingLoader(yaml.SafeLoader):

@@ -32,7 +32,7 @@ from converters.formats.reading import require_size
 from converters.formats.signs import Signs
 from converters.report import Report
 
-_RESERVED = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+_RESERVED = re.compile(r'[\x00-\x1f\x7f\x85\u2028\u2029<>:"|?*]')
 _MAX_NAME_BYTES = 180
 _DATA_SUFFIXES = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"BM": ".bmp", b"RI": ".webp"}
 

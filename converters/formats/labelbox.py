@@ -21,6 +21,7 @@ from converters.annotation import (
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import parse_json, read_text
+from converters.files.lines import lines_of
 from converters.formats.format import Format, PictureEntry, files_with, reader_of
 from converters.formats.reading import (
     line_of,
@@ -71,7 +72,7 @@ def _rows(path: Path | str, report: Report) -> list[Any]:
         rows = parse_json(text, path=path)
         return rows if isinstance(rows, list) else []
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip():
             continue
         try:

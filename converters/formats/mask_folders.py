@@ -20,6 +20,7 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.budget import MASK_PIXELS, spend
 from converters.files.files import json_text, make_folder, read_json, read_text, write_atomic
 from converters.files.images import IMAGE_SUFFIXES, encode_png, read_index_image
+from converters.files.lines import line_list, lines_of
 from converters.files.palette import indexed_png
 from converters.formats.format import (
     Format,
@@ -138,7 +139,7 @@ def _picture_of(file: Path, base: Path, by_key: dict[str, Path]) -> str:
 def _class_names(root: Path) -> list[str]:
     for name in _NAME_FILES:
         if (root / name).is_file():
-            return [line.strip() for line in read_text(root / name, max_bytes=10_000_000).splitlines()]
+            return [line.strip() for line in lines_of(read_text(root / name, max_bytes=10_000_000))]
     return []
 
 
@@ -302,7 +303,8 @@ def _write_each(folder: Path, kept: list[Instance], masks: list[Mask], size: tup
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
-    write_atomic(options.target / "labels.txt", "".join(f"{n}\n" for n in ("_background_", *options.labels)))
+    report.add_broken_labels(options.target / "labels.txt", options.labels)
+    write_atomic(options.target / "labels.txt", line_list(("_background_", *options.labels)))
 
 
 def _find(source: Path) -> list[Path]:

@@ -26,6 +26,7 @@ from converters.errors import ConverterError, UnknownFormatError
 from converters.files.budget import MASK_PIXELS, spend
 from converters.files.files import make_folder, write_atomic
 from converters.files.images import read_index_image
+from converters.files.lines import line_list
 from converters.files.locate import is_file_inside
 from converters.files.palette import indexed_png
 from converters.formats.format import Format, Picture, WriteOptions, files_with, known_size, place_image
@@ -274,10 +275,10 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     lists = make_folder(options.target / "ImageSets" / "Main")
     names = sorted(fragments)
     for split in sorted({split for split, _ in names}):
-        text = "".join(f"{name}\n" for part, name in names if part == split)
+        text = line_list(name for part, name in names if part == split)
         write_atomic(lists / f"{split or 'trainval'}.txt", text)
-    lines = "".join(f"{name}\n" for name in ("_background_", *options.labels))
-    write_atomic(options.target / "class_names.txt", lines)
+    report.add_broken_labels(options.target / "class_names.txt", options.labels)
+    write_atomic(options.target / "class_names.txt", line_list(("_background_", *options.labels)))
 
 
 FORMATS = (

@@ -24,10 +24,11 @@ from converters.annotation import (
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
-from converters.files.files import json_text, make_folder, natural_sort_key, read_text, write_atomic
+from converters.files.files import make_folder, natural_sort_key, read_text, write_atomic
 from converters.files.images import IMAGE_SUFFIXES, read_size
+from converters.files.lines import line_list, lines_of
 from converters.files.locate import locate_picture
-from converters.files.yaml_files import read_yaml
+from converters.files.yaml_files import read_yaml, yaml_text
 from converters.formats.format import (
     Format,
     Picture,
@@ -99,7 +100,7 @@ def read_yolo(path: Path | str, names: dict[int, str]) -> ImageAnnotation:
     height, width = read_size(image_file)
     instances: list[Instance] = []
     rejected: list[RejectedShape] = []
-    lines = [line for line in read_text(file).splitlines() if line.strip()]
+    lines = [line for line in lines_of(read_text(file)) if line.strip()]
     for index, line in enumerate(lines):
         try:
             number, geometry, score = _parse_line(line, height, width)
@@ -167,7 +168,7 @@ def class_names(label_file: Path, root: Path) -> dict[int, str]:
                 return _yaml_names(folder / name)
         for name in ("classes.txt", "obj.names"):
             if (folder / name).is_file():
-                lines = read_text(folder / name).splitlines()
+                lines = lines_of(read_text(folder / name))
                 return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
     return {}
 
@@ -224,7 +225,7 @@ def _write(
                 )
     file = options.target / "labels" / picture.split / f"{picture.name}.txt"
     make_folder(file.parent)
-    write_atomic(file, "".join(f"{line}\n" for line in lines))
+    write_atomic(file, line_list(lines))
     report.pictures += 1
     report.instances += len(lines)
     return picture.split
@@ -283,8 +284,7 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     lines.append(f"train: {parts.get('train', parts.get('', 'images/train'))}")
     lines.append(f"val: {parts.get('val', parts.get('', 'images/val'))}")
     lines.append("names:")
-    # A JSON string is a YAML string, whatever letters it holds.
-    lines += [f"  {number}: {json_text(label)}" for number, label in enumerate(options.labels)]
+    lines += [f"  {number}: {yaml_text(label)}" for number, label in enumerate(options.labels)]
     make_folder(options.target)
     write_atomic(
         options.target / "data.yaml",
