@@ -30,15 +30,12 @@ def read_yaml(path: Path | str) -> Any:
         ConverterError: as `read_text`; not YAML, or more of it than the budgets allow.
     """
     text = read_text(path, max_bytes=MAX_YAML_BYTES)
-    loader = _CountingLoader(text)
     try:
-        return loader.get_single_data()
+        return _CountingLoader(text).get_single_data()
     except ConverterError as error:
         raise type(error)(error.problem, path=path, remedy=error.remedy) from error
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise ConverterError("this is not valid YAML.", path=path) from error
-    finally:
-        loader.dispose()
 
 
 def yaml_text(text: str) -> str:
