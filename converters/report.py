@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from converters.files.files import json_text, write_atomic
+from converters.files.lines import BREAK_REASON, broken, line_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,6 +73,11 @@ class Report:
                 label=None if instance is None else instance.label,
             )
         )
+
+    def add_broken_labels(self, path: Path | str, labels: Iterable[str]) -> None:
+        """Note the labels that a list with a label a line cannot hold as they are."""
+        for label in broken(labels):
+            self.entries.append(ReportEntry(str(path), "changed", BREAK_REASON, label=label))
 
     def add_rejected(self, annotation: ImageAnnotation) -> None:
         """Note the shapes that were already unreadable in the source as not carried over."""
@@ -138,6 +144,6 @@ def write_report(path: Path | str, lines: Iterable[str], values: dict[str, Any])
         ConverterError: the file cannot be written.
     """
     if Path(path).suffix.lower() == ".txt":
-        write_atomic(path, "".join(f"{line}\n" for line in lines))
+        write_atomic(path, line_list(lines))
     else:
         write_atomic(path, json_text(values, indent=2) + "\n")

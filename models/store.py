@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from converters.errors import ConverterError
+from converters.files.files import read_json
 from models.backbones.choice import BACKBONES
 from models.device.choice import choose_device
 from models.errors import SegmenterError, WeightsError
@@ -111,9 +113,9 @@ class ModelStore:
 
     def _history(self) -> list[str]:
         try:
-            state: Any = json.loads((self.folder / STATE_FILE).read_text(encoding="utf-8"))
+            state: Any = read_json(self.folder / STATE_FILE)
             return [v for v in state["activated"] if (self.folder / v / WEIGHTS_FILE).is_file()]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ConverterError, KeyError, TypeError):
             return []  # nothing activated yet, or a damaged file: the shipped model is always there
 
     def _write_history(self, versions: list[str]) -> None:

@@ -14,6 +14,7 @@ from app.document.extent import pixel_extent
 from app.document.instance_codec import decode_instance, encode_instance
 from converters.annotation import Provenance, Seed, new_instance_id
 from converters.errors import ConverterError
+from converters.files.files import parse_json
 from converters.shapes.kinds import kind_of, moved
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ def to_text(instances: Iterable[Instance], source: str) -> str:
 def from_text(text: str) -> tuple[tuple[Instance, ...], str] | None:
     """The instances on the clipboard and the picture they come from; None if it holds none."""
     try:
-        content: Any = json.loads(text)
+        content: Any = parse_json(text)
         if content["format"] != _FORMAT:
             return None
         return tuple(decode_instance(value) for value in content["instances"]), str(content["source"])
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, ConverterError):
+    except (ValueError, LookupError, TypeError, AttributeError, ConverterError):
         return None
 
 

@@ -7,13 +7,12 @@ with the picture it names. The folder's own file, `seedhue.json`, is never a pic
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from converters.errors import ConverterError
-from converters.files.files import natural_sort_key
+from converters.files.files import natural_sort_key, read_json
 from converters.files.images import IMAGE_SUFFIXES
 from converters.files.locate import locate_picture
 from converters.files.names import fitting_name
@@ -70,9 +69,9 @@ def picture_named_in(label_file: Path) -> str:
     if is_project_file(label_file):
         return ""
     try:
-        content: Any = json.loads(label_file.read_bytes())
+        content: Any = read_json(label_file)
         return str(content["imagePath"]).replace("\\", "/") if "shapes" in content else ""
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (ConverterError, LookupError, TypeError):
         return ""
 
 

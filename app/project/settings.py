@@ -20,13 +20,14 @@ from app.editing.limits import BRUSH_RADIUS, OVERLAY_OPACITY, SUPERPIXEL_SIZE, L
 from app.project.folders import settings_file
 from app.project.labels import checked_color
 from converters.errors import ConverterError
-from converters.files.files import set_aside, write_atomic
+from converters.files.files import parse_json, read_bytes, set_aside, write_atomic
 from converters.frozen import FrozenMap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_RECENT: Final = 12
+_MAX_BYTES: Final = 4_000_000
 THEMES: Final = ("system", "light", "dark")
 _log = logging.getLogger(__name__)
 
@@ -147,18 +148,19 @@ class SettingsStore:
             self._written = settings
 
     def _read(self) -> Settings:
+        if not self.file.exists():
+            return Settings()
         try:
-            content = json.loads(self.file.read_bytes())
-            if not isinstance(content, dict):
-                raise ValueError("not an object")
-        except FileNotFoundError:
+            text = read_bytes(self.file, max_bytes=_MAX_BYTES)
+        except ConverterError as error:
+            problem = error.problem.rstrip(".")
+            self.problem = f"The settings in {self.file} cannot be read ({problem}); defaults are used."
             return Settings()
-        except OSError as error:
-            self.problem = (
-                f"The settings in {self.file} cannot be read ({error.strerror}); defaults are used."
-            )
-            return Settings()
-        except (ValueError, RecursionError):
+        try:
+            content = parse_json(text.decode("utf-8"), path=self.file)
+        except (ConverterError, UnicodeDecodeError):
+            content = None
+        if not isinstance(content, dict):
             self._put_aside()
             return Settings()
         self._unknown = {name: value for name, value in content.items() if name not in _CHECKS}

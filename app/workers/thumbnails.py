@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from PySide6.QtGui import QImage
 
 from app.process.stopping import ShouldStop, Stopped
-from converters.files.images import MAX_PIXELS, read_image, read_size
+from converters.files.images import opened_picture, read_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,10 +34,7 @@ def make_thumbnail(request: ThumbnailRequest, should_stop: ShouldStop, _on_event
     """
     if should_stop():
         raise Stopped
-    height, width = read_size(request.path)
-    if height * width > MAX_PIXELS:
-        return QImage()
-    with Image.open(request.path) as picture:
+    with opened_picture(request.path) as picture:
         if picture.mode.startswith(("I", "F")):
             small = Image.fromarray(read_image(request.path))
         else:

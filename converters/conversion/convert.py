@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from converters.conversion.workers import in_worker, work_through
 from converters.errors import ConverterError, UnknownFormatError
+from converters.files.budget import spending
 from converters.files.files import make_folder
 from converters.files.images import IMAGE_SUFFIXES
+from converters.files.lines import lines_of, one_line
 from converters.formats.coco.dataset import kept_numbers, known_categories, known_header
 from converters.formats.format import Format, Picture, PictureEntry, PictureFinder, WriteOptions, safe_name
 from converters.formats.registry import format_named, sniff
@@ -253,7 +255,7 @@ def _tasks(plan: _Plan, report: Report, failures: list[ConverterError]) -> list[
 
 def _relative_name(file: Path, base: Path) -> str:
     folders = [part for part in file.relative_to(base).parent.parts if part not in _FOLDERS]
-    name = "/".join([*folders, file.stem])
+    name = one_line("/".join([*folders, file.stem]))
     return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
 
 
@@ -268,11 +270,25 @@ def _unique(name: str, taken: set[str]) -> str:
 
 
 def _guarded(file: Path, work: Callable[[], T]) -> T:
-    """A reader's or writer's work; errors that mean a hostile file become one that can be told."""
+    """A reader's or writer's work; whatever goes wrong becomes an error that names the file and is told.
+
+    Raises:
+        ConverterError: it went wrong.
+    """
     try:
-        return work()
+        with spending(file):
+            return work()
+    except UnknownFormatError:
+        raise
+    except ConverterError as error:
+        if error.path is not None:
+            raise
+        raise ConverterError(error.problem, path=file, remedy=error.remedy, where=error.where) from error
     except (RecursionError, MemoryError) as error:
         raise ConverterError("the file is nested or grown beyond reason.", path=file) from error
+    except Exception as error:  # one odd file must not end a folder's conversion
+        problem = f"nothing can be made of this file ({type(error).__name__}: {error})."
+        raise ConverterError(problem, path=file) from error
 
 
 def _pictures(plan: _Plan, task: _Task, report: Report) -> list[Picture]:
@@ -281,10 +297,11 @@ def _pictures(plan: _Plan, task: _Task, report: Report) -> list[Picture]:
     if task.entry is None:
         assert plan.reader.read is not None
         read = partial(plan.reader.read, task.file, plan.source, report)
-        return [_picture(plan, task, annotation, report) for annotation in _guarded(task.file, read)]
+        found = _guarded(task.file, read)
+        return [_guarded(task.file, partial(_picture, plan, task, each, report)) for each in found]
     try:
         annotation = _guarded(task.file, partial(task.entry.decode, report))
-        return [_picture(plan, task, annotation, report)]
+        return [_guarded(task.file, partial(_picture, plan, task, annotation, report))]
     except ConverterError as error:
         report.add("dropped", error.problem, path=task.entry.image_path)
         return []
@@ -359,7 +376,7 @@ def _relabelled(plan: _Plan, annotation: ImageAnnotation, report: Report) -> Ima
 
 def read_label_list(text: str) -> list[str]:
     """Labels of a text file, one a line; labelme's `__ignore__` and `_background_` are passed over."""
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in lines_of(text)]
     return [line for line in dict.fromkeys(lines) if line and line not in ("__ignore__", "_background_")]
 
 
@@ -370,7 +387,7 @@ def read_label_map(text: str) -> dict[str, str]:
         ConverterError: a line is neither.
     """
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         parts = re.split(r"\s*[=:]\s*", line.strip(), maxsplit=1)

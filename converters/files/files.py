@@ -8,16 +8,27 @@ import json
 import math
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from converters.errors import ConverterError
+from converters.files.budget import DEPTH, Budget, BudgetError
 from converters.files.names import fitting_name
+from converters.files.nesting import check_digits, check_nesting
 from converters.files.temporary_files import open_temporary
 
 # Bytes; a label file above this is taken for something else (COCO's train2017 has 0.45 GB).
 MAX_TEXT_BYTES = 2_000_000_000
+
+_LEAST_BYTES_AT_ONCE = 1 << 16
+_KINDS_OF_FILES = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 _DIGITS = re.compile(r"(\d+)")
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -119,23 +130,44 @@ def make_folder(path: Path | str) -> Path:
 
 
 def open_file(path: Path | str) -> BinaryIO:
-    """Open a file for reading bytes.
+    """Open a regular file for reading bytes; pipes, devices and sockets, which may never end, are not opened.
 
     Raises:
-        ConverterError: missing, a folder, or not permitted.
+        ConverterError: missing, a folder, no regular file, or not permitted.
     """
     try:
-        return open(path, "rb")
+        _require_regular(os.stat(path), path)
+        stream = open(path, "rb", opener=_open_at_once)
+        try:
+            _require_regular(os.fstat(stream.fileno()), path)  # another file may have taken its place
+        except BaseException:
+            stream.close()
+            raise
     except FileNotFoundError as error:
         raise ConverterError("there is no such file.", path=path) from error
-    except IsADirectoryError as error:
-        raise ConverterError("this is a folder, a file is needed.", path=path) from error
     except PermissionError as error:
         raise ConverterError(
             "the file may not be read.", path=path, remedy="Give yourself permission to read it."
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         raise ConverterError(f"opening failed: {error}.", path=path) from error
+    return stream
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens without waiting for anybody at the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _require_regular(facts: os.stat_result, path: Path | str) -> None:
+    if stat.S_ISREG(facts.st_mode):
+        return
+    if stat.S_ISDIR(facts.st_mode):
+        raise ConverterError("this is a folder, a file is needed.", path=path)
+    kind = next((name for is_kind, name in _KINDS_OF_FILES if is_kind(facts.st_mode)), "something else")
+    raise ConverterError(
+        f"this is {kind}, a regular file is needed.", path=path, remedy="Copy its content into a file."
+    )
 
 
 def read_bytes(path: Path | str, *, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
@@ -144,14 +176,25 @@ def read_bytes(path: Path | str, *, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
     Raises:
         ConverterError: as `open_file`, or too large.
     """
+    limit = Budget("bytes", max_bytes, "Split the file.")
     with open_file(path) as stream:
         size = os.fstat(stream.fileno()).st_size
-        if size > max_bytes:
-            raise ConverterError(f"the file is too large ({size:,} bytes; at most {max_bytes:,}).", path=path)
+        limit.check(size, path=path, asks="the file is too large: it has")
+        parts: list[bytes] = []
+        got = 0
         try:
-            return stream.read(max_bytes + 1)
+            # What the system says of the size may be out of date, and is 0 for files it makes up.
+            while got <= max_bytes:
+                wanted = min(max(size + 1 - got, _LEAST_BYTES_AT_ONCE), max_bytes + 1 - got)
+                part = stream.read(wanted)
+                if not part:
+                    break
+                parts.append(part)
+                got += len(part)
         except OSError as error:
             raise ConverterError(f"reading failed: {error}.", path=path) from error
+    limit.check(got, path=path, asks="the file is too large: it has")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def read_text(path: Path | str, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
@@ -191,7 +234,12 @@ def read_json(path: Path | str) -> Any:
 
 
 def parse_json(text: str, *, path: Path | str | None = None, where: str = "") -> Any:
-    """`json.loads` with this package's error; NaN and Infinity are left to the reader to judge."""
+    """`json.loads` with this package's error; NaN and Infinity are left to the reader to judge.
+
+    Raises:
+        ConverterError: not JSON, cut off, nested too deeply, or with a number that is too long.
+    """
+    check_nesting(text, path=path, where=where)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -205,19 +253,43 @@ def parse_json(text: str, *, path: Path | str | None = None, where: str = "") ->
             problem, remedy = f"this is not valid JSON ({error.msg}).", ""
         raise ConverterError(problem, path=path, where=place, remedy=remedy) from error
     except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
+        check_digits(text, path=path, where=where)
         raise ConverterError(f"this JSON cannot be taken in ({error}).", path=path, where=where) from error
 
 
-def json_text(value: Any, *, indent: int | None = None) -> str:
+def json_inside(text: Any) -> Any:
+    """The value of JSON that stands as text in another file; None for whatever is no such text."""
+    try:
+        return parse_json(text) if isinstance(text, str) else None
+    except ConverterError:
+        return None
+
+
+def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
     """JSON as UTF-8 text; numbers JSON does not have (NaN, infinities) become text.
 
-    Half surrogate pairs, which UTF-8 cannot carry, make the whole text ASCII with escapes.
+    Half surrogate pairs, which UTF-8 cannot carry, make the whole text ASCII with escapes, as does
+    `ascii_only`.
+
+    Raises:
+        BudgetError: it is nested more deeply than what `parse_json` takes in.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+        text = _json_text(value, indent, ascii_only)
+    except RecursionError as error:
+        raise BudgetError(
+            f"it has far more than the {DEPTH.most} {DEPTH.unit} there are.", remedy=DEPTH.remedy
+        ) from error
+    check_nesting(text)
+    return text
+
+
+def _json_text(value: Any, indent: int | None, ascii_only: bool) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=ascii_only, indent=indent, allow_nan=False)
     except ValueError:
         value = finite_json(value)
-        text = json.dumps(value, ensure_ascii=False, indent=indent)
+        text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -34,14 +34,10 @@ def locate_picture(label_file: Path | str, name: str, *, root: Path | str | None
         ConverterError: no such picture there.
     """
     file = Path(label_file)
-    limit = Path(os.path.realpath(file.parent.parent if root is None else root))
+    limit = file.parent.parent if root is None else Path(root)
     for candidate in _candidates(file, name.replace("\\", "/")):
-        try:
-            real = Path(os.path.realpath(candidate))
-            if real.is_relative_to(limit) and real.is_file():
-                return Path(os.path.normpath(candidate))
-        except (OSError, ValueError):  # a name no file system takes
-            continue
+        if is_file_inside(candidate, limit):
+            return Path(os.path.normpath(candidate))
     raise ConverterError(
         f"its picture {shown(name)} is not to be found.",
         path=label_file,
@@ -51,6 +47,15 @@ def locate_picture(label_file: Path | str, name: str, *, root: Path | str | None
 
 def _has_own_labels(file: Path, picture: str) -> bool:
     return os.path.lexists(file.with_name(fitting_name(picture, ".json")))
+
+
+def is_file_inside(candidate: Path, folder: Path) -> bool:
+    """Whether that is a regular file which lies below the folder, also after every link was followed."""
+    try:
+        real = Path(os.path.realpath(candidate))
+        return real.is_relative_to(os.path.realpath(folder)) and real.is_file()
+    except (OSError, ValueError):  # a name no file system takes
+        return False
 
 
 def _candidates(file: Path, name: str) -> Iterator[Path]:

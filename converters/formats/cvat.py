@@ -6,7 +6,6 @@ attribute called `seedhue`.
 
 from __future__ import annotations
 
-import json
 import math
 from functools import partial
 from operator import itemgetter
@@ -27,7 +26,8 @@ from converters.annotation import (
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
-from converters.files.files import write_atomic
+from converters.files.budget import MASK_PIXELS, spend
+from converters.files.files import json_inside, write_atomic
 from converters.formats.format import (
     Format,
     Picture,
@@ -42,7 +42,7 @@ from converters.formats.format import (
     reader_of,
 )
 from converters.formats.own_facts import KEY, all_facts, with_facts
-from converters.formats.reading import content_id, dots_of, line_of, read_shapes
+from converters.formats.reading import content_id, dots_of, line_of, read_shapes, take_points
 from converters.formats.signs import Signs
 from converters.formats.xml_files import (
     add,
@@ -58,7 +58,7 @@ from converters.formats.xml_files import (
 )
 from converters.frozen import FrozenMap
 from converters.shapes.geometry import bounding_box
-from converters.shapes.kinds import MAX_POINTS, kind_of, outline
+from converters.shapes.kinds import kind_of, outline
 from converters.shapes.rotation import corners_of, ellipse_polygon, rectangle_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ if TYPE_CHECKING:
     from converters.report import Report
     from converters.shapes.kinds import Drawn
 
-_MAX_MASK_PIXELS = 1 << 28
 _TAGS: dict[Drawn, str] = {"closed": "polygon", "open": "polyline", "points": "points"}
 
 
@@ -122,10 +121,7 @@ def _instance(element: Element, index: int) -> Instance:
         group_id=int(group) if group.isascii() and group.isdigit() and len(group) < 19 else None,
         attributes=FrozenMap(attributes),
     )
-    try:
-        return with_facts(instance, json.loads(facts) if facts else None)
-    except (ValueError, RecursionError):
-        return instance
+    return with_facts(instance, json_inside(facts))
 
 
 def _geometry(element: Element) -> Geometry:
@@ -157,7 +153,8 @@ def _geometry(element: Element) -> Geometry:
 
 def _points(element: Element, least: int) -> tuple[Vertex, ...]:
     pairs = [pair.split(",") for pair in element.get("points", "").split(";") if pair.strip()]
-    if not least <= len(pairs) <= MAX_POINTS or any(len(pair) != 2 for pair in pairs):
+    take_points(len(pairs))
+    if len(pairs) < least or any(len(pair) != 2 for pair in pairs):
         raise ConverterError(f"the points of the {element.tag} are no list of at least {least} pairs.")
     return tuple((number(x, "points"), number(y, "points")) for x, y in pairs)
 
@@ -171,9 +168,10 @@ def _mask(element: Element) -> Mask:
         runs = np.array([int(run) for run in element.get("rle", "").split(",")], np.int64)
     except (ValueError, OverflowError) as error:
         raise ConverterError("the mask's rle holds something else than whole numbers.") from error
-    if width <= 0 or height <= 0 or width * height > _MAX_MASK_PIXELS:
+    if width <= 0 or height <= 0:
         raise ConverterError("the mask has no size of this world.")
-    if (runs < 0).any() or int(runs.sum()) != width * height:
+    spend(MASK_PIXELS, width * height)
+    if (runs < 0).any() or (runs > width * height).any() or int(runs.sum()) != width * height:
         raise ConverterError("the mask's runs do not add up to its size.")
     flat = np.repeat(np.arange(runs.size) % 2 == 1, runs)
     return Mask(left, top, flat.reshape(height, width))

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
+from converters.files.budget import spending
 from converters.files.files import make_folder, natural_sort_key, read_bytes, write_atomic
 from converters.files.images import (
     IMAGE_SUFFIXES,
@@ -25,13 +26,13 @@ from converters.files.images import (
     read_orientation,
     read_size,
 )
-from converters.files.locate import locate_picture
+from converters.files.locate import is_file_inside, locate_picture
 from converters.files.project_mark import is_project_file
 from converters.formats.reading import require_size
 from converters.formats.signs import Signs
 from converters.report import Report
 
-_RESERVED = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+_RESERVED = re.compile(r'[\x00-\x1f\x7f\x85\u2028\u2029<>:"|?*]')
 _MAX_NAME_BYTES = 180
 _DATA_SUFFIXES = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"GI": ".gif", b"BM": ".bmp", b"RI": ".webp"}
 
@@ -127,12 +128,13 @@ class Format:
     signs: Signs = field(default_factory=Signs)
 
 
-def decoded(entries: Iterable[PictureEntry], report: Report) -> list[ImageAnnotation]:
-    """The annotations of the entries; those of which nothing can be made are reported."""
+def decoded(entries: Iterable[PictureEntry], path: Path, report: Report) -> list[ImageAnnotation]:
+    """The annotations of a file's entries; those of which nothing can be made are reported."""
     found: list[ImageAnnotation] = []
     for entry in entries:
         try:
-            found.append(entry.decode(report))
+            with spending(path):
+                found.append(entry.decode(report))
         except ConverterError as error:
             report.add("dropped", error.problem, path=entry.image_path)
     return found
@@ -142,7 +144,7 @@ def reader_of(entries: ListPictures) -> ReadFile:
     """The `read` of a format that has `entries`."""
 
     def read(path: Path, root: Path, report: Report) -> list[ImageAnnotation]:
-        return decoded(entries(path, root, report), report)
+        return decoded(entries(path, root, report), path, report)
 
     return read
 
@@ -221,7 +223,7 @@ class PictureFinder:
             if self._index is None:
                 self._index = {}
                 for path in walk(self._search):
-                    if path.suffix.lower() in IMAGE_SUFFIXES:
+                    if path.suffix.lower() in IMAGE_SUFFIXES and is_file_inside(path, self._root):
                         self._index[path.name] = None if path.name in self._index else path
             found = self._index.get(name.replace("\\", "/").rpartition("/")[2])
             if found is None:

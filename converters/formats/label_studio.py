@@ -27,10 +27,11 @@ from converters.annotation import (
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
+from converters.files.budget import MASK_PIXELS, Budget, spend
 from converters.files.files import read_json, shown
 from converters.formats.format import Format, PictureEntry, files_with, reader_of
 from converters.formats.own_facts import is_number
-from converters.formats.reading import own_id
+from converters.formats.reading import own_id, take_points
 from converters.formats.signs import Signs
 from converters.frozen import FrozenMap
 from converters.shapes.rotation import ellipse_polygon, turned_about
@@ -47,7 +48,7 @@ _SHAPES = {
     "ellipselabels": "ellipse",
     "keypointlabels": "keypoint",
 }
-_MAX_PIXELS = 1 << 26
+_BRUSH_PIXELS = Budget("pixels", 1 << 26)
 _ANSWERS = {"annotations", "completions"}
 
 
@@ -174,6 +175,7 @@ def _geometry(kind: str, value: dict[str, Any], height: int, width: int) -> Geom
         points = value.get("points")
         if not isinstance(points, list) or len(points) < 3:
             raise ConverterError("a polygon of fewer than three points.")
+        take_points(len(points))
         return Polygon(tuple(_point(pair, height, width) for pair in points))
     x, y = share("x", width), share("y", height)
     if kind == "keypoint":
@@ -216,8 +218,8 @@ def decode_brush(code: Any, height: int, width: int) -> NDArray[np.bool_]:
     """
     if not isinstance(code, list) or not all(type(n) is int and 0 <= n <= 255 for n in code):
         raise ConverterError("the brush's rle is no list of bytes.")
-    if height * width > _MAX_PIXELS:
-        raise ConverterError(f"a brush of {width} x {height} pixels is too large.")
+    _BRUSH_PIXELS.check(height * width, asks=f"a brush of {width} x {height} has")
+    spend(MASK_PIXELS, height * width)
     bits = _Bits(bytes(code))
     total = bits.take(32)
     if total != 4 * height * width:

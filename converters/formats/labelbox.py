@@ -6,7 +6,6 @@ their link, so that they can be downloaded and added.
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from converters.annotation import (
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import parse_json, read_text
+from converters.files.lines import lines_of
 from converters.formats.format import Format, PictureEntry, files_with, reader_of
 from converters.formats.reading import (
     line_of,
@@ -72,13 +72,13 @@ def _rows(path: Path | str, report: Report) -> list[Any]:
         rows = parse_json(text, path=path)
         return rows if isinstance(rows, list) else []
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
-        except (ValueError, RecursionError):
-            report.add("dropped", "the line is not valid JSON", path=path, index=number)
+            rows.append(parse_json(line))
+        except ConverterError as error:
+            report.add("dropped", f"the line cannot be read: {error.problem}", path=path, index=number)
     return rows
 
 

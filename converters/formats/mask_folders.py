@@ -17,8 +17,10 @@ import numpy as np
 
 from converters.annotation import ImageAnnotation, Instance, Mask, RejectedShape
 from converters.errors import ConverterError, UnknownFormatError
+from converters.files.budget import MASK_PIXELS, spend
 from converters.files.files import json_text, make_folder, read_json, read_text, write_atomic
 from converters.files.images import IMAGE_SUFFIXES, encode_png, read_index_image
+from converters.files.lines import line_list, lines_of
 from converters.files.palette import indexed_png
 from converters.formats.format import (
     Format,
@@ -68,6 +70,7 @@ _OBJECTS = "objects.json"
 # A grey picture of more values than this is a soft mask, not a map of class numbers.
 _MAX_CLASSES = 256
 _MAX_RGB_COLORS = 4096
+_STRIP_PIXELS = 1 << 22
 
 
 def _entries(folder: Path, root: Path, report: Report) -> list[PictureEntry]:
@@ -136,7 +139,7 @@ def _picture_of(file: Path, base: Path, by_key: dict[str, Path]) -> str:
 def _class_names(root: Path) -> list[str]:
     for name in _NAME_FILES:
         if (root / name).is_file():
-            return [line.strip() for line in read_text(root / name, max_bytes=10_000_000).splitlines()]
+            return [line.strip() for line in lines_of(read_text(root / name, max_bytes=10_000_000))]
     return []
 
 
@@ -160,32 +163,56 @@ def _annotation_of(
 
 
 def _instances_of(
-    values: NDArray[np.int32], file: Path, stem: str, names: list[str], report: Report
+    values: NDArray[Any], file: Path, stem: str, names: list[str], report: Report
 ) -> list[Instance]:
     noted = _noted(file)
-    numbers = [int(n) for n in np.unique(values) if n != 0]
+    rows = _rows_of_numbers(values)
+    numbers = sorted(rows)
     if noted is not None or (file.stem != stem and not _ENDINGS.search(file.stem) and len(numbers) == 1):
         label = _label_of(file, stem)
-        single = Instance(content_id(file.name, 0), label, Mask.from_full(values))
+        single = Instance(content_id(file.name, 0), label, _mask_of(values))
         return [single if noted is None else with_facts(replace(single, label=noted[0]), noted[1])]
     if len(numbers) <= 1 and (not numbers or numbers[0] in (1, 255, 0xFFFFFF, 0xFFFF)):
         label = names[1] if len(names) == 2 else _folder_label(file)
-        return [Instance(content_id(file.name, 0), label, Mask.from_full(values))] if numbers else []
+        return [Instance(content_id(file.name, 0), label, _mask_of(values))] if numbers else []
     if len(numbers) > _MAX_CLASSES and values.max() <= 0xFFFF:
         report.add("simplified", "a soft mask is cut at half its brightest value", path=file)
         soft = values >= (int(values.max()) + 1) // 2
-        return [Instance(content_id(file.name, 0), _folder_label(file), Mask.from_full(soft))]
+        return [Instance(content_id(file.name, 0), _folder_label(file), _mask_of(soft))]
     if len(numbers) > _MAX_RGB_COLORS:
         raise ConverterError("this is a photo or a soft mask in colour, not a mask.", path=file)
     return [
         Instance(
             content_id([file.name, number], number),
             _class_label(number, names),
-            Mask.from_full(values == number),
+            _mask_of(values[slice(*rows[number])] == number, top=rows[number][0]),
         )
         for number in numbers
         if not (number == 255 and len(numbers) > 1 and len(names) <= 255)  # 255 is VOC's border
     ]
+
+
+def _rows_of_numbers(values: NDArray[Any]) -> dict[int, tuple[int, int]]:
+    """Each number but 0 with the half-open rows outside of which it is not; in colour, no more numbers than
+    make clear that it is no mask. Looked for by strips: a large picture is never sorted as a whole."""
+    found: dict[int, tuple[int, int]] = {}
+    step = max(1, _STRIP_PIXELS // max(1, values.shape[1]))
+    for top in range(0, len(values), step):
+        strip = values[top : top + step]
+        few = strip.dtype.itemsize <= 2
+        numbers = np.flatnonzero(np.bincount(strip.ravel())) if few else np.unique(strip)
+        for number in numbers.tolist():
+            if number:
+                found[number] = found.get(number, (top, 0))[0], top + len(strip)
+        if not few and len(found) > _MAX_RGB_COLORS:
+            break
+    return found
+
+
+def _mask_of(pixels: NDArray[Any], *, top: int = 0) -> Mask:
+    mask = Mask.from_full(pixels)
+    spend(MASK_PIXELS, mask.array.size)
+    return Mask(mask.x0, mask.y0 + top, mask.array)
 
 
 def _class_label(number: int, names: list[str]) -> str:
@@ -276,7 +303,8 @@ def _write_each(folder: Path, kept: list[Instance], masks: list[Mask], size: tup
 
 
 def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None:
-    write_atomic(options.target / "labels.txt", "".join(f"{n}\n" for n in ("_background_", *options.labels)))
+    report.add_broken_labels(options.target / "labels.txt", options.labels)
+    write_atomic(options.target / "labels.txt", line_list(("_background_", *options.labels)))
 
 
 def _find(source: Path) -> list[Path]:

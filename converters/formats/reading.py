@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,7 @@ from converters.annotation import (
     Instance,
     Line,
     LineStrip,
+    Mask,
     OrientedBox,
     Point,
     PointSet,
@@ -22,9 +24,10 @@ from converters.annotation import (
     Vertex,
 )
 from converters.errors import ConverterError
+from converters.files.budget import MASK_PIXELS, POINTS, SHAPE_POINTS, spend
 from converters.files.files import shown
+from converters.files.images import read_index_image, read_size
 from converters.frozen import EMPTY, FrozenMap
-from converters.shapes.kinds import MAX_POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -54,8 +57,7 @@ def read_points(value: Any) -> tuple[Vertex, ...]:
     """
     if not isinstance(value, list) or not value:
         raise ConverterError("points is missing or empty.")
-    if len(value) > MAX_POINTS:
-        raise ConverterError(f"{len(value):,} points are more than one shape may have.")
+    take_points(len(value))
     if not set(map(type, value)) <= {list, tuple} or set(map(len, value)) != {2}:
         number = next(n for n, pair in enumerate(value) if type(pair) not in (list, tuple) or len(pair) != 2)
         raise ConverterError(f"points[{number}] is not a pair of numbers.")
@@ -65,6 +67,26 @@ def read_points(value: Any) -> tuple[Vertex, ...]:
         raise ConverterError(f"points[{number}] is not a pair of finite numbers of a picture's size.")
     numbers = list(map(float, numbers))
     return tuple(zip(numbers[0::2], numbers[1::2], strict=True))
+
+
+def take_points(count: int) -> None:
+    """Says nothing if a shape may have so many points, and its picture still so many more.
+
+    Raises:
+        ConverterError: it may not, or reading the picture's labels has taken too long.
+    """
+    SHAPE_POINTS.check(count)
+    spend(POINTS, count)
+
+
+def mask_from_picture(file: Path) -> Mask:
+    """The nonzero pixels of a mask picture.
+
+    Raises:
+        ConverterError: it cannot be read, or its picture has no pixels to spend on it.
+    """
+    spend(MASK_PIXELS, math.prod(read_size(file)))
+    return Mask.from_full(read_index_image(file))
 
 
 def are_coordinates(values: Sequence[Any]) -> bool:

@@ -29,7 +29,8 @@ from converters.annotation import (
 )
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import json_text, make_folder, read_json, shown, write_atomic
-from converters.files.images import encode_png, read_index_image
+from converters.files.images import encode_png
+from converters.files.locate import is_file_inside
 from converters.formats.format import (
     Format,
     Picture,
@@ -45,10 +46,12 @@ from converters.formats.reading import (
     content_id,
     dots_of,
     line_of,
+    mask_from_picture,
     picture_side,
     read_label,
     read_points,
     read_shapes,
+    take_points,
 )
 from converters.formats.signs import Signs
 from converters.formats.voc import add_bndbox, add_voc_object, voc_object, voc_root
@@ -152,9 +155,9 @@ def _xml_geometry(element: Element, file: Path) -> Geometry | None:
         if not (mask_id.isascii() and mask_id.isdigit() and len(mask_id) < 9):
             raise ConverterError("the pixels have no number.")
         picture = file.with_name(f"{file.stem}_pixels{mask_id}.png")
-        if not picture.is_file():
+        if not is_file_inside(picture, file.parent):
             raise ConverterError(f"the mask {picture.name} is not to be found.")
-        return Mask.from_full(read_index_image(picture))
+        return mask_from_picture(picture)
     return None
 
 
@@ -167,6 +170,7 @@ def _numbered(element: Element, ending: str = "") -> tuple[Vertex, ...]:
         points.append((number(texts[x], x), number(texts.get(y), y)))
     if not points:
         raise ConverterError(f"the {element.tag} has no points.")
+    take_points(len(points))
     return tuple(points)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from functools import partial
 from operator import itemgetter
@@ -21,7 +20,7 @@ from converters.annotation import (
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
-from converters.files.files import json_text, read_json, shown, write_atomic
+from converters.files.files import json_inside, json_text, read_json, shown, write_atomic
 from converters.formats.format import (
     Format,
     Picture,
@@ -126,10 +125,7 @@ def _instance(raw: Any, index: int) -> Instance:
     facts = attributes.pop(KEY, None)
     label = _take_label(attributes)
     instance = Instance(content_id(raw, index), label, _geometry(shape), attributes=FrozenMap(attributes))
-    try:
-        return with_facts(instance, json.loads(facts) if isinstance(facts, str) else None)
-    except (ValueError, RecursionError):
-        return instance
+    return with_facts(instance, json_inside(facts))
 
 
 def _take_label(attributes: dict[str, Any]) -> str:

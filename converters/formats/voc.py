@@ -23,8 +23,11 @@ from converters.annotation import (
     RejectedShape,
 )
 from converters.errors import ConverterError, UnknownFormatError
+from converters.files.budget import MASK_PIXELS, spend
 from converters.files.files import make_folder, write_atomic
 from converters.files.images import read_index_image
+from converters.files.lines import line_list
+from converters.files.locate import is_file_inside
 from converters.files.palette import indexed_png
 from converters.formats.format import Format, Picture, WriteOptions, files_with, known_size, place_image
 from converters.formats.own_facts import KEY, all_facts, with_facts
@@ -84,6 +87,7 @@ def read_voc(path: Path | str) -> ImageAnnotation:
             continue
         if layers is not None and index < MAX_OBJECTS:
             mask = Mask.from_full(layers == index + 1)
+            spend(MASK_PIXELS, mask.array.size)
             instance = instance if mask.is_empty else replace(instance, geometry=mask)
         instances.append(instance)
     return ImageAnnotation(
@@ -178,7 +182,7 @@ def add_bndbox(element: Element, instance: Instance) -> None:
         add(box, tag, decimal(value))
 
 
-def _object_layers(path: Path, height: int, width: int) -> NDArray[np.int32] | None:
+def _object_layers(path: Path, height: int, width: int) -> NDArray[Any] | None:
     """The SegmentationObject picture that belongs to an XML file, if there is one that fits."""
     parts = list(path.resolve().parts)
     places = [index for index, part in enumerate(parts) if part == "Annotations"]
@@ -186,7 +190,7 @@ def _object_layers(path: Path, height: int, width: int) -> NDArray[np.int32] | N
         return None
     parts[places[-1]] = "SegmentationObject"
     file = Path(*parts).with_suffix(".png")
-    if not file.is_file():
+    if not is_file_inside(file, Path(*parts[: places[-1]])):
         return None
     layers = read_index_image(file)
     return layers if layers.shape == (height, width) else None
@@ -271,10 +275,10 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     lists = make_folder(options.target / "ImageSets" / "Main")
     names = sorted(fragments)
     for split in sorted({split for split, _ in names}):
-        text = "".join(f"{name}\n" for part, name in names if part == split)
+        text = line_list(name for part, name in names if part == split)
         write_atomic(lists / f"{split or 'trainval'}.txt", text)
-    lines = "".join(f"{name}\n" for name in ("_background_", *options.labels))
-    write_atomic(options.target / "class_names.txt", lines)
+    report.add_broken_labels(options.target / "class_names.txt", options.labels)
+    write_atomic(options.target / "class_names.txt", line_list(("_background_", *options.labels)))
 
 
 FORMATS = (

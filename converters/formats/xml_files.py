@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from converters.errors import ConverterError
-from converters.files.files import finite_json, read_bytes, shown
+from converters.files.files import json_inside, json_text, read_bytes, shown
 from converters.formats.own_facts import KEY
 from converters.formats.reading import MAX_COORDINATE
 
@@ -129,15 +128,12 @@ def add_facts(parent: Element, facts: dict[str, Any]) -> None:
 
 def facts_text(facts: dict[str, Any]) -> str:
     """JSON in ASCII, because XML cannot hold every letter."""
-    return json.dumps(finite_json(facts))
+    return json_text(facts, ascii_only=True)
 
 
 def facts_in(parent: Element) -> Any:
     """What `add_facts` wrote, or None."""
-    try:
-        return json.loads(parent.findtext(KEY) or "null")
-    except (ValueError, RecursionError):
-        return None
+    return json_inside(parent.findtext(KEY))
 
 
 def element_dict(element: Element, depth: int = 0) -> dict[str, Any]:

@@ -14,8 +14,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
-
 from converters.annotation import (
     Box,
     Geometry,
@@ -26,9 +24,11 @@ from converters.annotation import (
     Vertex,
 )
 from converters.errors import ConverterError, UnknownFormatError
-from converters.files.files import json_text, make_folder, natural_sort_key, read_text, write_atomic
+from converters.files.files import make_folder, natural_sort_key, read_text, write_atomic
 from converters.files.images import IMAGE_SUFFIXES, read_size
+from converters.files.lines import line_list, lines_of
 from converters.files.locate import locate_picture
+from converters.files.yaml_files import read_yaml, yaml_text
 from converters.formats.format import (
     Format,
     Picture,
@@ -39,7 +39,7 @@ from converters.formats.format import (
     walk,
 )
 from converters.formats.own_facts import has_facts
-from converters.formats.reading import content_id
+from converters.formats.reading import content_id, take_points
 from converters.formats.signs import Signs
 from converters.shapes.geometry import bounding_box, joined_outline, rasterize
 from converters.shapes.kinds import is_region, kind_of, outline
@@ -54,7 +54,6 @@ _LIST_FILES = frozenset(
 )
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _LINE = re.compile(r"^\s*\d+(\s+-?\d+(\.\d*)?(e-?\d+)?){4,}\s*$", re.IGNORECASE)
-_MAX_NUMBERS = 400_000
 # More numbers than this are some damage, and no list of names.
 _MAX_CLASSES = 100_000
 
@@ -101,7 +100,7 @@ def read_yolo(path: Path | str, names: dict[int, str]) -> ImageAnnotation:
     height, width = read_size(image_file)
     instances: list[Instance] = []
     rejected: list[RejectedShape] = []
-    lines = [line for line in read_text(file).splitlines() if line.strip()]
+    lines = [line for line in lines_of(read_text(file)) if line.strip()]
     for index, line in enumerate(lines):
         try:
             number, geometry, score = _parse_line(line, height, width)
@@ -132,8 +131,6 @@ def _image_of(label_file: Path) -> Path:
 
 def _parse_line(line: str, height: int, width: int) -> tuple[int, Geometry, float | None]:
     words = line.split()
-    if len(words) > _MAX_NUMBERS:
-        raise ConverterError("the line is absurdly long.")
     try:
         number = int(words[0])
         values = [float(word) for word in words[1:]]
@@ -150,6 +147,7 @@ def _parse_line(line: str, height: int, width: int) -> tuple[int, Geometry, floa
         return number, Box(*corners), score
     if len(values) < 6:
         raise ConverterError(f"a line has a class and 4, or 6 and more, numbers; here are {len(values)}.")
+    take_points(len(values) // 2)
     points = zip(values[0::2], values[1::2], strict=True)
     return number, Polygon(tuple((x * width, y * height) for x, y in points)), score
 
@@ -170,7 +168,7 @@ def class_names(label_file: Path, root: Path) -> dict[int, str]:
                 return _yaml_names(folder / name)
         for name in ("classes.txt", "obj.names"):
             if (folder / name).is_file():
-                lines = read_text(folder / name).splitlines()
+                lines = lines_of(read_text(folder / name))
                 return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
     return {}
 
@@ -181,10 +179,7 @@ def _yaml_names(path: Path) -> dict[int, str]:
 
 @lru_cache(maxsize=16)
 def _cached_yaml_names(path: Path, _changed: int) -> dict[int, str]:
-    try:
-        document = yaml.safe_load(read_text(path, max_bytes=10_000_000))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConverterError("this is not valid YAML.", path=path) from error
+    document = read_yaml(path)
     names = document.get("names") if isinstance(document, dict) else None
     if isinstance(names, list):
         return {number: str(name) for number, name in enumerate(names) if isinstance(name, str | int | float)}
@@ -230,7 +225,7 @@ def _write(
                 )
     file = options.target / "labels" / picture.split / f"{picture.name}.txt"
     make_folder(file.parent)
-    write_atomic(file, "".join(f"{line}\n" for line in lines))
+    write_atomic(file, line_list(lines))
     report.pictures += 1
     report.instances += len(lines)
     return picture.split
@@ -289,8 +284,7 @@ def _finish(options: WriteOptions, fragments: list[Any], report: Report) -> None
     lines.append(f"train: {parts.get('train', parts.get('', 'images/train'))}")
     lines.append(f"val: {parts.get('val', parts.get('', 'images/val'))}")
     lines.append("names:")
-    # A JSON string is a YAML string, whatever letters it holds.
-    lines += [f"  {number}: {json_text(label)}" for number, label in enumerate(options.labels)]
+    lines += [f"  {number}: {yaml_text(label)}" for number, label in enumerate(options.labels)]
     make_folder(options.target)
     write_atomic(
         options.target / "data.yaml",

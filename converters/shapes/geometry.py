@@ -59,6 +59,8 @@ _REACH = {"open": LINE_WIDTH, "points": POINT_RADIUS}
 # Beyond this PIL's integer arithmetic overflows; no picture reaches it.
 _FAR = 1_000_000.0
 _EMPTY = np.zeros((0, 0), np.bool_)
+# Pixels; PIL draws an ellipse of such a size in a hundredth of a second, one ten times as large in half a minute.
+_LARGEST_DRAWN_RADIUS = 100_000.0
 
 
 def rasterize(geometry: Geometry, height: int, width: int, *, rule: FillRule = "labelme") -> Mask:
@@ -235,9 +237,25 @@ def _drawn(geometry: Geometry, height: int, width: int) -> Mask:
     right = min(width, math.ceil(max(x1 + reach, 0.0)))
     if left >= right or top >= bottom:
         return Mask(0, 0, _EMPTY)
+    ellipse = kind_of(geometry).ellipse
+    if ellipse is not None and max(ellipse(geometry)[1:]) > _LARGEST_DRAWN_RADIUS:
+        return _part_of_oval(*ellipse(geometry), (left, top, right, bottom))
     canvas = Image.new("L", (right, bottom - top))
     _paint(ImageDraw.Draw(canvas), geometry, top)
     return Mask(left, top, np.asarray(canvas)[:, left:] != 0).cropped()
+
+
+def _part_of_oval(center: Vertex, rx: float, ry: float, box: tuple[int, int, int, int]) -> Mask:
+    """What lies in the box (x0, y0, x1, y1) of an ellipse far larger than any picture: its extent in every row.
+
+    PIL goes round the whole ellipse, which takes longer the larger it is.
+    """
+    left, top, right, bottom = box
+    height = (np.arange(top, bottom) - center[1]) / max(ry, 0.5)
+    half = np.sqrt(np.maximum(0.0, 1.0 - height * height))[:, None] * rx
+    columns = np.arange(left, right)
+    inside = (np.abs(columns - center[0]) <= half) & (np.abs(height) <= 1.0)[:, None]
+    return Mask(left, top, inside).cropped()
 
 
 def _paint(draw: ImageDraw.ImageDraw, geometry: Geometry, top: int) -> None:

@@ -24,6 +24,7 @@ from converters.annotation import (
     PointSet,
     Polygon,
 )
+from converters.files.budget import SHAPE_POINTS
 from converters.shapes.clipping import (
     clipped_box,
     clipped_line,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 Drawn: TypeAlias = Literal["pixels", "closed", "open", "points"]
 """Pixels of its own; an outline with an inside; lines, of which labelme paints 10 pixels; single dots."""
 
-MAX_POINTS: Final = 1_000_000
+MAX_POINTS: Final = SHAPE_POINTS.most
 """As many points as one shape may have."""
 
 G = TypeVar("G")

@@ -9,12 +9,13 @@ from pycocotools import mask as coco_mask
 
 from converters.annotation import Mask
 from converters.errors import ConverterError
+from converters.files.budget import MASK_PIXELS, Budget, spend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A run-length code may claim any size; this is the largest picture whose masks are decoded.
-MAX_RLE_PIXELS = 1 << 30
+# A run-length code may claim any size; this is the largest picture that is read at all.
+MAX_RLE_PIXELS = 1 << 28
 
 # 31 bits and a sign in groups of five.
 _MAX_GROUPS = 7
@@ -55,7 +56,8 @@ def decode_rle(rle: Any, *, max_pixels: int = MAX_RLE_PIXELS) -> Mask:
     Everything is checked before anything is allocated, so damaged and hostile codes are safe.
 
     Raises:
-        ConverterError: the code is not one, or its counts do not add up to its size.
+        ConverterError: the code is not one, its counts do not add up to its size, or its pixels are more
+            than the budget allows.
     """
     if not isinstance(rle, dict):
         raise ConverterError("an RLE is an object with size and counts.")
@@ -67,7 +69,8 @@ def decode_rle(rle: Any, *, max_pixels: int = MAX_RLE_PIXELS) -> Mask:
         runs = _listed(counts)
     else:
         raise ConverterError("an RLE's counts are text or a list of numbers.")
-    if (runs < 0).any() or int(runs.sum()) != height * width:
+    # No run alone is longer than the picture: the sum of absurd ones might come out right, cut to 64 bits.
+    if (runs < 0).any() or (runs > height * width).any() or int(runs.sum()) != height * width:
         raise ConverterError(f"the RLE's counts do not add up to its size {height} x {width}.")
     return mask_of_runs(runs, height)
 
@@ -86,8 +89,7 @@ def rle_size(rle: dict[str, Any], *, max_pixels: int = MAX_RLE_PIXELS) -> tuple[
     ):
         raise ConverterError("an RLE's size is two positive whole numbers.")
     height, width = size
-    if height * width > max_pixels:
-        raise ConverterError(f"the RLE claims {height} x {width} pixels, more than {max_pixels:,}.")
+    Budget("pixels", max_pixels).check(height * width, asks="the RLE is too large: it claims")
     return height, width
 
 
@@ -100,6 +102,7 @@ def mask_of_runs(runs: NDArray[np.int64], height: int) -> Mask:
     if not starts.size:
         return Mask(0, 0, np.zeros((0, 0), np.bool_))
     left, right = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
+    spend(MASK_PIXELS, (right - left) * height)
     offset = left * height
     # Background and foreground in turn, from the first touched column's head to the last one's foot.
     lengths = np.zeros(2 * starts.size + 1, np.int64)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from converters.errors import ConverterError
+from converters.files.images import opened_picture
 from models.data.dataset import Dataset, draw_object
 from models.data.object_cutouts import Cutout, CutoutSource, cut_object, find_sources
 
@@ -35,7 +35,7 @@ TURN_DEGREES = 12.0  # standard deviation
 def _read_cutout(path: Path) -> NDArray[np.uint8]:
     """(h, w, 4) uint8 RGBA, cropped to where alpha is not zero."""
     try:
-        with Image.open(path) as picture:
+        with opened_picture(path) as picture:
             rgba = np.array(picture.convert("RGBA"))
     except OSError as error:
         raise ConverterError(f"the picture cannot be read ({error}).", path=path) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from converters.annotation import Box, ImageAnnotation, Mask
 from converters.errors import ConverterError
+from converters.files.files import read_json
 from converters.files.images import IMAGE_SUFFIXES, read_image
 from converters.formats.coco.instances import read_coco
 from converters.formats.labelme.document import find_image, read_labelme
@@ -125,7 +125,7 @@ def _picture(
 
 def _partial_pictures(document: Path) -> tuple[bool, set[str]]:
     """Whether the whole set, or which of its files, annotate only some of the visible objects."""
-    facts = json.loads(document.read_text(encoding="utf-8"))
+    facts = read_json(document)
     whole = bool(facts.get("info", {}).get("partial"))
     return whole, {str(image["file_name"]) for image in facts["images"] if image.get("partial")}
 

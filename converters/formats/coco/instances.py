@@ -195,7 +195,7 @@ def read_coco(path: Path | str, *, report: Report | None = None) -> list[ImageAn
         ConverterError: missing, not JSON, cut off, or no COCO file.
     """
     report = Report() if report is None else report
-    return decoded(_entries(Path(path), Path(path), report), report)
+    return decoded(_entries(Path(path), Path(path), report), Path(path), report)
 
 
 def _entries(path: Path, root: Path, report: Report) -> list[PictureEntry]:

@@ -21,6 +21,7 @@ from converters.annotation import (
     RejectedShape,
 )
 from converters.errors import ConverterError, UnknownFormatError
+from converters.files.budget import MASK_PIXELS, spend
 from converters.files.files import json_text, make_folder, read_json, safe_join, shown, write_atomic
 from converters.files.images import encode_png, read_index_image
 from converters.formats.coco.dataset import (
@@ -180,6 +181,7 @@ def _segment(
     if type(number) is not int or type(category) is not int or category not in names:
         raise ConverterError("the segment has no id, or its category is not defined.")
     mask = Mask.from_full(ids == number)
+    spend(MASK_PIXELS, mask.array.size)
     if mask.is_empty:
         raise ConverterError("the segment has no pixels in its picture.")
     instance = Instance(

@@ -9,8 +9,9 @@ from pycocotools import mask as coco_mask
 
 from converters.annotation import Box, Geometry, Mask, Polygon
 from converters.errors import ConverterError
+from converters.files.budget import MASK_PIXELS, spend
 from converters.formats.labelme.shapes import decode_geometry
-from converters.formats.reading import are_coordinates
+from converters.formats.reading import are_coordinates, take_points
 from converters.shapes.geometry import bounding_box, decode_rle, encode_rle, fill_rings, rasterize
 from converters.shapes.kinds import kind_of, outline
 
@@ -75,6 +76,7 @@ def _ring(values: Any) -> Polygon:
         raise ConverterError("a ring of the segmentation is not a list of at least three x, y pairs.")
     if not are_coordinates(values):
         raise ConverterError("a ring of the segmentation holds something else than finite numbers.")
+    take_points(len(values) // 2)
     numbers = list(map(float, values))
     return Polygon(tuple(zip(numbers[0::2], numbers[1::2], strict=True)))
 
@@ -83,6 +85,7 @@ def _filled(polygons: list[Polygon], height: int, width: int) -> Mask:
     rings = [list(chain.from_iterable(polygon.points)) for polygon in polygons]
     if not all(_is_near(ring, height, width) for ring in rings):
         raise ConverterError("a ring lies far outside the picture.")
+    spend(MASK_PIXELS, 0)  # the time; the pixels are counted where they are made
     code = coco_mask.merge(coco_mask.frPyObjects(rings, height, width))
     return decode_rle({"size": [height, width], "counts": code["counts"]})
 

@@ -12,9 +12,11 @@ from typing import Any
 
 from converters.annotation import ImageAnnotation, Instance, RejectedShape, Vertex
 from converters.errors import ConverterError
+from converters.files.budget import DEPTH, spending
 from converters.files.files import decode_text, finite_json, parse_json, read_bytes, shown, write_atomic
 from converters.files.images import decode_size, encode_image, read_image, read_orientation, read_size
 from converters.files.locate import locate_picture
+from converters.files.nesting import check_nesting, nesting
 from converters.files.project_mark import is_project_file
 from converters.formats.labelme.shapes import decode_shape, encode_shape
 from converters.formats.own_facts import KEY
@@ -25,7 +27,8 @@ from converters.frozen import FrozenMap
 LABELME_VERSION = "7.9.1"
 
 _STANDARD = ("version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth")
-_NONFINITE = "raw_json"
+_AS_TEXT = "raw_json"
+_LEVELS_ASIDE = 4  # of the document, `seedhue`, `rejected` and the entry
 
 
 def read_labelme(path: Path | str) -> ImageAnnotation:
@@ -47,7 +50,8 @@ def parse_labelme(content: bytes, *, path: Path | str) -> ImageAnnotation:
     document = parse_json(decode_text(content, path=path), path=path)
     if not isinstance(document, dict) or not isinstance(document.get("shapes"), list):
         raise ConverterError('this is no labelme file: it has no list called "shapes".', path=path)
-    return annotation_of(document, path=path)
+    with spending(path):
+        return annotation_of(document, path=path)
 
 
 def annotation_of(document: dict[str, Any], *, path: Path | str) -> ImageAnnotation:
@@ -159,7 +163,9 @@ def dump_labelme(path: Path | str, annotation: ImageAnnotation, *, embed_image: 
     if ours:
         document[KEY] = ours
     try:
-        return _dump(document, ensure_ascii=False).encode("utf-8")
+        text = _dump(document, ensure_ascii=False)
+        check_nesting(text, path=path)
+        return text.encode("utf-8")
     except RecursionError as error:
         raise ConverterError("it holds something nested beyond reason.", path=path) from error
     except UnicodeEncodeError:  # half a surrogate pair in a foreign label: only escapes can carry it
@@ -224,11 +230,16 @@ def _embedded(path: Path | str, annotation: ImageAnnotation, embed: bool | None)
 
 
 def _aside(shape: RejectedShape) -> dict[str, Any]:
+    text = json.dumps(shape.raw)
     try:
         json.dumps(shape.raw, allow_nan=False)
+        as_text = nesting(text) + _LEVELS_ASIDE > DEPTH.most
     except ValueError:
-        # NaN is no JSON; as text it neither breaks other readers nor is lost.
-        return {"index": shape.index, "reason": shape.reason, _NONFINITE: json.dumps(shape.raw)}
+        as_text = True
+    if as_text:
+        # NaN is no JSON, and what is kept aside lies deeper than where it was: as text neither breaks other
+        # readers nor is lost.
+        return {"index": shape.index, "reason": shape.reason, _AS_TEXT: text}
     return {"index": shape.index, "reason": shape.reason, "raw": shape.raw}
 
 
@@ -237,11 +248,11 @@ def _kept_aside(value: Any) -> Iterable[RejectedShape]:
         if not isinstance(entry, dict):
             continue
         raw = entry.get("raw")
-        if isinstance(entry.get(_NONFINITE), str):
+        if isinstance(entry.get(_AS_TEXT), str):
             try:
-                raw = json.loads(entry[_NONFINITE])
-            except (ValueError, RecursionError):
-                raw = entry[_NONFINITE]
+                raw = parse_json(entry[_AS_TEXT])
+            except ConverterError:
+                raw = entry[_AS_TEXT]
         index, reason = entry.get("index"), entry.get("reason")
         yield RejectedShape(
             index if type(index) is int else -1, reason if isinstance(reason, str) else shown(reason), raw

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import math
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from converters.annotation import Instance, Mask
 from converters.errors import ConverterError
+from converters.files.budget import MASK_PIXELS, spend
 from converters.files.files import shown
 from converters.files.images import decode_mask_png, encode_mask_png
 from converters.formats.own_facts import KEY, facts_of, is_number, read_facts
@@ -200,8 +202,8 @@ def _decode_mask(text: Any, points: tuple[Vertex, ...], *, height: int, width: i
         data = base64.b64decode(text)
     except ValueError as error:
         raise ConverterError("the mask is not valid base64.") from error
-    limit = int(height * width * 1.1) + 1_000_000 if height and width else _MAX_PATCH
-    patch = decode_mask_png(data, max_pixels=limit)
+    known = int(height * width * 1.1) + 1_000_000 if height and width else _MAX_PATCH
+    patch = decode_mask_png(data, max_pixels=known, take=partial(spend, MASK_PIXELS))
     xs, ys = sorted((points[0][0], points[1][0])), sorted((points[0][1], points[1][1]))
     left, top = round(xs[0]), round(ys[0])
     if all(value.is_integer() for value in (*xs, *ys)):

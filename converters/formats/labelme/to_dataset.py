@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from converters.errors import ConverterError
 from converters.files.files import make_folder, write_atomic
 from converters.files.images import encode_png
+from converters.files.lines import line_list, one_line
 from converters.files.palette import VOC_PALETTE, indexed_png
 from converters.formats.format import Format, Picture, PictureFinder, WriteOptions, load_pixels
 from converters.formats.labelme.document import read_labelme
@@ -71,7 +72,7 @@ def write_dataset(
         "img.png": encode_png(image),
         "label.png": indexed_png(classes),
         "label_viz.png": encode_png(label_view(image, classes, names)),
-        "label_names.txt": "".join(f"{name}\n" for name in names),
+        "label_names.txt": line_list(names),
     }
     if info:
         listed = {"label_names": names}
@@ -180,7 +181,7 @@ def _draw_legend(picture: Image.Image, shown: Sequence[str], names: Sequence[str
         return
     draw = ImageDraw.Draw(picture, "RGBA")
     font = _font(size, "".join(shown))
-    texts = [f"{names.index(name)}: {name}"[:60].replace("\n", " ") for name in shown]
+    texts = [f"{names.index(name)}: {one_line(name)}"[:60] for name in shown]
     wide = min(picture.width - 2, round(max(draw.textlength(text, font=font) for text in texts)) + row + 12)
     left, top = picture.width - wide - 2, picture.height - row * len(texts) - 4
     draw.rectangle([left, top, picture.width - 3, picture.height - 3], fill=(255, 255, 255, 170))
@@ -251,6 +252,7 @@ def _write(picture: Picture, options: WriteOptions, report: Report) -> None:
 
 def _write_noted(folder: Path, picture: Picture, *, info: bool, report: Report) -> None:
     write_dataset(folder, picture.annotation, load_pixels(picture), info=info)
+    report.add_broken_labels(picture.annotation.image_path, picture.annotation.labels)
     report.add_rejected(picture.annotation)
     report.pictures += 1
     report.instances += len(picture.annotation.instances)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from converters.annotation import Geometry, ImageAnnotation, Instance, Mask, Polygon, RejectedShape
 from converters.errors import ConverterError, UnknownFormatError
 from converters.files.files import safe_join
-from converters.files.images import read_index_image
 from converters.formats.format import Format, files_with
-from converters.formats.reading import box_of_corners, content_id
+from converters.formats.reading import box_of_corners, content_id, mask_from_picture, take_points
 from converters.formats.signs import Signs
 from converters.formats.xml_files import (
     MIT_TAGS,
@@ -24,7 +23,6 @@ from converters.formats.xml_files import (
 )
 from converters.frozen import FrozenMap
 from converters.report import Report
-from converters.shapes.kinds import MAX_POINTS
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -86,7 +84,8 @@ def _geometry(element: Element, file: Path) -> Geometry:
     polygon = element.find("polygon")
     if polygon is not None:
         corners = polygon.findall("pt")
-        if not 3 <= len(corners) <= MAX_POINTS:
+        take_points(len(corners))
+        if len(corners) < 3:
             raise ConverterError(f"a polygon of {len(corners)} points.")
         points = tuple((number_of(pt, "x"), number_of(pt, "y")) for pt in corners)
         boxed = text_of(element, "type") == "bounding_box" and len(points) == 4
@@ -106,7 +105,7 @@ def _mask(name: str, file: Path) -> Mask:
     ):
         candidate = safe_join(base, name)
         if candidate.is_file():
-            return Mask.from_full(read_index_image(candidate))
+            return mask_from_picture(candidate)
     raise ConverterError("its mask picture is not to be found.")
 
 

@@ -44,6 +44,28 @@ def source(folder, name="photo"):
     return folder / f"{name}.json", image
 
 
+def test_no_link_leads_out_of_the_folder(tmp_path):
+    """Neither from where the file says its picture is, nor from anywhere else below the source."""
+    secret, _ = source(tmp_path / "elsewhere", "secret")
+    file, _ = source(tmp_path / "project" / "labels")
+    (tmp_path / "project" / "labels" / "photo.png").unlink()
+    for place in ("labels", "deep/below"):
+        folder = tmp_path / "project" / place
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "photo.png").symlink_to(secret.with_suffix(".png"))
+    with pytest.raises(ConverterError, match="picture"):
+        json_to_dataset(file)
+    done = convert(
+        tmp_path / "project",
+        tmp_path / "out",
+        source_format="labelme",
+        target_format="json-to-dataset",
+        processes=1,
+    )
+    assert done.failures
+    assert not list((tmp_path / "out").rglob("img.png"))
+
+
 def test_the_classic_files_follow_the_classic_rules(tmp_path):
     file, image = source(tmp_path)
     out = json_to_dataset(file)
