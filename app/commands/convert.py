@@ -189,11 +189,12 @@ def labelme_json_to_dataset(arguments: list[str] | None = None) -> int:
 
 def _start_workers(source: str, processes: int | None) -> None:
     """Let workers import what they need while this process does, if the folder is large enough."""
-    from converters.conversion.workers import available_cores, start_early
+    from converters.conversion.workers import start_early
+    from converters.machine import granted_cores
 
     files = (name for _, _, names in os.walk(source) for name in names)
     count = sum(1 for _ in itertools.islice(files, 10_000))
-    start_early(min(processes or available_cores(), 1 + count // _FILES_A_WORKER) - 1)
+    start_early(min(processes or granted_cores().cores, 1 + count // _FILES_A_WORKER) - 1)
 
 
 def _check_formats(*names: str | None) -> None:

@@ -53,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         check_window,
         check_opencv,
         check_torch,
+        check_threads,
         check_weights,
         check_folders,
     )
@@ -139,6 +140,20 @@ def check_torch() -> Finding:
     if device.type == "cpu" and can_compute_int8():
         numbers += " and, where the weights allow it, in integers of 8 bits"
     return Finding("torch", "good", f"{torch.__version__}, computes on {device.type} {numbers}")
+
+
+def check_threads() -> Finding:
+    """How many threads compute, how they wait for each other, and why."""
+    try:
+        from models.device.threads import computing, is_users_number
+    except (ImportError, OSError) as error:
+        return Finding("threads", "bad", str(error), "pip install -r requirements.lock")
+    found = computing()
+    text = f"{found.threads}, as {found.why}, "
+    text += "whatever else is busy" if is_users_number() else "fewer while other programs are busy"
+    if found.runtime:
+        text += f"; {found.waiting} ({found.runtime} OpenMP)"
+    return Finding("threads", "good", text)
 
 
 def check_weights() -> Finding:

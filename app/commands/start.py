@@ -6,11 +6,14 @@ import sys
 from multiprocessing import freeze_support
 
 from app.process.environment import guard_environment
+from app.process.priority import stand_back
 
 
 def main() -> int:
     """`seedhue` and `python main.py`: a command, or the window; the exit code."""
     _prepare()
+    if sys.argv[1:2] == ["train"]:
+        stand_back()
     from app.commands.main import main as run_command
 
     return run_command(sys.argv[1:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.commands.output import DONE, fail, progress_bar, warn, wrong_usage
 from app.commands.unsaved_work import warn_about_unsaved
 from converters.errors import ConverterError
+from converters.machine import granted_cores
 
 if TYPE_CHECKING:
     from models.data.dataset import Dataset
@@ -260,7 +260,7 @@ def _processes(asked: int | None) -> int:
     from models.device.choice import choose_device
 
     if asked is None:
-        return max(1, (os.cpu_count() or 2) - 1) if choose_device().type == "cuda" else 0
+        return max(1, granted_cores().cores - 1) if choose_device().type == "cuda" else 0
     return asked
 
 

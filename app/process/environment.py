@@ -1,18 +1,21 @@
-"""What must be settled before Qt, OpenCV or torch are imported: which Qt is used, how memory is taken."""
+"""What must be settled before Qt, OpenCV or torch are imported: which Qt is used, how memory is taken, how
+threads wait."""
 
 from __future__ import annotations
 
 import os
 
 from app.process.allocator import keep_freed_memory
+from models.device.waiting import wait_shortly
 
 
 def guard_environment() -> None:
-    """Settle both; every door into the program calls it first."""
+    """Settle all of it; every door into the program calls it first."""
     # qtawesome asks qtpy, and qtpy prefers PyQt5 where a stray one is installed.
     os.environ.setdefault("QT_API", "pyside6")
     forget_opencv_plugins()
     keep_freed_memory()
+    wait_shortly()
 
 
 def forget_opencv_plugins() -> None:

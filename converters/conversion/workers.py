@@ -26,6 +26,8 @@ from multiprocessing import connection
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from converters.machine import granted_cores
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
@@ -55,13 +57,6 @@ if hasattr(os, "register_at_fork"):
 def in_worker() -> bool:
     """Whether this process is a worker: spawning runs a script without a main guard again."""
     return multiprocessing.current_process().name == _NAME
-
-
-def available_cores() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def work_through(
@@ -121,7 +116,7 @@ class _Crew(Generic[T, R]):
         self._own_seconds = 0.0
         self._own_count = 0
         self._workers: list[_Worker] = []
-        self._places = min(processes or available_cores(), len(items), _MOST_WORKERS + 1) - 1
+        self._places = min(processes or granted_cores().cores, len(items), _MOST_WORKERS + 1) - 1
         if multiprocessing.current_process().daemon:
             self._places = 0  # such a process may have no children
         while len(self._workers) < self._places and (worker := _idle_worker()):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.device.choice import choose_device
+from models.device.threads import stay_within_quota
 from models.errors import WeightsError
 from models.networks.recognition import read_any_weights
 from models.networks.registry import Architecture, find_architecture
@@ -39,6 +40,7 @@ def load_segmenter(
         SegmenterError: unknown name or device.
         WeightsError: the weights are missing, damaged or of another network.
     """
+    stay_within_quota()
     architecture = find_architecture(name)
     if weights is not None:
         path = Path(weights)

@@ -29,6 +29,7 @@ ROOMS = (
     "converters/frozen.py",
     "converters/annotation.py",
     "converters/errors.py",
+    "converters/machine.py",
     "converters/files",
     "converters/shapes",
     "converters/report.py",

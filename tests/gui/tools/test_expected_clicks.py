@@ -10,6 +10,7 @@ import torch
 from PySide6.QtCore import Qt
 
 from app.process import cores
+from models.device import threads
 from tests.gui.canvas_scene import RED, close_to
 
 RIGHT = Qt.MouseButton.RightButton
@@ -148,7 +149,8 @@ def test_the_preview_follows_a_pointer_that_does_not_rest(seeds, monkeypatch, qt
 def test_a_click_leaves_the_training_its_cores(seeds, monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(4)
-    cores.all_cores.cache_clear()
+    monkeypatch.setenv(threads.USERS_NUMBER, "4")
+    threads.all_threads.cache_clear()
     used, encoding = [], seeds.session.encoding
     answer = encoding.level_scores
     monkeypatch.setattr(encoding, "level_scores", lambda s: used.append(torch.get_num_threads()) or answer(s))
@@ -159,7 +161,7 @@ def test_a_click_leaves_the_training_its_cores(seeds, monkeypatch):
     seeds.click(150, 120)
     seeds.settle()
     torch.set_num_threads(before)
-    cores.all_cores.cache_clear()
+    threads.all_threads.cache_clear()
     assert set(during) == {3}
     assert used[-1] == 4
 

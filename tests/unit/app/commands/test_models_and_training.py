@@ -249,7 +249,7 @@ def test_models_that_are_not_there_are_named(capsys, tmp_path):
 def test_doctor_finds_this_installation_healthy(capsys):
     assert main(["doctor", "--json"]) == 0
     findings = {f["subject"]: f for f in json.loads(capsys.readouterr().out)}
-    assert {"Python", "PySide6", "OpenCV", "torch", "weights", "folders"} <= set(findings)
+    assert {"Python", "PySide6", "OpenCV", "torch", "threads", "weights", "folders"} <= set(findings)
     assert all(f["state"] != "bad" for f in findings.values())
 
 

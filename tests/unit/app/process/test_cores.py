@@ -1,4 +1,4 @@
-"""A training leaves one core to the window, and gives it back."""
+"""A training leaves one core to the window, and gives it back; what others use is left to them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import torch
 
 from app.process import cores
 from app.process.cores import cores_for_training, in_passing_thread
+from converters.machine import GrantedCores
+from models.device import threads
 
 ALL = 4
 
 
 @pytest.fixture(autouse=True)
-def four_cores():
+def four_cores(monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(ALL)
-    cores.all_cores.cache_clear()
+    monkeypatch.setenv(threads.USERS_NUMBER, str(ALL))
+    threads.all_threads.cache_clear()
     yield
     torch.set_num_threads(before)
-    cores.all_cores.cache_clear()
+    threads.all_threads.cache_clear()
 
 
 def cores_of_a_reader() -> int:
@@ -35,6 +38,26 @@ def test_a_picture_is_read_with_all_cores_but_one_while_a_training_runs():
     with cores_for_training():
         assert torch.get_num_threads() == ALL - 1
         assert cores_of_a_reader() == ALL - 1
+    assert cores_of_a_reader() == ALL
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"), [(0.0, 4), (0.3, 4), (0.9, 3), (1.0, 3), (2.2, 2), (3.0, 1), (9.0, 1)]
+)
+def test_cores_that_other_programs_use_are_left_to_them(monkeypatch, others, expected):
+    monkeypatch.delenv(threads.USERS_NUMBER)
+    monkeypatch.setattr(threads, "granted_cores", lambda: GrantedCores(ALL, ALL))
+    monkeypatch.setattr(cores, "granted_cores", lambda: GrantedCores(ALL, ALL))
+    monkeypatch.setattr(cores.OthersLoad, "cores", lambda _self: others)
+    cores.granted.cache_clear()
+    assert cores_of_a_reader() == expected
+    with cores_for_training():
+        assert cores_of_a_reader() == min(ALL - 1, expected)
+    cores.granted.cache_clear()
+
+
+def test_a_number_of_the_users_stays_whatever_others_do(monkeypatch):
+    monkeypatch.setattr(cores.OthersLoad, "cores", lambda _self: 3.0)
     assert cores_of_a_reader() == ALL
 
 
@@ -53,20 +76,20 @@ def test_a_training_that_fails_gives_its_core_back():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads where Linux lists them")
 def test_long_work_leaves_no_helpers_behind():
-    def threads() -> int:
+    def running() -> int:
         return len(list(Path("/proc/self/task").iterdir()))
 
     def multiply() -> int:
-        before = threads()
+        before = running()
         torch.ones(300, 300, 30).mul(2.0).sum()
-        return threads() - before
+        return running() - before
 
-    before = threads()
+    before = running()
     assert in_passing_thread(multiply) > 0
     end = monotonic() + 5.0
-    while threads() > before and monotonic() < end:  # they end by themselves, a little later
+    while running() > before and monotonic() < end:  # they end by themselves, a little later
         sleep(0.01)
-    assert threads() <= before
+    assert running() <= before
 
 
 def test_the_failure_of_long_work_is_its_callers():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from converters.conversion.workers import available_cores, in_worker, work_through
+from converters.conversion.workers import in_worker, work_through
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -142,10 +142,6 @@ def test_a_daemon_may_have_no_children_and_works_alone():
     process.start()
     assert queue.get() == [0, 1, 4, 9, 16]
     process.join(60)
-
-
-def test_cores():
-    assert available_cores() >= 1
 
 
 SCRIPT = """
