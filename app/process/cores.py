@@ -1,12 +1,12 @@
 """How many cores torch takes: those that nobody else is using, and one less while a training runs here.
 
-Two threads that meet after each of a thousand operations go at the pace of the slower one. Where another program
-has one of two cores, one thread alone is as fast, and nothing waits.
+Two threads that meet after each of a thousand operations go at the pace of the slower one. Where another
+program has one of two cores, one thread alone is as fast, and nothing waits.
 
 torch keeps the number per thread; one that has not used torch yet begins with what was set last. Each thread
-that computes also keeps helpers of its own for the other cores. As soon as there are more of all of these than
-cores, OpenMP (GNU's) no longer lets them wait awake between two steps, and a click, which is hundreds of small
-steps, takes a third longer. So only the clicks' thread keeps its helpers; longer work runs `in_passing_thread`.
+that computes also keeps helpers of its own for the other cores. As soon as there are more of all of these
+than cores, OpenMP (GNU's) no longer lets them wait awake between two steps, and a click, which is hundreds of
+small steps, takes longer. So only the clicks' thread keeps its helpers; longer work runs `in_passing_thread`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.project.workspace import PictureState
+from app.project.picture_states import PictureState
 from app.workers.labels_in_use import ReadLabels, read_labels_job
 from app.workers.task import TaskRunner
 

@@ -153,7 +153,7 @@ class Pictures(QObject):
 
     def annotations(self) -> dict[Path, ImageAnnotation]:
         """What is annotated on the pictures whose documents are open, saved or not."""
-        return {path: document.annotation for path, document in self._documents.items()}
+        return {d.path: d.annotation for d in self._open.all if d.path is not None}
 
     # Opening
 

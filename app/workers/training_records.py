@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from app.document.file_lock import lock_exclusively
 from app.process.stopping import ShouldStop, Stopped
 from converters.errors import ConverterError
+from converters.files.file_lock import lock_exclusively
 from converters.files.files import parse_json, read_text, write_atomic
 
 if TYPE_CHECKING:

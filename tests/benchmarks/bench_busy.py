@@ -57,9 +57,11 @@ def pictures_to_learn_from(folder: Path) -> Path:
         image, instances = cv2.resize(noise, (640, 480)), []
         for _ in range(6):
             turn, radius = np.linspace(0.0, 6.28, 24), draw.uniform(30.0, 70.0)
-            ring = draw.uniform((80, 80), (560, 400)) + radius * np.stack([np.cos(turn), 0.7 * np.sin(turn)], 1)
+            oval = radius * np.stack([np.cos(turn), 0.7 * np.sin(turn)], axis=1)
+            ring = draw.uniform((80, 80), (560, 400)) + oval
             cv2.fillPoly(image, [ring.astype(np.int32)], draw.integers(0, 255, 3).tolist())
-            instances.append(Instance("thing", Polygon(tuple(map(tuple, ring.tolist())))))
+            outline = Polygon(tuple(map(tuple, ring.tolist())))
+            instances.append(Instance(f"{number}-{len(instances)}", "thing", outline))
         cv2.imwrite(str(folder / f"{number}.png"), image)
         annotation = ImageAnnotation(f"{number}.png", 480, 640, tuple(instances))
         write_labelme(folder / f"{number}.json", annotation)
