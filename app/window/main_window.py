@@ -214,7 +214,6 @@ class MainWindow(QMainWindow):
         self._build_chrome()
         for name, is_checked in checked.items():
             self.actions_by_id[name].setChecked(is_checked)
-        self.start_page.show_recent(self.recent_paths())
         self._show_document()
         if message:
             self.status.show_text(message)
