@@ -79,7 +79,9 @@ class Budget:
 
 
 DEPTH: Final = Budget("levels of nesting", 200, "It is damaged, or was not made by an annotation program.")
-DIGITS: Final = Budget("digits in one number", 4300, "It is damaged, or was not made by an annotation program.")
+DIGITS: Final = Budget(
+    "digits in one number", 4300, "It is damaged, or was not made by an annotation program."
+)
 YAML_NODES: Final = Budget("YAML values", 300_000, "Write what aliases stand for, and only what is needed.")
 SHAPE_POINTS: Final = Budget("points in one shape", 1_000_000, "Simplify the outline.")
 POINTS: Final = Budget("points in one picture", 10_000_000, "Simplify the outlines.")

@@ -203,7 +203,7 @@ def _pixels_a_byte(picture: Image.Image, stream: BinaryIO) -> float:
         stream.seek(place)
         if len(header) == 26:
             return _PIXELS_A_BYTE["zip"] / max(1, header[24] * _PNG_CHANNELS.get(header[25], 1))
-    decoders = {tile[0] for tile in picture.tile}
+    decoders = {tile[0] for tile in getattr(picture, "tile", ())}
     return max((_PIXELS_A_BYTE.get(each, 1 << 20) for each in decoders), default=1 << 20)
 
 

@@ -35,7 +35,9 @@ def test_pipes_as_picture_and_label_file_do_not_hang_the_window(driver, folder):
 
 
 def test_a_label_file_nested_too_deeply_is_told_and_left_alone(driver, folder):
-    text = json.dumps({"shapes": [], "imagePath": "photo0.png", "note": "#"}).replace('"#"', "[" * 300 + "]" * 300)
+    text = json.dumps({"shapes": [], "imagePath": "photo0.png", "note": "#"}).replace(
+        '"#"', "[" * 300 + "]" * 300
+    )
     (folder / "photo0.json").write_text(text, encoding="utf-8")
     driver.show().open(folder, current=folder / "photo0.png")
     notice = wait_for_notice(driver, "photo0.json")
@@ -52,6 +54,8 @@ def test_a_pipe_as_settings_file_does_not_hang_the_start(tmp_path):
 
 def test_a_thumbnail_is_upright_and_small(tmp_path):
     image = make_thumbnail(
-        ThumbnailRequest(write_picture(tmp_path / "a.png", size=(300, 400)), 64), lambda: False, lambda event: None
+        ThumbnailRequest(write_picture(tmp_path / "a.png", size=(300, 400)), 64),
+        lambda: False,
+        lambda event: None,
     )
     assert (image.width(), image.height()) == (64, 48)

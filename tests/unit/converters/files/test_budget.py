@@ -1,4 +1,4 @@
-"""Every reader has budgets; a file that asks for more is refused before anything is allocated, and told why."""
+"""Every reader has budgets; what asks for more is refused before anything is allocated, and told."""
 
 from __future__ import annotations
 
@@ -120,7 +120,11 @@ def test_pipes_sockets_and_devices_are_never_opened(tmp_path):
             server.bind("socket.png")
     finally:
         os.chdir(here)
-    for name, kind in (("pipe.png", "a named pipe"), ("link.png", "a named pipe"), ("socket.png", "a socket")):
+    for name, kind in (
+        ("pipe.png", "a named pipe"),
+        ("link.png", "a named pipe"),
+        ("socket.png", "a socket"),
+    ):
         for read in (open_file, read_bytes, read_image, read_size, read_index_image, read_labelme):
             with pytest.raises(ConverterError, match=f"this is {kind}, a regular file is needed"):
                 read(tmp_path / name)

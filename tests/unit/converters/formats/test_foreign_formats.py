@@ -157,7 +157,9 @@ def test_labelbox(tmp_path):
     assert line.geometry == Line((1, 2), (9, 2))
     assert point.geometry == Point(3, 4)
     assert "server" in annotation.rejected[0].reason
-    assert [e.reason for e in report] == ["the line cannot be read: this is not valid JSON (Expecting value)."]
+    assert [e.reason for e in report] == [
+        "the line cannot be read: this is not valid JSON (Expecting value)."
+    ]
 
 
 def test_label_studio(tmp_path):
