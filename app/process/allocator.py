@@ -7,6 +7,7 @@ Fresh memory from the system comes page by page, each filled with zeros: a sixth
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 # Numbers of mallopt(3).
@@ -24,6 +25,10 @@ SETTINGS = (
 )
 
 
+# Bytes in memory from which on what lies free is given back: a picture and the model need less.
+ENOUGH = 850 * MEBIBYTE
+
+
 def keep_freed_memory() -> bool:
     """Tell glibc, before there are other threads; whether it listened. Elsewhere it does nothing."""
     if sys.platform != "linux":
@@ -33,3 +38,27 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # another C library
         return False
     return all(mallopt(name, value) == 1 for name, value in SETTINGS)
+
+
+def give_back_memory(enough: int = ENOUGH) -> bool:
+    """Gives what lies free back to the system if the process has more in memory than enough; whether it did.
+
+    Takes some milliseconds for each hundred megabytes, in which no thread can allocate: for moments in which
+    large things have just been let go.
+    """
+    if sys.platform != "linux" or _in_memory() <= enough:
+        return False
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # another C library
+        return False
+    return bool(trim(0))
+
+
+def _in_memory() -> int:
+    """Bytes of the process that lie in memory."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as facts:
+            return int(facts.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from app.appearance.i18n import phrase
+from app.process.allocator import give_back_memory
 from app.process.cores import in_passing_thread
 from app.process.stopping import ShouldStop, Stopped, stopping
 from app.workers.requests import (
@@ -128,6 +129,7 @@ class InferenceEngine:
         with stopping(should_stop):
             encoding = self._segmenter.encode(request.image, region=request.region, should_stop=should_stop)
         self._cache.put(key, encoding)
+        give_back_memory()  # the pictures before this one have been let go by now
         return encoding
 
     def _look_closer(self, request: LookCloser, should_stop: ShouldStop, on_event: OnEvent) -> LookedCloser:

@@ -137,7 +137,7 @@ def open_file(path: Path | str) -> BinaryIO:
     """
     try:
         _require_regular(os.stat(path), path)
-        stream = open(path, "rb", opener=_open_at_once)
+        stream = open(path, "rb", opener=_open_at_once)  # noqa: SIM115  the caller closes it
         try:
             _require_regular(os.fstat(stream.fileno()), path)  # another file may have taken its place
         except BaseException:

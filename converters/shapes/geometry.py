@@ -59,7 +59,7 @@ _REACH = {"open": LINE_WIDTH, "points": POINT_RADIUS}
 # Beyond this PIL's integer arithmetic overflows; no picture reaches it.
 _FAR = 1_000_000.0
 _EMPTY = np.zeros((0, 0), np.bool_)
-# Pixels; PIL draws an ellipse of such a size in a hundredth of a second, one ten times as large in half a minute.
+# Pixels; PIL draws such an ellipse in a hundredth of a second, one ten times as large in half a minute.
 _LARGEST_DRAWN_RADIUS = 100_000.0
 
 
@@ -246,7 +246,7 @@ def _drawn(geometry: Geometry, height: int, width: int) -> Mask:
 
 
 def _part_of_oval(center: Vertex, rx: float, ry: float, box: tuple[int, int, int, int]) -> Mask:
-    """What lies in the box (x0, y0, x1, y1) of an ellipse far larger than any picture: its extent in every row.
+    """What lies in the box (x0, y0, x1, y1) of an ellipse larger than any picture: its extent in every row.
 
     PIL goes round the whole ellipse, which takes longer the larger it is.
     """

@@ -73,7 +73,7 @@ class SeedNetEncoding(Encoding):
     def nbytes(self) -> int:
         candidates = self._finder.nbytes if self._finder is not None else 0
         pixels = sum(kept.map.nbytes for kept in self._kept)
-        return self._answers.nbytes + candidates + pixels
+        return self._answers.nbytes + candidates + pixels + self._guide.nbytes
 
     def answer_points(self, points: Sequence[tuple[float, float]]) -> list[SeedAnswer]:
         """Nested masks for picture coordinates (x, y), all in one pass, each sorted by area."""

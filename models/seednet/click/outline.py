@@ -56,6 +56,12 @@ class EdgeGuide:
         self._inverse = _inverse_covariance(self._colors)
         self._shown: tuple[Region, tuple[int, int], Sequence[NDArray[np.uint8]]] | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Memory it keeps from being freed, the whole picture's pixels among it."""
+        planes = [*self._colors, *self._means]
+        return self._image.nbytes + sum(plane.nbytes for plane in planes)
+
     def pull(self, similarity: FloatMap, grid: FloatMap, tau: float, wanted: Region) -> FloatMap:
         """Move the border at `tau` to the picture's edges; values far from it stay.
 

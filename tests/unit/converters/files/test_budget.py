@@ -1,4 +1,4 @@
-"""Every reader has budgets; a file that asks for more is refused before anything is allocated, and told why."""
+"""Every reader has budgets; what asks for more is refused before anything is allocated, and told."""
 
 from __future__ import annotations
 

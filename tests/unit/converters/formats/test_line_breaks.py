@@ -24,7 +24,7 @@ ONE_LINE = ["apple", *(f"b{n} b" for n, _ in enumerate(BREAKS)), "cat", "zebra"]
 
 @pytest.fixture
 def source(tmp_path):
-    """A picture with an object of every label, its column telling which; the picture's name has a break, too."""
+    """Pictures with an object of every label, its column telling which; a picture's name has a break, too."""
     folder = tmp_path / "in"
     for name in ("a", "b\nc", "d"):
         picture(folder / f"{name}.png")

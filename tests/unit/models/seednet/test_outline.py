@@ -109,3 +109,11 @@ def test_a_border_outside_the_wanted_part_changes_nothing(frame):
     truth = disc(40)
     before, after = pulled(picture_of(truth), coarse(truth, frame), frame, wanted=(330, 230, 400, 300))
     assert np.array_equal(before, after)
+
+
+def test_the_guide_tells_how_much_memory_it_keeps():
+    """It holds the whole picture: whoever keeps encodings has to know."""
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    frame = GridFrame.fit((0, 0, WIDTH, HEIGHT), long_side=256, stride=4)
+    guide = EdgeGuide(image, frame, frame.prepare(image))
+    assert guide.nbytes > image.nbytes
