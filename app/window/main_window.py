@@ -92,8 +92,8 @@ class MainWindow(QMainWindow):
         )
         parts = WindowParts(services, services.objects, self.snapping, self.view_commands, self.dialogs, self)
         self.runner = CommandRunner(parts, self)
-        self.pending_work = PendingWork(services, self.canvas, self)
-        self.canvas_keys = CanvasKeys(self.canvas, self, self._hold_key)
+        PendingWork(services, self.canvas, self)
+        CanvasKeys(self.canvas, self, self._hold_key)
         self.acceptance = Acceptance(services, self.canvas, self.tool_box, self.pick_tool)
         self.acceptance.tool_changed.connect(self._show_hint)
         self.actions_by_id: dict[str, QAction] = {}
