@@ -64,7 +64,7 @@ class Driver:
         self.bot.waitExposed(self.window)
         return self
 
-    def wait(self, condition, timeout=3_000):
+    def wait(self, condition, timeout=30_000):
         self.bot.waitUntil(condition, timeout=timeout)
 
     def open(self, *paths, current=None):
