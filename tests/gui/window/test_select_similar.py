@@ -314,7 +314,7 @@ def test_going_to_a_picture_while_it_gets_its_objects_keeps_both(opened, discs):
     opened.wait_for_picture(discs / "b.png")
     opened.wait(lambda: len(opened.document.annotation.instances) == 2)
     opened.wait(lambda: (discs / "b.json").exists() and opened.services.saving.state == "saved")
-    assert opened.document.recovery.problem == ""
+    assert opened.document.journal_problem == ""
     assert len(read_labelme(discs / "b.json").instances) == 2
     opened.trigger("undo")
     assert opened.document.annotation.instances == ()
