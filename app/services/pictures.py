@@ -330,8 +330,8 @@ class Pictures(QObject):
     def _tell_pages(self, loaded: LoadedPicture) -> None:
         if loaded.has_more_pages and loaded.path not in self._told_pages:
             self._told_pages.add(loaded.path)
-            title = tr("{name} has several pages; only the first one is shown.", name=loaded.path.name)
-            self._notices.post("info", title, remedy=tr("Other pages need files of their own."))
+            told = tr("{name} has several pages; only the first one is shown.", name=loaded.path.name)
+            self._notices.post("info", told, remedy=tr("Other pages need files of their own."))
 
     def drop_old_documents(self) -> None:
         """Closes the saved documents not used for longest; unsaved ones stay."""
