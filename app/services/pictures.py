@@ -141,10 +141,7 @@ class Pictures(QObject):
 
     def label_files(self) -> list[Path]:
         """The annotation files that exist."""
-        if self._workspace is None:
-            return []
-        files = (self._workspace.label_file(picture) for picture in self.paths)
-        return [file for file in files if file.exists()]
+        return [file for file in self.files().values() if file.exists()]
 
     def files(self) -> dict[Path, Path]:
         """Each picture's annotation file, existing or not."""
