@@ -76,7 +76,8 @@ def at_rest(driver):
     """Waits until nothing is on its way."""
     services = driver.services
     driver.wait(lambda: not services.session.arrivals.is_busy)
-    driver.wait(lambda: not services.saving.runner.is_busy and not services.pictures.runner.is_busy)
+    runners = services.saving.runner, services.pictures.runner, services.segmentation.runner
+    driver.wait(lambda: not any(runner.is_busy for runner in runners))
 
 
 def settled(driver):
