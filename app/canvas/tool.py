@@ -131,6 +131,9 @@ class Tool(QObject):
         self.settle()
         self.cancel()
 
+    def finish(self) -> None:
+        """Wait until what was kept is in its document."""
+
     def shutdown(self) -> None:
         """The window goes: end background work."""
 

@@ -225,6 +225,11 @@ class CanvasView(QWidget):
         if x0 < x1 and y0 < y1:
             self.update(QRect(x0, y0, x1 - x0, y1 - y0))
 
+    def finish(self) -> None:
+        """Wait until what was kept with any tool is in its document."""
+        for tool in self.findChildren(Tool):
+            tool.finish()
+
     def shutdown(self) -> None:
         """Stop the background work; the window calls it before it goes."""
         self.set_tool(None)

@@ -127,6 +127,10 @@ class RegionTool(Tool):
         waiting = self._frame.isActive() or not self._runner.is_idle
         return self.session.arrivals.is_busy or waiting
 
+    def finish(self) -> None:
+        if self.session.arrivals.is_busy:
+            self._runner.finish(wait_ms=LONGEST_WAIT_MS)
+
     def shutdown(self) -> None:
         """What was kept still goes into its document."""
         self._forget_requests()

@@ -350,7 +350,11 @@ class MainWindow(QMainWindow):
         self.services.start()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if not (self.services.session.settle() and self.dialogs.may_close()):
+        if not self.services.session.settle():
+            event.ignore()
+            return
+        self.canvas.finish()  # before it is asked what is not written
+        if not self.dialogs.may_close():
             event.ignore()
             return
         self.services.change_settings(**stored_layout(self))
