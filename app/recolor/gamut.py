@@ -15,6 +15,7 @@ from app.recolor.color_space import LAB_TO_LMS, LMS_TO_LINEAR, FloatArray, linea
 _TOLERANCE: Final = 1e-4  # a third of an sRGB code at black, far less elsewhere
 _MILD: Final = 0.05  # of the brightness: a straight line in linear light this short shifts no hue visibly
 _BISECTIONS: Final = 9
+_LOWEST_KNEE: Final = 0.75  # takes level 1 to 0.875 or more: CIELAB L 95, where 0.35 took it to L 88
 _LUMINANCE: Final = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -89,11 +90,12 @@ def compress_highlights(level: FloatArray, peak: float) -> FloatArray:
 
     Below a knee nothing moves; above it an extended Reinhard curve (E. Reinhard et al., "Photographic
     tone reproduction", 2002, eq. 4) meets the knee with slope 1 and takes `peak` to 1. The more light
-    there is above white, the lower the knee, so that white cloth keeps its folds.
+    there is above white, the lower the knee, so that white cloth keeps its folds; but not so low that its
+    lit surface, at level 1, would be less than paper white.
     """
     if peak <= 1.0:
         return level
-    knee = max(0.35, 1.0 - 1.3 * (peak - 1.0))
+    knee = max(_LOWEST_KNEE, 1.0 - 1.3 * (peak - 1.0))
     room = 1.0 - knee
     limit = (peak - knee) / room
     above = np.maximum((level - knee) / room, 0.0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF
 
 from app.appearance.i18n import set_language
 from app.appearance.qt_translation import translate_qt
@@ -103,5 +103,7 @@ def driver(qtbot, qapp, engine):
     translate_qt(qapp)
     made.window.close()
     made.window.deleteLater()
+    # The window goes before the theme is set back: it would be made anew for nobody.
+    QCoreApplication.sendPostedEvents(made.window, QEvent.Type.DeferredDelete)
     made.theme.apply("light")
     made.theme.deleteLater()
