@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialogButtonBox, QVBoxLayout, QWidget
 
+from app.appearance.fitting import FittingDialog
 from app.appearance.i18n import tr
 from app.panels.controls import make_label
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from app.project.settings import Settings
 
 
-class PreferencesDialog(QDialog):
+class PreferencesDialog(FittingDialog):
     """Signals:
     changed: the name of a setting and its new value.
     """

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.appearance.i18n import tr
+from app.appearance.plain_text import PlainLabel
 from app.panels.controls import make_label
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class InterruptedPage(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.record: TrainingRecord | None = None
-        self.text = QLabel()
+        self.text = PlainLabel()
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.text.setWordWrap(True)
         self.resume_button = QPushButton(tr("Go on training"))

@@ -45,7 +45,7 @@ class ExportPicture:
     folder: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class ConvertFolder:
     """Convert a file or folder.
 

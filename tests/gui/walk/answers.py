@@ -46,7 +46,9 @@ class Answers:
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(self._folder()))
         monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(self._file()), ""))
         monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (self._files(), ""))
-        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda _parent, _title, name, *_: (self._new(name), ""))
+        monkeypatch.setattr(
+            QFileDialog, "getSaveFileName", lambda _parent, _title, name, *_: (self._new(name), "")
+        )
         monkeypatch.setattr(QDesktopServices, "openUrl", lambda *_: True)
         monkeypatch.setattr(window_services, "sample_folder", lambda: folders[1])
         monkeypatch.setattr(window_services, "FIRST_SAMPLE", "a.png")
@@ -78,7 +80,11 @@ class Answers:
         return self.chance.choice([None, *usable])
 
     def _color(self) -> QColor:
-        return QColor(*(self.chance.randrange(256) for _ in range(3))) if self.chance.random() < 0.8 else QColor()
+        return (
+            QColor(*(self.chance.randrange(256) for _ in range(3)))
+            if self.chance.random() < 0.8
+            else QColor()
+        )
 
     def _folder(self) -> Path | str:
         bad, other = self._folders

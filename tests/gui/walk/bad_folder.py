@@ -64,7 +64,15 @@ def _odd_pictures(folder: Path) -> None:
 
 
 def _odd_names(folder: Path) -> None:
-    for name in ("<b>bold<b>", "100%s {name} &amp", "line\nbreak", "-rf", "猫 とても", "$(touch x)", "a" * (LONG - 4)):
+    for name in (
+        "<b>bold<b>",
+        "100%s {name} &amp",
+        "line\nbreak",
+        "-rf",
+        "猫 とても",
+        "$(touch x)",
+        "a" * (LONG - 4),
+    ):
         write_picture(folder / f"{name}.png")
     with suppress(OSError, ValueError):  # some file systems know no such name
         write_picture(folder / "plain.png").rename(folder / os.fsdecode(b"\xff\xfe.png"))

@@ -172,7 +172,11 @@ class Walk:
         end = time.monotonic() + LONGEST_S
         while True:
             QTest.qWait(1)
-            busy = [r._thread.objectName() for r in self.runners() if r.is_busy and r is not services.training.runner]
+            busy = [
+                r._thread.objectName()
+                for r in self.runners()
+                if r.is_busy and r is not services.training.runner
+            ]
             if not busy and not services.session.arrivals.is_busy and not self._is_counting():
                 break
             assert time.monotonic() < end, f"stuck: {busy}"
@@ -238,7 +242,9 @@ class Walk:
         end = time.monotonic() + 3
         while names and time.monotonic() < end:
             time.sleep(0.01)
-            names = [t.name for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+            names = [
+                t.name for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon
+            ]
         assert not names, f"threads still run: {names}"
 
     def _go_to(self, path: Path) -> None:

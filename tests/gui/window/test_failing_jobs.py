@@ -75,10 +75,11 @@ def test_a_job_that_fails_is_told_and_nothing_goes_on_moving(opened, job, monkey
     def fail(*_arguments):
         raise RuntimeError(f"{job} is out of oil")
 
-    monkeypatch.setattr(runner._worker, "_work", fail)
-    with opened.bot.waitSignal(runner.failed):
-        begin(opened)
-    opened.wait(lambda: not runner.is_busy)
+    with monkeypatch.context() as broken:  # closing the window saves again
+        broken.setattr(runner._worker, "_work", fail)
+        with opened.bot.waitSignal(runner.failed):
+            begin(opened)
+        opened.wait(lambda: not runner.is_busy)
     opened.wait(lambda: not moving(opened))
     assert any("out of oil" in title for title in opened.titles()[told:])
     assert opened.window.status.busy.text() == ""

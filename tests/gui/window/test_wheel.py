@@ -79,7 +79,7 @@ def all_dialogs(driver):
     services, window = driver.services, driver.window
     return {
         AboutDialog: lambda: AboutDialog("", window),
-        ChecksDialog: lambda: ChecksDialog(services.session, window),
+        ChecksDialog: lambda: ChecksDialog(services.session, services.pictures, window),
         ExportDialog: lambda: ExportDialog(services.exporting, services.pictures, window),
         ImportDialog: lambda: ImportDialog(services.exporting, services.start_folder(), window),
         NotificationDialog: lambda: NotificationDialog(services.notices, window),
