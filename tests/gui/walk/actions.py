@@ -33,7 +33,15 @@ if TYPE_CHECKING:
 
 LEFT: Final = Qt.MouseButton.LeftButton
 COMMANDS: Final = tuple(command.id for command in all_commands())
-LEAVING: Final = ("next_picture", "previous_picture", "open_folder", "auto", "train", "tool_box", "tool_polygon")
+LEAVING: Final = (
+    "next_picture",
+    "previous_picture",
+    "open_folder",
+    "auto",
+    "train",
+    "tool_box",
+    "tool_polygon",
+)
 
 
 def command(walk: Walk, chance: random.Random) -> str:
