@@ -49,15 +49,15 @@ class OpenDocuments:
         self._documents.move_to_end(path, last=shown)
 
     def drop_old(
-        self, shown: Document | None, listed: frozenset[Path], is_expecting: Callable[[Document], bool]
+        self, shown: Document | None, listed: frozenset[Path], is_needed: Callable[[Document], bool]
     ) -> None:
         """Closes the saved documents of other folders, and those not used for longest.
 
         Args:
-            is_expecting: whether something that was kept is still on its way to a document.
+            is_needed: whether a document must stay open, saved or not.
         """
         for path, document in list(self._documents.items()):
-            if document is shown or document.is_modified or is_expecting(document):
+            if document is shown or document.is_modified or is_needed(document):
                 continue
             if path not in listed or len(self._documents) > DOCUMENTS_KEPT:
                 self._close(path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.appearance.i18n import tr
+from app.services.loading_news import LoadingNews
 from app.services.open_documents import OpenDocuments
 from app.workers.pictures import (
     LoadedPicture,
@@ -87,12 +88,14 @@ class Pictures(QObject):
         self._next_list: OpenedList | None = None
         self._has_left = False
         self._open = OpenDocuments()
-        self._opening: set[Path] = set()
-        self._told_pages: set[Path] = set()
+        self._opening: list[LoadPicture | OpenDocument] = []
+        self._asked: set[Path] = set()
+        self._news = LoadingNews(notices)
         self.runner = TaskRunner(picture_job, name="loader", parent=self)
         self.runner.finished.connect(self._take)
         self.runner.failed.connect(self._fail)
         self.runner.dropped.connect(self._let_go)
+        self.runner.ended.connect(self._end_opening)
         self.runner.busy_changed.connect(self._follow_busy)
         self.state_runner = TaskRunner(picture_job, name="states", parent=self)
         self.state_runner.progressed.connect(self._take_state)
@@ -180,8 +183,7 @@ class Pictures(QObject):
             return
         self._wanted = self._here = path
         self.shown_changed.emit(path)
-        if path not in self._opening:  # else its pixels follow when its document is there
-            self._load(self._workspace, path)
+        self._load()
 
     def _may_leave(self) -> bool:
         """Whether the open picture may make way; what was said about it goes before it."""
@@ -189,11 +191,21 @@ class Pictures(QObject):
             self._session.message.emit("")
         return self._session.settle()
 
-    def _load(self, workspace: Workspace, path: Path) -> None:
-        request = LoadPicture(
-            workspace, path, self._journal_dir, self._open.get(path), self.journal_failed.emit
-        )
+    def _load(self) -> None:
+        """Has the wanted picture read; not before a document of it that is being opened was kept or closed,
+        because its journal has one writer."""
+        workspace, path = self._workspace, self._wanted
+        self.runner.cancel("picture")
+        if workspace is None or path is None or self._is_opening(path):
+            return
+        document = self._open.get(path)
+        request = LoadPicture(workspace, path, self._journal_dir, document, self.journal_failed.emit)
+        if document is None:
+            self._opening.append(request)
         self.runner.submit(request, key="picture")
+
+    def _is_opening(self, path: Path) -> bool:
+        return any(request.path == path for request in self._opening)
 
     def ask_document(self, path: Path) -> None:
         """Opens the document of a picture of the list without showing it.
@@ -203,10 +215,21 @@ class Pictures(QObject):
         document = self._open.get(path)
         if document is not None:
             self.document_opened.emit(path, document)
-        elif self._workspace is not None and path not in self._opening:
-            self._opening.add(path)
-            request = OpenDocument(self._workspace, path, self._journal_dir, self.journal_failed.emit)
-            self.runner.submit(request, key=f"document:{path}")
+        else:
+            self._asked.add(path)
+            self._open_asked()
+
+    def _open_asked(self) -> None:
+        """Opens what was asked for, as `_load` does."""
+        for path in [path for path in self._asked if not self._is_opening(path)]:
+            self._asked.discard(path)
+            document = self._open.get(path)
+            if document is not None:  # shown meanwhile
+                self.document_opened.emit(path, document)
+            elif self._workspace is not None:
+                request = OpenDocument(self._workspace, path, self._journal_dir, self.journal_failed.emit)
+                self._opening.append(request)
+                self.runner.submit(request, key=f"document:{path}")
 
     def note_edit(self, document: Document) -> None:
         """A document was edited or saved that may not be the one shown."""
@@ -254,19 +277,18 @@ class Pictures(QObject):
         if request.workspace is not self._workspace:
             opened.document.close()
             return
-        known = self._open.get(opened.path)
-        if known is not None:  # shown meanwhile
-            opened.document.close()
-        else:
-            known = opened.document
-            self._open.add(opened.path, known, request.workspace, shown=False)
-        self._end_opening(request)
-        self.document_opened.emit(opened.path, known)
+        self._open.add(opened.path, opened.document, request.workspace, shown=False)
+        self.document_opened.emit(opened.path, opened.document)
 
-    def _end_opening(self, request: OpenDocument) -> None:
-        self._opening.discard(request.path)
-        if request.path == self._wanted != self.current:
-            self._load(request.workspace, request.path)
+    @Slot(object)
+    def _end_opening(self, request: object) -> None:
+        """A document that was being opened is kept, closed or failed: what waited for that goes on."""
+        if request not in self._opening:
+            return
+        self._opening = [other for other in self._opening if other is not request]
+        if self._wanted is not None and self._wanted != self.current and request.path == self._wanted:
+            self._load()
+        self._open_asked()
 
     def _show_list(self, opened: OpenedList) -> None:
         self._session.leaving.emit()
@@ -295,7 +317,7 @@ class Pictures(QObject):
         for document in self._open.all:
             if document.path is not None:
                 workspace.set_modified(document.path, document.is_modified, document.annotation)
-        self._opening.clear()
+        self._asked.clear()
         self._wanted = self._here = None
         self.listed.emit({path: workspace.state(path).value for path in workspace.pictures})
         for skipped in workspace.skipped[:3]:
@@ -319,44 +341,21 @@ class Pictures(QObject):
         self._session.open_document(document, loaded.image, labels)
         self.drop_old_documents()
         self.note_edit(document)  # its journal may have brought work back, or looked as if it would
-        if loaded.is_new:
-            self._tell_recovery(loaded)
-        self._tell_pages(loaded)
+        self._news.tell(loaded)
         self.loaded.emit(loaded)
-
-    def _tell_pages(self, loaded: LoadedPicture) -> None:
-        if loaded.has_more_pages and loaded.path not in self._told_pages:
-            self._told_pages.add(loaded.path)
-            told = tr("{name} has several pages; only the first one is shown.", name=loaded.path.name)
-            self._notices.post("info", told, remedy=tr("Other pages need files of their own."))
 
     def drop_old_documents(self) -> None:
         """Closes the saved documents not used for longest; unsaved ones stay."""
-        self._open.drop_old(self._session.document, frozenset(self.paths), self._session.arrivals.is_expected)
+        self._open.drop_old(self._session.document, frozenset(self.paths), self._is_needed)
 
-    def _tell_recovery(self, loaded: LoadedPicture) -> None:
-        recovery = loaded.document.recovery
-        if recovery.lost_lines or recovery.set_aside:
-            self._notices.post(
-                "warning",
-                tr("The recovery journal of {name} was damaged; it is kept.", name=loaded.path.name),
-                remedy=tr("Please look whether everything is there."),
-                details=recovery.set_aside,
-            )
-        if recovery.changed_outside:
-            self._notices.post(
-                "info",
-                tr("The annotation file was changed by another program; its content is shown."),
-                remedy=tr("Undo brings back what was here before."),
-            )
-        elif recovery.restored:
-            self._notices.post("info", tr("Unsaved work from last time was brought back."))
+    def _is_needed(self, document: Document) -> bool:
+        """Whether an edit is on its way into a document, or it is about to be shown."""
+        return document.path == self._wanted or self._session.arrivals.is_expected(document)
 
     @Slot(object, object)
     def _fail(self, request: object, failure: Failure) -> None:
         if isinstance(request, OpenDocument):
             if request.workspace is self._workspace:
-                self._end_opening(request)
                 self.document_failed.emit(request.path, failure)
             return
         if isinstance(request, LoadPicture):

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QMessageBox,
 )
 
+from app.panels import labels
 from app.services import window_services
 from tests.gui.walk.hands import poke
 
@@ -41,14 +42,12 @@ class Answers:
         monkeypatch.setattr(QDialog, "exec", lambda dialog: self._use(dialog))
         monkeypatch.setattr(QMessageBox, "exec", lambda box: self._press(box))
         monkeypatch.setattr(QMessageBox, "clickedButton", lambda _box: self._clicked)
-        monkeypatch.setattr(QMenu, "exec", lambda menu, *_: self._choose(menu))
+        monkeypatch.setattr(labels, "QMenu", self._menu())
         monkeypatch.setattr(QColorDialog, "getColor", lambda *_: self._color())
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(self._folder()))
         monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(self._file()), ""))
         monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (self._files(), ""))
-        monkeypatch.setattr(
-            QFileDialog, "getSaveFileName", lambda _parent, _title, name, *_: (self._new(name), "")
-        )
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *given: (self._new(given[2]), ""))
         monkeypatch.setattr(QDesktopServices, "openUrl", lambda *_: True)
         monkeypatch.setattr(window_services, "sample_folder", lambda: folders[1])
         monkeypatch.setattr(window_services, "FIRST_SAMPLE", "a.png")
@@ -74,6 +73,17 @@ class Answers:
         self._clicked.click()
         box.hide()
         return 0
+
+    def _menu(self) -> type[QMenu]:
+        """PySide takes no other `exec` for the class itself."""
+
+        choose = self._choose
+
+        class Menu(QMenu):
+            def exec(self, *_place: Any) -> Any:
+                return choose(self)
+
+        return Menu
 
     def _choose(self, menu: QMenu) -> Any:
         usable = [action for action in menu.actions() if action.isEnabled() and not action.isSeparator()]

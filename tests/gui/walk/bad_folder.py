@@ -99,6 +99,8 @@ def _bad_labels(folder: Path) -> None:
     """Good pictures, each beside an annotation file that is not."""
     deep = '{"a":' * 600 + "1" + "}" * 600
     digits = "9" * 5000
+    nowhere, far = [[float("nan")] * 2] * 3, [[900, 900], [990, 900], [950, 950]]
+    markup = _shape("<img src=x>", description="<a href='x'>y</a>")
     contents: dict[str, str | bytes] = {
         "cut in half": json.dumps(_labels("cut in half.png", [_shape("leaf")]))[:120],
         "empty file": b"",
@@ -107,15 +109,15 @@ def _bad_labels(folder: Path) -> None:
         "coco": json.dumps({"images": [], "annotations": [], "categories": []}),
         "nested": json.dumps(_labels("nested.png", [_shape("leaf")]))[:-1] + f', "extra": {deep}}}',
         "digits": json.dumps(_labels("digits.png", [_shape("leaf")])).replace("120", digits),
-        "not a number": json.dumps(_labels("not a number.png", [_shape("leaf", points=[[float("nan")] * 2] * 3)])),
+        "not a number": json.dumps(_labels("not a number.png", [_shape("leaf", points=nowhere)])),
         "other size": json.dumps({**_labels("other size.png", []), "imageHeight": 999}),
         "declared size": json.dumps({**_labels("declared size.png", []), "imageHeight": 10**9}),
         "escapes": json.dumps(_labels("../../../etc/passwd", [_shape("leaf")])),
         "shapes": json.dumps(_labels("shapes.png", _bad_shapes())),
-        "marked up": json.dumps(_labels("marked up.png", [_shape("<img src=x>", description="<a href='x'>y</a>")])),
+        "marked up": json.dumps(_labels("marked up.png", [markup])),
         "line": json.dumps(_labels("line.png", [_shape("two\nlines"), _shape("")])),
         "same ids": json.dumps(_labels("same ids.png", [_shape("a", seedhue={"id": "x"})] * 2)),
-        "outside": json.dumps(_labels("outside.png", [_shape("far", points=[[900, 900], [990, 900], [950, 950]])])),
+        "outside": json.dumps(_labels("outside.png", [_shape("far", points=far)])),
     }  # fmt: skip
     for name, content in contents.items():
         write_picture(folder / f"{name}.png")

@@ -56,7 +56,8 @@ def turn_wheel(chance: random.Random, widget: QWidget, at: QPoint, modifiers: Qt
     turn = QPoint(0, chance.choice((-360, -120, 120, 240)))
     place, none = QPointF(at), Qt.MouseButton.NoButton
     event = QWheelEvent(
-        place, QPointF(widget.mapToGlobal(at)), QPoint(), turn, none, modifiers, Qt.ScrollPhase.NoScrollPhase, False
+        place, QPointF(widget.mapToGlobal(at)), QPoint(), turn, none, modifiers,
+        Qt.ScrollPhase.NoScrollPhase, False,
     )  # fmt: skip
     QApplication.sendEvent(widget, event)
 
@@ -139,7 +140,7 @@ def _use_rows(chance: random.Random, view: QAbstractItemView) -> None:
     if model is None or not model.rowCount():
         return
     index = model.index(chance.randrange(model.rowCount()), 0)
-    view.scrollTo(index)
+    view.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
     at = view.visualRect(index).center()
     at.setX(chance.randrange(max(1, port.width())))
     if not port.rect().contains(at):

@@ -32,6 +32,7 @@ class Ledger:
     Attributes:
         accounts: by the path of the picture.
         beginnings: what undoing everything must come back to.
+        labels: every label that was ever on a picture; the walk gives each object it keeps one of its own.
         losses: documents that came back with something else than they were left with.
         surprises: errors that no part of the program raises on purpose.
     """
@@ -40,6 +41,7 @@ class Ledger:
         self._lock = threading.RLock()
         self.accounts: dict[Path, Account] = {}
         self.beginnings: dict[Path, ImageAnnotation] = {}
+        self.labels: dict[Path, set[str]] = {}
         self.documents: list[Document] = []
         self.losses: list[str] = []
         self.surprises: list[str] = []
@@ -54,6 +56,8 @@ class Ledger:
             with self._lock:
                 if document.path is not None:
                     self.accounts[document.path] = _account(document)
+                    met = {instance.label for instance in document.annotation.instances}
+                    self.labels.setdefault(document.path, set()).update(met)
             return announce(document, *arguments)
 
         def refused(document: Document, annotation: ImageAnnotation) -> Any:

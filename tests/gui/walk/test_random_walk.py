@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from traceback import format_exception
 
 import pytest
 
@@ -55,29 +57,37 @@ def walk(qtbot, qapp, tmp_path, monkeypatch):
     monkeypatch.setattr(fine_tuning, "fine_tune", learn)
     folders = make_folders(tmp_path)
     answers = Answers(monkeypatch, tmp_path, folders)
-    yield Walk(lambda: Driver(qtbot, qapp, color_engine()), folders, Ledger(monkeypatch), answers)
+    walk = Walk(lambda: Driver(qtbot, qapp, color_engine()), folders, Ledger(monkeypatch), answers)
+    yield walk
+    if walk.is_open:
+        walk.give_up()
     set_language("en")
     translate_qt(qapp)
 
 
-def go(walk: Walk, seed: int, count: int) -> None:
+def go(walk: Walk, monkeypatch: pytest.MonkeyPatch, seed: int, count: int) -> None:
     seed = int(os.environ.get("WALK_SEED", seed))
     count = int(os.environ.get("WALK_ACTIONS", count))
     print(f"WALK_SEED={seed} WALK_ACTIONS={count}")
+    told, surprises = sys.excepthook, walk.ledger.surprises
+    monkeypatch.setattr(
+        sys, "excepthook", lambda *error: (surprises.append("".join(format_exception(*error))), told(*error))
+    )
     try:
         for number in range(count):
             walk.take(seed, number)
         walk.end()
+        print(f"{walk.number + 1} actions; objects: {walk.count}; pictures: {len(walk.ledger.accounts)}")
     except BaseException as error:
         last = "\n  ".join(walk.told[-TOLD_LAST:])
         error.add_note(f"WALK_SEED={seed} WALK_ACTIONS={count}, after {walk.number}:\n  {last}")
         raise
 
 
-def test_a_random_walk_loses_nothing(walk):
-    go(walk, 25, SHORT)
+def test_a_random_walk_loses_nothing(walk, monkeypatch):
+    go(walk, monkeypatch, 25, SHORT)
 
 
 @pytest.mark.slow
-def test_a_long_random_walk_loses_nothing(walk):
-    go(walk, int.from_bytes(os.urandom(4)), LONG)
+def test_a_long_random_walk_loses_nothing(walk, monkeypatch):
+    go(walk, monkeypatch, int.from_bytes(os.urandom(4)), LONG)

@@ -11,22 +11,23 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QProgressBar
+from shiboken6 import isValid
 
 from app.project.workspace import Workspace
 from app.workers.task import TaskRunner
+from converters.errors import ConverterError
 from converters.formats.labelme.document import read_labelme
 from tests.gui.walk.actions import WEIGHTS
 from tests.gui.walk.hands import close_popups
 from tests.gui.walk.ledger import difference
-from tests.gui.window.conftest import Driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from app.document.document import Document
     from tests.gui.walk.answers import Answers
     from tests.gui.walk.ledger import Ledger
+    from tests.gui.window.conftest import Driver
 
 LONGEST_S = 20.0
 """What takes longer is taken for stuck."""
@@ -38,6 +39,7 @@ class Walk:
 
     Attributes:
         number: of the current action.
+        count: objects that were clicked and arrived.
         told: what was done, for whoever reads a failure.
     """
 
@@ -52,8 +54,8 @@ class Walk:
         self._folders = folders
         self.ledger = ledger
         self._answers = answers
-        self._expected: list[tuple[Document, str, int]] = []
-        self.number = 0
+        self._expected: list[tuple[Path, str, int]] = []
+        self.number = self.count = 0
         self.told: list[str] = []
         self.open_window()
 
@@ -65,13 +67,19 @@ class Walk:
 
     @property
     def is_open(self) -> bool:
-        return self._driver.window.isVisible()
+        return isValid(self.window) and self.window.isVisible()
 
     def open_window(self, folder: Path | None = None) -> None:
         """Starts the program on a folder."""
         self._driver = self._make_driver().show()
         self.window.services.pictures.open_path(folder or self._folders[0])
         self.settle()
+
+    def give_up(self) -> None:
+        """Ends the threads, for a test that has failed."""
+        self.window.services.session.settle_by(lambda _tool: True)
+        self.window.dialogs.may_close = lambda: True
+        self.window.close()
 
     def close_window(self) -> None:
         """Closes the window for good, and looks at what it left."""
@@ -147,9 +155,8 @@ class Walk:
             return False
         x, y = chance.choice((0.5, 0.1)) * image.width, chance.choice((0.5, 0.1)) * image.height
         place = canvas.image_to_view(QPointF(x, y))
-        QTest.mouseClick(
-            canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(round(place.x()), round(place.y()))
-        )  # fmt: skip
+        at = QPoint(round(place.x()), round(place.y()))
+        QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
         end = time.monotonic() + 1
         while not session.seed_state.level_scores and time.monotonic() < end:
             QTest.qWait(1)
@@ -162,7 +169,7 @@ class Walk:
         if may_be_asked and self.window.services.settings.ask_about_masks:
             return  # the answer may be to discard it
         if session.document is not None:
-            self._expected.append((session.document, label, self.number))
+            self._expected.append((session.document.path, label, self.number))
 
     # What must hold
 
@@ -197,14 +204,10 @@ class Walk:
     def _check_expected(self) -> None:
         """Objects that were kept have arrived, each once."""
         expected, self._expected = self._expected, []
-        for document, label, number in expected:
-            accounts = self.ledger.accounts
-            known = accounts.get(document.path)
-            labels = [i.label for i in known.annotation.instances] if known is not None else []
-            titles = [str(step.title) for step in document.history.steps]
-            assert label in labels or any(label in str(title) for title in titles), (
-                f"the object of action {number} did not arrive: {labels}"
-            )
+        for path, label, number in expected:
+            met = self.ledger.labels.get(path, set())
+            assert label in met, f"the object of action {number} did not arrive in {path.name}"
+            self.count += 1
 
     def _check_nothing_moves(self) -> None:
         services, window = self.window.services, self.window
@@ -225,7 +228,10 @@ class Walk:
             if not file.exists():
                 assert not account.annotation.instances, f"{path.name}: nothing was saved"
                 continue
-            found = {i.id: i.label for i in read_labelme(file).instances}
+            try:
+                found = {i.id: i.label for i in read_labelme(file).instances}
+            except ConverterError:  # damaged before; the journal has it, as opening it again shows
+                continue
             assert found == {i.id: i.label for i in account.annotation.instances}, path.name
 
     def end(self) -> None:
@@ -238,14 +244,10 @@ class Walk:
             self._undo_everything(path)
         self.close_window()
         self.check()
-        names = [t.name for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
-        end = time.monotonic() + 3
-        while names and time.monotonic() < end:
+        end = time.monotonic() + 3  # journals flush once more
+        while _threads() and time.monotonic() < end:
             time.sleep(0.01)
-            names = [
-                t.name for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon
-            ]
-        assert not names, f"threads still run: {names}"
+        assert not _threads(), f"threads still run: {_threads()}"
 
     def _go_to(self, path: Path) -> None:
         pictures, session = self.window.services.pictures, self.window.services.session
@@ -260,15 +262,24 @@ class Walk:
         assert not difference(known.annotation, session.document.annotation)
 
     def _undo_everything(self, path: Path) -> None:
+        """All the steps back to the beginning, and as many forth again."""
         document = self.window.services.session.document
-        left = document.annotation
-        for name in ("undo", "redo"):
-            end = time.monotonic() + LONGEST_S
-            while self.window.actions_by_id[name].isEnabled():
-                self.trigger(name)
-                assert time.monotonic() < end, f"{name} does not end"
-            if name == "undo":
-                told = difference(self.ledger.beginnings[path], document.annotation)
-                assert not told, f"{path.name}: undo does not lead back to the beginning: {told}"
-        assert not difference(left, document.annotation), f"{path.name}: redo does not lead to the end"
+        left, steps, undo = document.annotation, 0, self.window.actions_by_id["undo"]
+        end = time.monotonic() + LONGEST_S
+        while undo.isEnabled():
+            undo.trigger()
+            steps += 1
+            assert time.monotonic() < end, "undo does not end"
+        told = difference(self.ledger.beginnings[path], document.annotation)
+        assert not told, f"{path.name}: undo does not lead back to the beginning: {told}"
+        for _ in range(steps):
+            self.trigger("redo")
+        told = difference(left, document.annotation)
+        assert not told, f"{path.name}: redo does not lead to where undo began: {told}"
         self.settle()
+
+
+def _threads() -> list[str]:
+    """The threads that an interpreter would wait for, besides the main one."""
+    alive = (thread for thread in threading.enumerate() if not thread.daemon)
+    return [thread.name for thread in alive if thread is not threading.main_thread()]
