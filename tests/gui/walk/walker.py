@@ -217,7 +217,8 @@ class Walk:
         assert window.canvas._busy is None
         tops = [w for w in QApplication.topLevelWidgets() if w.isVisible()]
         bars = [bar for top in tops for bar in top.findChildren(QProgressBar) if bar.isVisible()]
-        assert not bars, f"progress bars still shown: {[type(b.parentWidget()).__name__ for b in bars]}"
+        told = [f"{type(b.window()).__name__} {b.value()} of {b.maximum()}" for b in bars]
+        assert not bars, f"progress bars still shown: {told}"
 
     def _check_disk(self, protected: set[Path]) -> None:
         """The annotation files hold what the documents held, but where a damaged one is left alone."""
