@@ -166,7 +166,8 @@ class ValueSlider(QWidget):
         self._show_value()
 
     def add_button(self, button: QWidget) -> None:
-        """Puts a small button behind the value."""
+        """Puts a small button behind the value; it keeps its size while the panel is laid out anew."""
+        button.setMinimumSize(button.sizeHint())
         self._top.addWidget(button)
 
     def value(self) -> float:

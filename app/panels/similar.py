@@ -137,7 +137,8 @@ class SimilarPanel(QWidget):
         column.addWidget(self.folder_box)
         column.addWidget(self.folder_part, 2)
         column.addLayout(buttons)
-        self.folder_part.hide()
+        for hidden in (self.folder_part, self.progress, self.stop_button):
+            hidden.hide()
 
     def _connect(self) -> None:
         self.slider.changed.connect(self._turn)

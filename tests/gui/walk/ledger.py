@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ class Ledger:
         def noted(error: BaseException) -> failure.Failure:
             described = describe(error)
             builtin = type(error).__module__ == "builtins" and not isinstance(error, OSError | MemoryError)
-            if builtin:
+            if builtin and not _is_on_purpose(error):
                 self.surprises.append(described.details)
             return described
 
@@ -110,6 +111,12 @@ class Ledger:
 def _account(document: Document) -> Account:
     history = document.history
     return Account(document.annotation, len(history.steps) - history.position, history.position)
+
+
+def _is_on_purpose(error: BaseException) -> bool:
+    """Whether the program itself raised it, to say something to somebody."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return isinstance(error, ValueError) and bool(frames) and (frames[-1].line or "").startswith("raise ")
 
 
 def difference(left: ImageAnnotation, now: ImageAnnotation) -> str:

@@ -16,7 +16,6 @@ from shiboken6 import isValid
 from app.project.workspace import Workspace
 from app.workers.task import TaskRunner
 from converters.errors import ConverterError
-from converters.formats.labelme.document import read_labelme
 from tests.gui.walk.actions import WEIGHTS
 from tests.gui.walk.hands import close_popups
 from tests.gui.walk.ledger import difference
@@ -217,19 +216,20 @@ class Walk:
         assert window.canvas._busy is None
         tops = [w for w in QApplication.topLevelWidgets() if w.isVisible()]
         bars = [bar for top in tops for bar in top.findChildren(QProgressBar) if bar.isVisible()]
-        assert not bars, f"progress bars still shown: {[type(b.parentWidget()).__name__ for b in bars]}"
+        told = [f"{type(b.window()).__name__} {b.value()} of {b.maximum()}" for b in bars]
+        assert not bars, f"progress bars still shown: {told}"
 
     def _check_disk(self, protected: set[Path]) -> None:
         """The annotation files hold what the documents held, but where a damaged one is left alone."""
         for path, account in self.ledger.accounts.items():
             if path in protected or not path.exists():
                 continue
-            file = Workspace(path.parent).label_file(path)
-            if not file.exists():
+            workspace = Workspace(path.parent)
+            if not workspace.label_file(path).exists():
                 assert not account.annotation.instances, f"{path.name}: nothing was saved"
                 continue
             try:
-                found = {i.id: i.label for i in read_labelme(file).instances}
+                found = {i.id: i.label for i in workspace.load(path).instances}
             except ConverterError:  # damaged before; the journal has it, as opening it again shows
                 continue
             assert found == {i.id: i.label for i in account.annotation.instances}, path.name
