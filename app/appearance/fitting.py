@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QEvent, QRect, QSize
-from PySide6.QtWidgets import QDialog, QLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QDialog, QLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QScreen, QShowEvent
@@ -28,6 +28,16 @@ def moved_into(place: QRect, room: QRect) -> QRect:
     x = min(max(place.x(), room.left()), room.right() + 1 - size.width())
     y = min(max(place.y(), room.top()), room.bottom() + 1 - size.height())
     return QRect(x, y, size.width(), size.height())
+
+
+def let_shrink(view: QAbstractScrollArea) -> None:
+    """Lets what scrolls or scales by itself become as small as it can be before anything round it scrolls
+    or grows; beside a text that wraps, Qt would insist on its preferred height."""
+    if not view.minimumHeight():
+        view.setMinimumHeight(view.minimumSizeHint().height())
+    policy = view.sizePolicy()
+    policy.setVerticalPolicy(QSizePolicy.Policy.Ignored)
+    view.setSizePolicy(policy)
 
 
 class FittingDialog(QDialog):

@@ -8,6 +8,7 @@ import pyqtgraph
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from app.appearance.fitting import let_shrink
 from app.appearance.i18n import tr
 from app.appearance.theme import color
 
@@ -33,6 +34,7 @@ class TrainingCurve(QWidget):
         self._plot.hideButtons()
         self._plot.showGrid(x=False, y=True, alpha=0.15)
         self._plot.setMinimumHeight(200)
+        let_shrink(self._plot)
         item = self._plot.getPlotItem()
         item.setLabel("left", tr("loss"))
         item.setLabel("bottom", tr("step"))

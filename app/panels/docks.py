@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QScrollArea, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDockWidget,
+    QHBoxLayout,
+    QMainWindow,
+    QScrollArea,
+    QWidget,
+)
 
+from app.appearance.fitting import let_shrink
 from app.appearance.i18n import tr
 from app.appearance.plain_text import PlainLabel
 from app.panels.registry import PANELS
@@ -65,6 +73,8 @@ def _scrolling(content: QWidget, width: int) -> QScrollArea:
         area.setWidget(content)
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        for view in content.findChildren(QAbstractItemView):
+            let_shrink(view)  # the buttons below a list stay in sight
     area.setMinimumSize(width, LOWEST)
     return area
 

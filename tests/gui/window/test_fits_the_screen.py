@@ -7,7 +7,7 @@ import pkgutil
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QDialog, QScrollArea
 
 import app.dialogs
@@ -69,6 +69,18 @@ def test_the_window_can_be_as_small_as_that(driver, folder, language):
     driver.bot.wait(1)
     assert_fits(driver.window)
     assert driver.window.size() == SMALL.size()
+
+
+def test_buttons_below_a_list_are_in_sight(driver, folder):
+    driver.show()
+    driver.window.resize(1272, 672)  # with its frame: 1280 × 720
+    panel = find_objects(driver, folder)
+    driver.bot.wait(1)
+    area = driver.window.docks.by_key["candidates"].widget()
+    for button in (panel.accept_button, panel.dismiss_button):
+        place = QRect(button.mapTo(area.viewport(), QPoint(0, 0)), button.size())
+        assert area.viewport().rect().contains(place)
+    assert panel.list.height() >= panel.list.minimumSizeHint().height() > 0
 
 
 # Every dialog, full of long texts
