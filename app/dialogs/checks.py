@@ -13,6 +13,7 @@ from app.appearance.i18n import tr
 from app.appearance.theme import icon
 from app.panels.controls import make_label
 from app.project.checks import CheckLimits, Finding, check_annotation
+from app.project.picture_states import state_of
 from app.workers.task import OnEvent, TaskRunner
 from converters.errors import ConverterError
 from converters.formats.labelme.document import read_labelme
@@ -50,9 +51,10 @@ class CheckRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
-    """What was found, picture by picture, and the pictures whose files cannot be read."""
+    """What was found, picture by picture, how many are annotated, and whose files cannot be read."""
 
     findings: dict[Path, list[Finding]]
+    annotated: int
     unreadable: tuple[Path, ...]
 
 
@@ -60,6 +62,7 @@ def check_job(request: CheckRequest, should_stop: ShouldStop, _on_event: OnEvent
     """The findings; files are read, never touched."""
     findings: dict[Path, list[Finding]] = {}
     unreadable = []
+    annotated = 0
     for picture in request.pictures:
         if should_stop():
             break
@@ -71,8 +74,9 @@ def check_job(request: CheckRequest, should_stop: ShouldStop, _on_event: OnEvent
             unreadable.append(picture)
             continue
         if annotation is not None:
+            annotated += state_of(annotation).is_annotated
             findings[picture] = check_annotation(annotation, request.limits, should_stop=should_stop)
-    return Checked(findings, tuple(unreadable))
+    return Checked(findings, annotated, tuple(unreadable))
 
 
 class ChecksDialog(FittingDialog):
@@ -163,8 +167,8 @@ class ChecksDialog(FittingDialog):
             lines = [
                 tr(
                     "Annotated pictures looked at: {done}; without annotations: {rest}.",
-                    done=len(checked.findings),
-                    rest=len(request.pictures) - len(checked.findings) - len(checked.unreadable),
+                    done=checked.annotated,
+                    rest=len(request.pictures) - checked.annotated - len(checked.unreadable),
                 )
             ]
         else:

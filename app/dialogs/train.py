@@ -175,7 +175,7 @@ class TrainDialog(FittingDialog):
         """What there is to learn from."""
         self.summary.setText(
             tr(
-                "Annotated in this folder: objects {objects}, pictures {pictures}.",
+                "To learn from in this folder: objects {objects}, in pictures {pictures}.",
                 objects=summary.objects,
                 pictures=summary.pictures,
             )

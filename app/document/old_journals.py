@@ -11,12 +11,14 @@ from app.document.journal import SUFFIX, journal_file, journal_name
 from app.document.journal_lock import SUFFIX as LOCK_SUFFIX
 from app.document.journal_lock import JournalLock
 from app.document.journal_records import from_line
-from app.document.journal_replay import states_of
+from app.document.journal_replay import JournalError, replay, states_of
 from app.document.moved_journals import moved_journals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from converters.annotation import ImageAnnotation
 
 KEEP_DAYS: Final = 90
 _END_BYTES: Final = 65_536
@@ -29,6 +31,14 @@ def unsaved_pictures(
 
     For a worker thread: it may read a journal for every picture.
     """
+    for picture, _ in unsaved_journals(pictures, journal_dir, should_stop=should_stop):
+        yield picture
+
+
+def unsaved_journals(
+    pictures: Iterable[Path], journal_dir: Path, *, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[Path, Path]]:
+    """The same, each with the journal."""
     try:
         existing = {entry: journal_dir / entry for entry in os.listdir(journal_dir)}
     except OSError:
@@ -41,8 +51,18 @@ def unsaved_pictures(
             return
         own = existing.get(journal_file(picture, journal_dir).name)
         files = [own] if own is not None else moved_journals(picture, by_name.get(journal_name(picture), ()))
-        if any(not _ends_saved(file) and _is_saved(file) is False for file in files):
-            yield picture
+        for file in files:
+            if not _ends_saved(file) and _is_saved(file) is False:
+                yield picture, file
+                break
+
+
+def end_of(journal: Path) -> ImageAnnotation | None:
+    """What is on the picture where a journal ends; None if it cannot be read."""
+    try:
+        return replay(journal.read_bytes()).annotation
+    except (OSError, JournalError):
+        return None
 
 
 def prune_journals(

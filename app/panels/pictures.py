@@ -38,6 +38,7 @@ from app.panels.picture_model import (
     THUMBNAIL,
     PictureModel,
 )
+from app.project.picture_states import PictureState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,6 +196,6 @@ class PicturesPanel(QWidget):
     def _summarize(self) -> None:
         count = self.model.rowCount()
         states = self.model.count_states()
-        done = sum(states[name] for name in ("annotated", "reviewed", "rejected", "modified"))
+        done = sum(states[state.value] for state in PictureState if state.is_annotated)
         self.filter.setVisible(count > FILTER_FROM)
         self.summary.setText(tr("{done} of {count} annotated", done=done, count=count) if count else "")

@@ -108,14 +108,23 @@ class LabelImage:
         if x0 >= x1 or y0 >= y1:
             return 0, 0, 0, 0
         self.array[y0:y1, x0:x1] = 0
+        self.draw(instances, (x0, y0, x1, y1), hidden)
+        return x0, y0, x1, y1
+
+    def draw(
+        self, instances: Sequence[Instance], region: Region, hidden: frozenset[str] = frozenset()
+    ) -> None:
+        """Write what instances cover of a half-open box inside the picture on which nothing lies yet.
+
+        Elsewhere nothing is written: zeros that nobody has written to take no memory.
+        """
         boxes = self._boxes_of(instances)
-        touching = (boxes[:, :2] < (x1, y1)).all(axis=1) & (boxes[:, 2:] > (x0, y0)).all(axis=1)
+        touching = (boxes[:, :2] < region[2:]).all(axis=1) & (boxes[:, 2:] > region[:2]).all(axis=1)
         for place in np.flatnonzero(touching).tolist():
             instance = instances[place]
             raster = self.raster_of(instance)
             if raster is not None and instance.id not in hidden:
-                self._draw(raster, self.slot_of(instance.id), (x0, y0, x1, y1))
-        return x0, y0, x1, y1
+                self._draw(raster, self.slot_of(instance.id), region)
 
     def _boxes_of(self, instances: Sequence[Instance]) -> NDArray[np.int64]:
         """(n, 4) boxes of the instances, empty ones for lines and points; of those drawn last time, only
@@ -165,5 +174,5 @@ class LabelImage:
 def draw_labels(annotation: ImageAnnotation) -> LabelImage:
     """The label image of a whole picture, from scratch; safe in any thread (no Qt inside)."""
     labels = LabelImage(annotation.height, annotation.width)
-    labels.redraw(annotation.instances, (0, 0, annotation.width, annotation.height))
+    labels.draw(annotation.instances, (0, 0, annotation.width, annotation.height))
     return labels

@@ -25,8 +25,9 @@ SETTINGS = (
 )
 
 
-# Bytes in memory from which on what lies free is given back: a picture and the model need less.
-ENOUGH = 850 * MEBIBYTE
+# Bytes in memory from which on what lies free is given back: the model and a few encoded pictures need less.
+# Reading the next one takes 200 MB more for a while; together that must stay below 1 GB.
+ENOUGH = 768 * MEBIBYTE
 
 
 def keep_freed_memory() -> bool:

@@ -28,8 +28,13 @@ class PictureState(Enum):
     REJECTED = "rejected"
     MODIFIED = "modified"
     EMPTIED = "emptied"
-    """Not saved yet, and with nothing on it."""
+    """Not saved yet, and not annotated any more."""
     BROKEN = "broken"
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether a picture counts as annotated, saved or not: whoever counts pictures asks here."""
+        return self not in (PictureState.NONE, PictureState.EMPTIED, PictureState.BROKEN)
 
 
 def has_content(annotation: ImageAnnotation) -> bool:

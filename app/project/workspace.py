@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.project.label_files import is_picture, label_files, pictures_of_labels
 from app.project.picture_files import pictures_below
-from app.project.picture_states import PictureState, glance, has_content, state_of
+from app.project.picture_states import PictureState, glance, state_of
 from app.project.project_file import ProjectFile
 from converters.annotation import ImageAnnotation
 from converters.errors import ConverterError
@@ -263,8 +263,8 @@ class Workspace:
         if not modified:
             self._modified.pop(picture, None)
             return
-        empty = annotation is not None and not has_content(annotation)
-        self._modified[picture] = PictureState.EMPTIED if empty else PictureState.MODIFIED
+        emptied = annotation is not None and not state_of(annotation).is_annotated
+        self._modified[picture] = PictureState.EMPTIED if emptied else PictureState.MODIFIED
 
     # Inside
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from app.document.document import Document
     from app.project.workspace import Workspace
+    from converters.annotation import ImageAnnotation
 
 DOCUMENTS_KEPT: Final = 12
 """Saved documents kept open besides the current one, so that going back is instant."""
@@ -27,11 +28,22 @@ class OpenDocuments:
     def __init__(self) -> None:
         self._documents: OrderedDict[Path, Document] = OrderedDict()
         self._homes: dict[Path, Workspace] = {}
+        self._left: dict[Path, ImageAnnotation] = {}
 
     @property
     def all(self) -> tuple[Document, ...]:
         """Every open document."""
         return tuple(self._documents.values())
+
+    @property
+    def annotations(self) -> dict[Path, ImageAnnotation]:
+        """What is on the pictures whose documents are open, and what was left unsaved on others."""
+        opened = {path: document.annotation for path, document in self._documents.items()}
+        return self._left | opened
+
+    def note_left(self, path: Path, annotation: ImageAnnotation) -> None:
+        """An earlier session left unsaved work on a picture: it counts until its document is opened."""
+        self._left[path] = annotation
 
     def get(self, path: Path) -> Document | None:
         """The open document of that picture."""
@@ -43,6 +55,7 @@ class OpenDocuments:
 
     def add(self, path: Path, document: Document, workspace: Workspace, *, shown: bool) -> None:
         """Keeps a document open; one that is not shown is the first to go when there are too many."""
+        self._left.pop(path, None)
         if self._documents.get(path) is not document:
             self._documents[path] = document
             self._homes[path] = workspace
@@ -68,6 +81,7 @@ class OpenDocuments:
         The same picture may be in both lists, and a journal has one writer. Of a folder that was renamed
         the work comes back under the new name, if the journal has it.
         """
+        self._left.clear()
         names = {path.name for path in following}
         for path, document in list(self._documents.items()):
             moved = path.name in names and document.is_kept and not os.path.lexists(path)

@@ -142,18 +142,16 @@ class Pictures(QObject):
         self._saver = saver
         saver.busy_changed.connect(self._switch_list)
 
-    def label_files(self) -> list[Path]:
-        """The annotation files that exist."""
-        return [file for file in self.files().values() if file.exists()]
-
     def files(self) -> dict[Path, Path]:
         """Each picture's annotation file, existing or not."""
         workspace = self._workspace
         return {path: workspace.label_file(path) for path in self.paths} if workspace is not None else {}
 
     def annotations(self) -> dict[Path, ImageAnnotation]:
-        """What is annotated on the pictures whose documents are open, saved or not."""
-        return {d.path: d.annotation for d in self._open.all if d.path is not None}
+        """What is on the list's pictures where the annotation file is not the one to ask: those whose
+        documents are open, saved or not, and those of which an earlier session left unsaved work."""
+        known = self._open.annotations
+        return {path: known[path] for path in self.paths if path in known}
 
     # Opening
 
@@ -380,7 +378,9 @@ class Pictures(QObject):
             self.state_changed.emit(event.path, event.state.value)
         elif isinstance(event, UnsavedFound) and self._open.get(event.path) is None:
             # An open document knows better: its journal may have been read in the middle of a save.
-            request.workspace.set_modified(event.path, True)
+            request.workspace.set_modified(event.path, True, event.annotation)
+            if event.annotation is not None and request.workspace is self._workspace:
+                self._open.note_left(event.path, event.annotation)
             self.state_changed.emit(event.path, request.workspace.state(event.path).value)
 
     @Slot()

@@ -157,9 +157,13 @@ class Saving(QObject):
         if self._settings_failed is not None:
             self.runner.submit(self._settings_failed[0], key="settings")
 
-    def write_all(self) -> None:
-        """Starts to write every document that autosave would write sooner or later."""
-        if self._autosave:
+    def write_all(self, *, asked: bool = False) -> None:
+        """Starts to write every document that autosave would write sooner or later.
+
+        Args:
+            asked: the user began something that needs what is saved: also without autosave.
+        """
+        if self._autosave or asked:
             self._timer.stop()
             self._longest.stop()
             for document in self._pictures.documents:

@@ -87,6 +87,8 @@ class Training(QObject):
         self._architecture = architecture
         self._store = store
         self._running: TrainRequest | None = None
+        self._waits = False  # for what is being saved
+        saving.runner.busy_changed.connect(self._begin)
         self._share: float | None = None
         self._outcome: TrainingOutcome | None = None
         self._offered = False
@@ -126,19 +128,28 @@ class Training(QObject):
     def count_objects(self, *, reviewed_only: bool = False) -> None:
         """Counts what the open pictures offer; `summary_ready` answers."""
         if self._running is None:
-            self._saving.save_now()
-            self.runner.submit(CountObjects(tuple(self._pictures.label_files()), reviewed_only), key="count")
+            known = self._pictures.annotations()
+            files = tuple(file for path, file in self._pictures.files().items() if path not in known)
+            self.runner.submit(CountObjects(tuple(known.values()), files, reviewed_only), key="count")
 
     def start(self, *, minutes: float, reviewed_only: bool = False) -> None:
-        """Trains for about so long on the saved annotations of the open pictures."""
+        """Trains for about so long on the annotations of the open pictures, which are saved before."""
         folder = self._pictures.folder
         if folder is not None:
-            self._saving.save_now()
-            self._run(TrainRequest(folder, minutes, self._architecture(), self._store, reviewed_only))
+            self._run(
+                TrainRequest(
+                    folder,
+                    minutes,
+                    self._architecture(),
+                    self._store,
+                    reviewed_only,
+                    self._pictures.workspace,
+                    self._pictures.journal_dir,
+                )
+            )
 
     def resume(self, record: TrainingRecord, *, anew: bool = False) -> None:
         """Goes on with a training that was cut off, or begins it anew."""
-        self._saving.save_now()
         self._run(
             TrainRequest(
                 record.folder,
@@ -146,8 +157,8 @@ class Training(QObject):
                 record.architecture,
                 self._store,
                 record.reviewed_only,
-                record.version,
-                anew,
+                version=record.version,
+                anew=anew,
             )
         )
 
@@ -157,8 +168,17 @@ class Training(QObject):
         self._running = request
         self._share = None
         self.interrupted = tuple(r for r in self.interrupted if r.version != request.version)
-        self.runner.submit(request, key="train")
+        self._waits = True
+        self._saving.write_all(asked=True)
+        self._begin()
         self._tell()
+
+    @Slot()
+    def _begin(self) -> None:
+        """Begins once everything is saved."""
+        if self._waits and self._running is not None and not self._saving.runner.is_busy:
+            self._waits = False
+            self.runner.submit(self._running, key="train")
 
     def stop_and_keep(self) -> None:
         """Ends after the current step; `finished` brings the best weights so far."""

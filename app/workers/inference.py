@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from app.workers.task import OnEvent
 
-CACHE_BYTES: Final = 256 * 2**20
+CACHE_BYTES: Final = 192 * 2**20
 LEAST_SCORE: Final = 0.1  # of objects that are found; the slider hides more
 MOST_OBJECTS: Final = 200
 

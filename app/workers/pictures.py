@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from PIL import Image
 
-from app.document.old_journals import prune_journals, unsaved_pictures
+from app.document.old_journals import end_of, prune_journals, unsaved_journals
 from app.document.recovery import open_document
 from app.pixels.base_image import OpenImage, prepare_image
 from app.pixels.label_image import LabelImage, draw_labels
@@ -130,9 +130,14 @@ class StateRead:
 
 @dataclass(frozen=True, slots=True)
 class UnsavedFound:
-    """A picture has work in its journal that its annotation file does not hold."""
+    """A picture has work in its journal that its annotation file does not hold.
+
+    Attributes:
+        annotation: what is on it then; None if the journal does not tell.
+    """
 
     path: Path
+    annotation: ImageAnnotation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +183,8 @@ def read_states(request: ReadStates, should_stop: ShouldStop, on_event: OnEvent)
     for folder in dict.fromkeys(workspace.label_file(picture).parent for picture in workspace.pictures):
         sweep_temporary(folder)
     workspace.read_states(lambda path, state: on_event(StateRead(path, state)), should_stop=should_stop)
-    for picture in unsaved_pictures(workspace.pictures, request.journal_dir, should_stop=should_stop):
-        on_event(UnsavedFound(picture))
+    for picture, file in unsaved_journals(workspace.pictures, request.journal_dir, should_stop=should_stop):
+        on_event(UnsavedFound(picture, end_of(file)))
 
 
 def open_paths(request: OpenPaths) -> OpenedList:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from app.appearance.i18n import tr
@@ -19,13 +21,15 @@ from app.workers.training_records import (
     held,
     sweep,
 )
+from app.workers.unsaved import bring_in_unsaved
 from converters.errors import ConverterError
 from converters.formats.labelme.document import find_image, read_labelme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from app.project.workspace import Workspace
     from app.workers.task import OnEvent
     from converters.annotation import ImageAnnotation
     from models.data.dataset import Dataset, SetAside
@@ -33,9 +37,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CountObjects:
-    """Count the objects in these labelme files; on request only where a review approved them."""
+    """Count what there is to learn from; on request only where a review approved it.
 
-    labels: tuple[Path, ...]
+    Attributes:
+        known: what is on pictures whose annotation files need not be asked.
+        files: annotation files of the other pictures, existing or not.
+    """
+
+    known: tuple[ImageAnnotation, ...]
+    files: tuple[Path, ...]
     reviewed_only: bool = False
 
 
@@ -58,6 +68,8 @@ class TrainRequest:
             imported, so that repeated trainings do not drift away.
         store: folder of the user's models; the new version goes into it, with a record of the training.
         reviewed_only: whether to learn only from pictures that a review approved.
+        workspace, journal_dir: the open folder and the window's journals: unsaved work of an earlier session
+            is saved first.
         version: the training to go on with, whose record then says all the rest; "" for a new one.
         anew: whether to forget what that one has learnt.
         stop_early: set to end after the current step and keep the best weights.
@@ -69,6 +81,8 @@ class TrainRequest:
     architecture: str
     store: Path
     reviewed_only: bool = False
+    workspace: Workspace | None = None
+    journal_dir: Path | None = None
     version: str = ""
     anew: bool = False
     stop_early: threading.Event = field(default_factory=threading.Event)
@@ -111,17 +125,21 @@ def run_training_job(request: TrainingJob, should_stop: ShouldStop, on_event: On
 def count_objects(request: CountObjects, should_stop: ShouldStop) -> TrainingSummary:
     """Pictures with at least one object, and objects; damaged files count as empty."""
     pictures = objects = 0
-    for path in request.labels:
+    for annotation in chain(request.known, _read(request.files)):
         if should_stop():
             raise Stopped
-        try:
-            annotation = read_labelme(path)
-        except ConverterError:
-            continue
         found = len(annotation.instances) if is_wanted(annotation, request.reviewed_only) else 0
         pictures += found > 0
         objects += found
     return TrainingSummary(pictures, objects)
+
+
+def _read(files: Sequence[Path]) -> Iterator[ImageAnnotation]:
+    """What the files that exist and can be read hold."""
+    for file in files:
+        with suppress(ConverterError):
+            if file.exists():
+                yield read_labelme(file)
 
 
 def is_wanted(annotation: ImageAnnotation, reviewed_only: bool) -> bool:
@@ -157,6 +175,8 @@ def _train(request: TrainRequest, should_stop: ShouldStop, on_event: OnEvent) ->
 
     begin = time.monotonic()
     on_event(TrainingProgress("collecting"))
+    if request.workspace is not None and request.journal_dir is not None:
+        bring_in_unsaved(request.workspace, request.journal_dir, should_stop)
     dataset = collect_objects(request.folder, reviewed_only=request.reviewed_only)
     record = _record_for(request, dataset)
     folder = request.store / record.version

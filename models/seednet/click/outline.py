@@ -8,6 +8,7 @@ edges finer than the grid's cells for the price of a few small box filters.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 import cv2
@@ -59,7 +60,8 @@ class EdgeGuide:
     @property
     def nbytes(self) -> int:
         """Memory it keeps from being freed, the whole picture's pixels among it."""
-        planes = [*self._colors, *self._means]
+        shown = self._shown[2] if self._shown is not None else ()
+        planes = [*self._colors, *self._means, *chain.from_iterable(self._inverse), *shown]
         return self._image.nbytes + sum(plane.nbytes for plane in planes)
 
     def pull(self, similarity: FloatMap, grid: FloatMap, tau: float, wanted: Region) -> FloatMap:

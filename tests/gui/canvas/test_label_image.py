@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from converters.annotation import (
     Polygon,
 )
 from tests.gui.canvas_scene import box_mask, instance, ring_mask, triangle
+
+STATM = Path("/proc/self/statm")
 
 
 def annotation(*instances, size=(40, 60)):
@@ -140,3 +144,17 @@ def test_edits_between_redraws_are_followed():
         whole = draw_labels(annotation(*instances))
         shown = [[labels.pick(x, y) for x in range(0, 60, 3)] for y in range(0, 40, 3)]
         assert shown == [[whole.pick(x, y) for x in range(0, 60, 3)] for y in range(0, 40, 3)]
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="the system does not tell what is in memory")
+def test_a_large_picture_without_objects_takes_no_memory():
+    """Nor does one with a small object: only what was drawn is in memory, of 160 megabytes."""
+
+    def in_memory():
+        return int(STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = in_memory()
+    labels = draw_labels(annotation(instance("a", triangle((10, 10), (50, 10), (30, 50))), size=(5000, 8000)))
+    assert labels.array.nbytes == 160_000_000
+    assert in_memory() - before < 40_000_000
+    assert labels.owner_of(labels.array.max()) == "a"

@@ -28,6 +28,8 @@ def add_label(driver, name):
 
 
 def declared(folder, name="seedhue.json"):
+    if not (folder / name).exists():  # it is written in the background
+        return {}
     content = json.loads((folder / name).read_text(encoding="utf-8"))
     return {label["name"]: label.get("color") for label in content["labels"]}
 

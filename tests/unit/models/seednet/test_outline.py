@@ -116,4 +116,9 @@ def test_the_guide_tells_how_much_memory_it_keeps():
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     frame = GridFrame.fit((0, 0, WIDTH, HEIGHT), long_side=256, stride=4)
     guide = EdgeGuide(image, frame, frame.prepare(image))
-    assert guide.nbytes > image.nbytes
+    kept = image.nbytes + 15 * 4 * frame.grid_size[0] * frame.grid_size[1]
+    assert guide.nbytes == kept  # colours, means, inverse covariance
+    rows, columns = HEIGHT // 2, WIDTH // 2
+    grid = coarse(disc(80), frame)
+    guide.pull(frame.sample(grid, frame.region, (rows, columns)), grid, TAU, frame.region)
+    assert guide.nbytes == kept + 3 * rows * columns  # and a preview's colours
