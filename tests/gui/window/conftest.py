@@ -59,6 +59,14 @@ class Driver:
     def document(self):
         return self.services.session.document
 
+    def end(self):
+        """Closes the window and deletes it at once: the next theme would be applied to it, too."""
+        self.window.close()
+        self.window.deleteLater()
+        QCoreApplication.sendPostedEvents(self.window, QEvent.Type.DeferredDelete)
+        self.theme.apply("light")
+        self.theme.deleteLater()
+
     def show(self):
         self.window.show()
         self.bot.waitExposed(self.window)
@@ -77,6 +85,11 @@ class Driver:
 
     def wait_for_encoding(self):
         self.wait(lambda: self.session.encoding is not None)
+
+    def save(self):
+        """Saves now what autosave would save in a moment."""
+        self.services.saving.save_now()
+        self.wait(lambda: self.services.saving.state == "saved")
 
     def at(self, x, y) -> QPoint:
         point = self.window.canvas.image_to_view(QPointF(x, y))
@@ -101,9 +114,4 @@ def driver(qtbot, qapp, engine):
     yield made
     set_language("en")
     translate_qt(qapp)
-    made.window.close()
-    made.window.deleteLater()
-    # The window goes before the theme is set back: it would be made anew for nobody.
-    QCoreApplication.sendPostedEvents(made.window, QEvent.Type.DeferredDelete)
-    made.theme.apply("light")
-    made.theme.deleteLater()
+    made.end()

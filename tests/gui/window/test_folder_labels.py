@@ -47,9 +47,7 @@ def reopened(driver, qtbot, qapp, engine):
 
     yield again
     for each in made:
-        each.window.close()
-        each.window.deleteLater()
-        each.theme.deleteLater()
+        each.end()
 
 
 def test_labels_and_their_colours_are_the_folder_s(driver, folder, reopened):
