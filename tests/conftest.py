@@ -100,6 +100,13 @@ def pytest_sessionfinish() -> None:
         gui.QGuiApplication.clipboard().clear()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_old_to_look_through() -> None:
+    """What earlier modules left (what they imported, caches) stays to the end, too."""
+    gc.collect()
+    gc.freeze()
+
+
 COLLECT_EVERY = 40  # tests without a window
 
 
