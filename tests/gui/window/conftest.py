@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF
+from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QPoint, QPointF
 
 from app.appearance.i18n import set_language
 from app.appearance.qt_translation import translate_qt
@@ -73,7 +73,11 @@ class Driver:
         return self
 
     def wait(self, condition, timeout=30_000):
-        self.bot.waitUntil(condition, timeout=timeout)
+        """Lets events through until the condition holds; looks more often than pytest-qt's `waitUntil`."""
+        deadline = QDeadlineTimer(timeout)
+        while not condition():
+            assert not deadline.hasExpired(), f"not within {timeout} ms"
+            self.bot.wait(2)
 
     def open(self, *paths, current=None):
         """Opens paths and waits until the wanted picture is shown."""
