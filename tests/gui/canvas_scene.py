@@ -109,12 +109,13 @@ class Scene:
 
         def idle():
             assert not self.tools["seed"].is_busy
+            assert not self.tools["seed"]._rest.isActive()  # what a click would give is asked for then
             assert self.view.recolored.is_settled
             assert self.view.superpixels.is_settled
 
         QApplication.processEvents()
         self.qtbot.waitUntil(idle, timeout=20_000)
-        QTest.qWait(25)
+        QTest.qWait(1)
         self.qtbot.waitUntil(idle, timeout=20_000)
         QApplication.processEvents()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF
+from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEvent, QPoint, QPointF
 
 from app.appearance.i18n import set_language
 from app.appearance.qt_translation import translate_qt
@@ -59,13 +59,25 @@ class Driver:
     def document(self):
         return self.services.session.document
 
+    def end(self):
+        """Closes the window and deletes it at once: the next theme would be applied to it, too."""
+        self.window.close()
+        self.window.deleteLater()
+        QCoreApplication.sendPostedEvents(self.window, QEvent.Type.DeferredDelete)
+        self.theme.apply("light")
+        self.theme.deleteLater()
+
     def show(self):
         self.window.show()
         self.bot.waitExposed(self.window)
         return self
 
     def wait(self, condition, timeout=30_000):
-        self.bot.waitUntil(condition, timeout=timeout)
+        """Lets events through until the condition holds; looks more often than pytest-qt's `waitUntil`."""
+        deadline = QDeadlineTimer(timeout)
+        while not condition():
+            assert not deadline.hasExpired(), f"not within {timeout} ms"
+            self.bot.wait(2)
 
     def open(self, *paths, current=None):
         """Opens paths and waits until the wanted picture is shown."""
@@ -77,6 +89,11 @@ class Driver:
 
     def wait_for_encoding(self):
         self.wait(lambda: self.session.encoding is not None)
+
+    def save(self):
+        """Saves now what autosave would save in a moment."""
+        self.services.saving.save_now()
+        self.wait(lambda: self.services.saving.state == "saved")
 
     def at(self, x, y) -> QPoint:
         point = self.window.canvas.image_to_view(QPointF(x, y))
@@ -101,9 +118,4 @@ def driver(qtbot, qapp, engine):
     yield made
     set_language("en")
     translate_qt(qapp)
-    made.window.close()
-    made.window.deleteLater()
-    # The window goes before the theme is set back: it would be made anew for nobody.
-    QCoreApplication.sendPostedEvents(made.window, QEvent.Type.DeferredDelete)
-    made.theme.apply("light")
-    made.theme.deleteLater()
+    made.end()

@@ -84,7 +84,7 @@ def test_json_cut_in_half_is_never_overwritten_unasked(driver, folder):
     label_file = folder / "photo0.json"
     driver.show().open(folder, current=folder / "photo0.png")
     add_object(driver)
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     driver.window.services.pictures.open_path(folder / "photo1.png")
     driver.wait_for_picture(folder / "photo1.png")
     half = label_file.read_bytes()[:100]
@@ -97,7 +97,8 @@ def test_json_cut_in_half_is_never_overwritten_unasked(driver, folder):
     assert driver.services.saving.state == "read-only"
     add_object(driver, "two")
     driver.trigger("save")
-    QTest.qWait(900)
+    driver.services.saving.save_now()  # as autosave does
+    driver.services.saving.runner.finish()
     assert label_file.read_bytes() == half
     notice.retry()
     driver.wait(lambda: driver.services.saving.state == "saved")
@@ -131,6 +132,7 @@ def test_full_disk_is_told_and_retry_saves(driver, folder, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fsync)
     add_object(driver)
+    driver.services.saving.save_now()
     driver.wait(lambda: driver.services.saving.state == "failed")
     notice = driver.services.notices.notices[-1]
     assert "disk is full" in f"{notice.title} {notice.remedy}"
@@ -147,11 +149,12 @@ def test_full_disk_is_told_and_retry_saves(driver, folder, monkeypatch):
 def test_change_by_another_program_is_not_overwritten(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
     add_object(driver)
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     label_file = folder / "photo0.json"
     foreign = label_file.read_text(encoding="utf-8").replace("thing", "other thing")
     label_file.write_text(foreign, encoding="utf-8")
     add_object(driver, "two")
+    driver.services.saving.save_now()
     notice = wait_for_notice(driver, "another program")
     assert label_file.read_text(encoding="utf-8") == foreign
     notice.retry()
@@ -176,8 +179,7 @@ def test_missing_model_is_told_once_and_the_window_works(qtbot, qapp, folder):
     driver.wait_for_picture(folder / "photo1.png")
     driver.wait(lambda: not driver.services.segmentation.runner.is_busy)
     assert len(driver.titles()) == 1
-    driver.window.close()
-    driver.window.deleteLater()
+    driver.end()
 
 
 def test_notification_centre_shows_details_to_copy(driver, qapp):

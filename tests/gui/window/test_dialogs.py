@@ -157,7 +157,7 @@ def test_export_never_overwrites_the_original(driver, folder, monkeypatch):
 def test_folder_is_exported_as_coco_and_imported_again(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
     driver.document.add(Instance("d", "disc", disc()))
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     target = folder.parent / "exported"
     dialog = ExportDialog(driver.services.exporting, driver.services.pictures, driver.window)
     assert dialog.format.currentData() == "coco"

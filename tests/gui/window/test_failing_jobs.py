@@ -24,7 +24,7 @@ def opened(driver, folder):
     driver.wait_for_encoding()
     driver.document.add(square(0), square(1))
     driver.session.select(("0",))
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     return driver
 
 

@@ -49,9 +49,7 @@ def reopened(driver, qtbot, qapp, engine):
 
     yield again
     for each in made:
-        each.window.close()
-        each.window.deleteLater()
-        each.theme.deleteLater()
+        each.end()
 
 
 def test_labels_and_their_colours_are_the_folder_s(driver, folder, reopened):
@@ -116,7 +114,7 @@ def test_renaming_a_label_renames_it_in_the_folder(driver, folder):
     color = driver.session.color_of("laef").name()
     driver.document.add(Instance("one", "laef", TRIANGLE), Instance("two", "stem", TRIANGLE))
     driver.window.docks.panels["labels"].rename("laef", "leaf")
-    driver.wait(lambda: declared(folder) == {"leaf": color})
+    driver.wait(lambda: (folder / "seedhue.json").exists() and declared(folder) == {"leaf": color})
     assert driver.document.annotation.labels == ("leaf", "stem")
     assert "laef" not in driver.window.docks.panels["labels"].labels()
     driver.window.docks.panels["labels"].rename("stem", "stalk")
@@ -181,7 +179,8 @@ def test_pictures_to_be_redone_are_marked_and_it_can_be_undone(driver, folder, r
     states = driver.window.picture_model.count_states
 
     def is_shown(state):
-        driver.wait(lambda: driver.services.saving.state == "saved" and states()[state] == 1)
+        driver.save()
+        driver.wait(lambda: states()[state] == 1)
 
     driver.trigger("mark_rejected")
     is_shown("rejected")

@@ -130,7 +130,7 @@ def test_undo_survives_opening_the_folder_again(driver, folder):
     assert driver.document.can_undo
     assert driver.titles() == []
     driver.document.remove([driver.document.annotation.instances[0].id])
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     assert json.loads((folder / "photo0.json").read_text(encoding="utf-8"))["shapes"] == []
 
 
@@ -163,8 +163,7 @@ def test_busy_is_shown_while_the_picture_is_encoded(qtbot, qapp, folder):
     gate.set()
     driver.wait_for_encoding()
     driver.wait(lambda: not driver.window.status.progress.isVisible())
-    driver.window.close()
-    driver.window.deleteLater()
+    driver.end()
 
 
 def test_closing_while_busy_joins_every_thread(qtbot, qapp, folder):
@@ -180,7 +179,7 @@ def test_closing_while_busy_joins_every_thread(qtbot, qapp, folder):
     assert driver.window.close()
     assert time.monotonic() - begin < 5
     assert len(read_labelme(folder / "photo0.json").instances) == 1
-    driver.window.deleteLater()
+    driver.end()
 
 
 def test_drop_opens_files(driver, folder):
@@ -370,8 +369,7 @@ def test_settings_come_back(driver, folder, qtbot, qapp, engine):
         assert again.window.actions_by_id["fit"].shortcut().toString() == "Ctrl+9"
         assert again.window.recent_paths() == [folder]
     finally:
-        again.window.close()
-        again.window.deleteLater()
+        again.end()
 
 
 def test_a_close_look_gets_an_encoding_of_its_own(driver, tmp_path):
@@ -386,9 +384,10 @@ def test_a_close_look_gets_an_encoding_of_its_own(driver, tmp_path):
     x0, _y0, x1, _y1 = driver.session.detail.region
     assert x0 <= 950 < 1050 <= x1
     assert x1 - x0 < 2000
-    encoded = driver.engine.segmenter.encoded
+    encoded, segmentation = driver.engine.segmenter.encoded, driver.services.segmentation
     driver.window.canvas.pan_by(2, 2)
-    QTest.qWait(500)
+    assert segmentation._detail_timer.isActive()
+    driver.wait(lambda: not segmentation._detail_timer.isActive() and not segmentation.runner.is_busy)
     assert driver.engine.segmenter.encoded == encoded
     driver.trigger("fit")
     grow(driver, (1000, 750))
@@ -398,10 +397,10 @@ def test_reviewed_pictures_are_marked(driver, folder):
     driver.show().open(folder, current=folder / "photo0.png")
     driver.document.add(Instance("one", "disc", Polygon(((10, 10), (50, 10), (30, 50)))))
     driver.trigger("mark_reviewed")
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     assert driver.window.picture_model.count_states()["reviewed"] == 1
     driver.trigger("mark_reviewed")
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     assert driver.window.picture_model.count_states()["reviewed"] == 0
 
 

@@ -228,9 +228,7 @@ def test_a_second_window_says_that_it_has_no_journal(window, folder, qtbot, qapp
     second.services.safety.try_again()
     assert not unsafe(second)
     add(second)
-    second.window.close()
-    second.window.deleteLater()
-    second.theme.deleteLater()
+    second.end()
     assert list(journal_dir().glob("photo0-*.journal"))
 
 
@@ -240,7 +238,7 @@ def test_a_home_that_cannot_be_written_is_told(own_home, disk, question, driver,
     assert told(driver, "There is no recovery journal")
     assert "photo0.png has no recovery journal" in unsafe(driver)
     add(driver)
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     (own_home / "state").unlink()
     driver.services.safety.try_again()
     assert not unsafe(driver)
@@ -248,7 +246,7 @@ def test_a_home_that_cannot_be_written_is_told(own_home, disk, question, driver,
 
 def test_a_journal_that_was_deleted_keeps_nothing_and_is_not_promised(window, disk, question):
     add(window)
-    window.wait(lambda: window.services.saving.state == "saved")
+    window.save()
     disk.full_for_files = True
     for journal in journal_dir().glob("photo0-*"):
         journal.unlink()
@@ -290,7 +288,7 @@ def test_what_only_journals_hold_is_exported_too(window, disk, folder, tmp_path)
 
 def test_what_cannot_be_saved_first_is_told_in_the_report_of_an_export(window, disk, folder, tmp_path):
     add(window)
-    window.wait(lambda: window.services.saving.state == "saved")
+    window.save()
     disk.full_for_files = True
     add(window, "two")
     window.services.saving.runner.finish()

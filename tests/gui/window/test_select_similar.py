@@ -239,7 +239,7 @@ def test_what_another_picture_got_can_be_undone_there(opened, discs):
     assert len(opened.document.annotation.instances) == 2
     opened.trigger("undo")
     assert opened.document.annotation.instances == ()
-    opened.wait(lambda: opened.services.saving.state == "saved")
+    opened.save()
     assert read_labelme(discs / "b.json").instances == ()
 
 

@@ -186,4 +186,4 @@ def test_closing_while_snapping_joins_the_thread(qtbot, qapp, engine, folder):
     driver.session.select(("a",))
     driver.trigger("snap_to_superpixels")
     assert driver.window.close()
-    driver.window.deleteLater()
+    driver.end()

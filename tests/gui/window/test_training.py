@@ -45,13 +45,11 @@ def driver(qtbot, qapp, engine, folder, training):
     made = Driver(qtbot, qapp, engine, training_work=training).show()
     made.open(folder, current=folder / "photo0.png")
     made.document.add(Instance("one", "disc", Polygon(((10, 10), (50, 10), (30, 50)))))
-    made.wait(lambda: made.services.saving.state == "saved")
+    made.save()
     yield made
     made.services.training.discard()
     made.wait(lambda: not made.services.training.is_running)
-    made.window.close()
-    made.window.deleteLater()
-    made.theme.deleteLater()
+    made.end()
 
 
 def open_dialog(driver):
@@ -160,7 +158,7 @@ def test_only_reviewed_pictures_on_request(driver, folder):
     assert "reviewed" in dialog.warning.text()
     assert collect_objects(folder, reviewed_only=True).pictures == ()
     driver.trigger("mark_reviewed")
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     dialog.reviewed_only.click()
     dialog.reviewed_only.click()
     driver.wait(lambda: dialog.start_button.isEnabled())
@@ -171,7 +169,7 @@ def test_only_reviewed_pictures_on_request(driver, folder):
 
 def test_the_training_learns_from_what_was_asked_for(driver, training):
     driver.trigger("mark_reviewed")
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     dialog = open_dialog(driver)
     dialog.reviewed_only.click()
     driver.wait(lambda: dialog.start_button.isEnabled())

@@ -59,9 +59,7 @@ def window(qtbot, qapp, engine, folder):
 
     yield open_window
     for driver in made:
-        driver.window.close()
-        driver.window.deleteLater()
-        driver.theme.deleteLater()
+        driver.end()
 
 
 @pytest.fixture
@@ -97,7 +95,7 @@ def learning(monkeypatch):
 def start(driver):
     if not driver.document.annotation.instances:
         driver.document.add(*(Instance(str(n), "disc", Polygon(p)) for n, p in enumerate(SAMPLES)))
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     driver.trigger("train")
     dialog = driver.window.dialogs._training
     driver.wait(lambda: dialog.start_button.isEnabled())
@@ -210,7 +208,7 @@ def test_one_that_fails_is_told_and_nothing_goes_on_showing_that_it_runs(
     learning.error = error
     driver = window()
     driver.document.add(*(Instance(str(n), "disc", Polygon(p)) for n, p in enumerate(SAMPLES)))
-    driver.wait(lambda: driver.services.saving.state == "saved")
+    driver.save()
     driver.trigger("train")
     dialog = driver.window.dialogs._training
     driver.wait(lambda: dialog.start_button.isEnabled())
@@ -237,6 +235,7 @@ def test_a_checkpoint_that_does_not_fit_is_named_and_can_be_left_behind(window, 
     driver.wait(lambda: "34" in driver.window.status.training.text())
     driver.services.training.discard()
     driver.wait(lambda: not shown.parent.exists())
+    driver.wait(lambda: not driver.services.training.is_running)
 
 
 def test_files_that_cannot_be_read_are_named_while_it_runs_and_in_the_result(window, learning, folder):
