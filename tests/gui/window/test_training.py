@@ -84,6 +84,14 @@ def test_counts_what_there_is_and_warns_about_little(driver):
     assert "little" in dialog.warning.text()
 
 
+def test_dialog_keeps_its_size_when_the_curve_comes(driver):
+    size = open_dialog(driver).size()
+    dialog = start(driver)
+    driver.wait(lambda: dialog.facts.text() != "")
+    driver.bot.wait(1)
+    assert dialog.size() == size
+
+
 def test_window_stays_usable_while_training(driver, folder, training):
     dialog = start(driver)
     assert dialog.phase.text() == "Learning…"
