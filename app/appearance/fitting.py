@@ -57,15 +57,17 @@ class FittingDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._area: QScrollArea | None = None
+        self._is_placed = False
 
     def showEvent(self, event: QShowEvent) -> None:
         self._fit_size()
-        super().showEvent(event)  # puts it in the middle of its parent
+        super().showEvent(event)  # puts it in the middle of its parent, unless it was moved before
+        self._is_placed = True
         self._fit_place()
 
     def event(self, event: QEvent) -> bool:
         done = super().event(event)
-        if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
+        if event.type() == QEvent.Type.LayoutRequest and self.isVisible() and self._is_placed:
             self._fit_size()  # something in it has become larger
             self._fit_place()
         return done

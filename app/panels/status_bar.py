@@ -47,6 +47,7 @@ class StatusBar(QStatusBar):
         self.setSizeGripEnabled(False)
         self._notices = notices
         self.hint = ElidedLabel()
+        self.hint.setObjectName("hint")
         self.addWidget(self.hint, 1)
         self.progress = QProgressBar()
         self.progress.setRange(0, 0)

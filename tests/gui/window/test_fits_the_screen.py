@@ -7,8 +7,8 @@ import pkgutil
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtWidgets import QDialog, QScrollArea
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QVBoxLayout, QWidget
 
 import app.dialogs
 from app.appearance import fitting
@@ -242,5 +242,25 @@ def test_a_dialog_begins_in_the_middle_of_its_window(driver):
     room = fitting.room_on(dialog.screen())
     assert abs(distance.x()) < 40 or dialog.geometry().right() == room.right()
     assert abs(distance.y()) < 80
+    dialog.close()
+    dialog.deleteLater()
+
+
+class AsksForRoom(QWidget):
+    """Asks for another layout as soon as it is shown, which is before its dialog has its place."""
+
+    def showEvent(self, event):
+        super().showEvent(event)
+        QApplication.sendEvent(self.window(), QEvent(QEvent.Type.LayoutRequest))
+
+
+def test_a_dialog_that_is_laid_out_while_it_appears_is_in_the_middle_too(driver):
+    driver.show()
+    dialog = FittingDialog(driver.window)
+    QVBoxLayout(dialog).addWidget(AsksForRoom())
+    dialog.show()
+    assert not dialog.testAttribute(Qt.WidgetAttribute.WA_Moved)
+    distance = dialog.geometry().center() - driver.window.geometry().center()
+    assert abs(distance.x()) < 40
     dialog.close()
     dialog.deleteLater()

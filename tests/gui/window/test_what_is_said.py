@@ -28,6 +28,19 @@ def test_a_message_about_a_picture_goes_with_it(opened, folder):
     assert opened.window.status.currentMessage() == ""
 
 
+def test_a_message_stands_where_the_hint_stood(driver):
+    status = driver.show().window.status
+
+    def first_inked_column():
+        line = to_array(status.grab().toImage())[4:-4, : status.hint.width()].astype(int)
+        return np.flatnonzero((abs(line - line[0, 0]) > 60).any(axis=(0, 2)))[0]
+
+    status.show_hint("Mmm")
+    before = first_inked_column()
+    status.show_text("Mmm")
+    assert first_inked_column() == before
+
+
 def test_undo_calls_a_review_what_its_command_is_called(opened):
     titles = {command.id: command.title for command in all_commands()}
     for command in ("mark_reviewed", "mark_rejected"):
