@@ -249,7 +249,7 @@ def test_a_dialog_begins_in_the_middle_of_its_window(driver):
 class AsksForRoom(QWidget):
     """Asks for another layout as soon as it is shown, which is before its dialog has its place."""
 
-    def showEvent(self, event):
+    def showEvent(self, event):  # noqa: N802
         super().showEvent(event)
         QApplication.sendEvent(self.window(), QEvent(QEvent.Type.LayoutRequest))
 
@@ -262,5 +262,15 @@ def test_a_dialog_that_is_laid_out_while_it_appears_is_in_the_middle_too(driver)
     assert not dialog.testAttribute(Qt.WidgetAttribute.WA_Moved)
     distance = dialog.geometry().center() - driver.window.geometry().center()
     assert abs(distance.x()) < 40
+    dialog.close()
+    dialog.deleteLater()
+
+
+def test_a_part_of_the_checks_is_not_a_window_before_them(driver, folder):
+    driver.show().open(folder, current=folder / "photo0.png")
+    dialog = checks(driver)
+    assert not dialog.folder_box.testAttribute(Qt.WidgetAttribute.WA_WState_Created)
+    dialog.show()
+    assert dialog.folder_box.isVisible()
     dialog.close()
     dialog.deleteLater()
