@@ -7,7 +7,7 @@ import pkgutil
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QVBoxLayout, QWidget
 
 import app.dialogs
@@ -266,11 +266,26 @@ def test_a_dialog_that_is_laid_out_while_it_appears_is_in_the_middle_too(driver)
     dialog.deleteLater()
 
 
-def test_a_part_of_the_checks_is_not_a_window_before_them(driver, folder):
+class Windows(QObject):
+    """Remembers the kinds of what appears as a window of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.kinds = []
+
+    def eventFilter(self, watched, event):  # noqa: N802
+        if event.type() == QEvent.Type.Show and watched.isWidgetType() and watched.isWindow():
+            self.kinds.append(type(watched))
+        return False
+
+
+def test_a_part_of_the_checks_is_not_a_window_before_them(driver, folder, qapp):
     driver.show().open(folder, current=folder / "photo0.png")
+    windows = Windows()
+    qapp.installEventFilter(windows)
     dialog = checks(driver)
-    assert not dialog.folder_box.testAttribute(Qt.WidgetAttribute.WA_WState_Created)
+    qapp.removeEventFilter(windows)
     dialog.show()
-    assert dialog.folder_box.isVisible()
     dialog.close()
     dialog.deleteLater()
+    assert windows.kinds == []
