@@ -100,7 +100,8 @@ class ChecksDialog(FittingDialog):
         self.verdict = make_label("", "value")
         self.verdict.setWordWrap(True)
         self.folder_box = QCheckBox(tr("All {count} pictures of the folder", count=len(pictures.paths)))
-        self.folder_box.setVisible(len(pictures.paths) > 1)
+        if len(pictures.paths) < 2:  # only ever hidden: shown without a parent it would be a window
+            self.folder_box.hide()
         self.folder_box.toggled.connect(self.check)
         self.list = QListWidget()
         self.list.setWordWrap(True)

@@ -7,7 +7,7 @@ import pkgutil
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QDialog, QScrollArea, QVBoxLayout, QWidget
 
 import app.dialogs
@@ -249,7 +249,7 @@ def test_a_dialog_begins_in_the_middle_of_its_window(driver):
 class AsksForRoom(QWidget):
     """Asks for another layout as soon as it is shown, which is before its dialog has its place."""
 
-    def showEvent(self, event):
+    def showEvent(self, event):  # noqa: N802
         super().showEvent(event)
         QApplication.sendEvent(self.window(), QEvent(QEvent.Type.LayoutRequest))
 
@@ -264,3 +264,28 @@ def test_a_dialog_that_is_laid_out_while_it_appears_is_in_the_middle_too(driver)
     assert abs(distance.x()) < 40
     dialog.close()
     dialog.deleteLater()
+
+
+class Windows(QObject):
+    """Remembers the kinds of what appears as a window of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.kinds = []
+
+    def eventFilter(self, watched, event):  # noqa: N802
+        if event.type() == QEvent.Type.Show and watched.isWidgetType() and watched.isWindow():
+            self.kinds.append(type(watched))
+        return False
+
+
+def test_a_part_of_the_checks_is_not_a_window_before_them(driver, folder, qapp):
+    driver.show().open(folder, current=folder / "photo0.png")
+    windows = Windows()
+    qapp.installEventFilter(windows)
+    dialog = checks(driver)
+    qapp.removeEventFilter(windows)
+    dialog.show()
+    dialog.close()
+    dialog.deleteLater()
+    assert windows.kinds == []
