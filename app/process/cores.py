@@ -46,11 +46,16 @@ def cores_for_now() -> int:
     the load."""
     from models.device.threads import all_threads, is_users_number
 
-    taken = all_threads() - _training.is_set()
+    taken = all_threads() - is_training()
     if not is_users_number():
         free = granted().bound - _others.cores()
         taken = min(taken, int(free + 1.0 - ROUNDED_UP_FROM))
     return max(1, taken)
+
+
+def is_training() -> bool:
+    """Whether a training runs in this process."""
+    return _training.is_set()
 
 
 def take_cores() -> None:

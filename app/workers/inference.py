@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from app.appearance.i18n import phrase
 from app.process.allocator import give_back_memory
-from app.process.cores import in_passing_thread
+from app.process.cores import in_passing_thread, is_training
 from app.process.stopping import ShouldStop, Stopped, stopping
 from app.workers.requests import (
     EncodeImage,
@@ -129,7 +129,8 @@ class InferenceEngine:
         with stopping(should_stop):
             encoding = self._segmenter.encode(request.image, region=request.region, should_stop=should_stop)
         self._cache.put(key, encoding)
-        give_back_memory()  # the pictures before this one have been let go by now
+        if not is_training():  # each of its steps would have to ask for it again
+            give_back_memory()  # the pictures before this one have been let go by now
         return encoding
 
     def _look_closer(self, request: LookCloser, should_stop: ShouldStop, on_event: OnEvent) -> LookedCloser:

@@ -95,3 +95,10 @@ def test_long_work_leaves_no_helpers_behind():
 def test_the_failure_of_long_work_is_its_callers():
     with pytest.raises(ValueError, match="broken"):
         in_passing_thread(lambda: int("broken"))
+
+
+def test_a_training_is_known_while_it_runs():
+    assert not cores.is_training()
+    with cores_for_training():
+        assert cores.is_training()
+    assert not cores.is_training()
