@@ -146,6 +146,24 @@ def test_only_what_is_written_is_promised_on_closing(window, disk, question):
     assert len(question.asked) == 2
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_mask_still_on_its_way_is_asked_about_on_closing(window, disk, question, keeps):
+    window.wait_for_encoding()
+    window.session.set_tool("seed")
+    canvas = window.window.canvas
+    canvas.zoom_by(6 * canvas.viewport.fitted().scale / canvas.zoom)  # the whole has to be computed yet
+    QTest.mouseMove(canvas, window.at(80, 60))
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=window.at(80, 60))
+    window.wait(lambda: bool(window.session.seed_state.level_scores))
+    disk.fill()
+    if keeps:
+        QTest.keyClick(canvas, Qt.Key.Key_Return)  # and closed at once
+    question.answers = ["Stay"]
+    assert not window.window.close()
+    assert "would be lost:\n• photo0.png" in question.asked[0]
+    assert len(window.document.annotation.instances) == 1
+
+
 def test_closing_can_try_again(window, disk, question, folder, monkeypatch):
     disk.fill()
     add(window)
