@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Final
 
 from app.project.label_files import is_picture, label_files, pictures_of_labels
@@ -84,6 +84,7 @@ class Workspace:
         self._states: dict[Path, tuple[_Signature, PictureState]] = {}
         self._modified: dict[Path, PictureState] = {}
         self._damaged: set[Path] = set()
+        self._made_for: dict[Path, str] = {}
         self.refresh()
         self.root = self._common_folder()
         self.project = ProjectFile(self._project_folder())
@@ -152,7 +153,15 @@ class Workspace:
         self._damaged.discard(file)
         self._known[file] = digest_of(content)
         self._remember(picture, signature, state_of(annotation))
-        return self._belonging(annotation, picture, file)
+        belonging = self._belonging(annotation, picture, file)
+        named = PureWindowsPath(annotation.image_path).name
+        taken_over = annotation.instances and belonging is not annotation and named not in ("", picture.name)
+        self._made_for[picture] = named if taken_over else ""
+        return belonging
+
+    def made_for(self, picture: Path) -> str:
+        """The name of another picture, gone since, that the objects loaded last were made for; or empty."""
+        return self._made_for.get(picture, "")
 
     def outside_change(self, picture: Path) -> OutsideChange | None:
         """What another program made of the annotation file since it was last known here; None if nothing.

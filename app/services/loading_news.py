@@ -19,12 +19,22 @@ class LoadingNews:
     def __init__(self, notices: NotificationCentre) -> None:
         self._notices = notices
         self._told_pages: set[Path] = set()
+        self._told_others: set[Path] = set()  # folders
 
     def tell(self, loaded: LoadedPicture) -> None:
         """Says what there is to say of a picture that is shown now."""
         if loaded.is_new:
             self._tell_recovery(loaded)
         self._tell_pages(loaded)
+        self._tell_other_picture(loaded)
+
+    def _tell_other_picture(self, loaded: LoadedPicture) -> None:
+        """Objects that were made for a picture which is gone: once a folder, as all of it may be renamed."""
+        if loaded.made_for and loaded.path.parent not in self._told_others:
+            self._told_others.add(loaded.path.parent)
+            name, other = loaded.path.name, loaded.made_for
+            told = tr("The objects of {name} were made for {other}.", name=name, other=other)
+            self._notices.post("info", told, remedy=tr("Other pictures of the folder may be like that, too."))
 
     def _tell_pages(self, loaded: LoadedPicture) -> None:
         if loaded.has_more_pages and loaded.path not in self._told_pages:

@@ -82,6 +82,7 @@ class LoadedPicture:
         damage: why the annotation file could not be used; nothing may overwrite it unasked.
         is_new: whether the document was opened for it.
         has_more_pages: whether the file holds further pictures, which are not shown.
+        made_for: the name of another picture, if the objects were made for that; empty otherwise.
     """
 
     path: Path
@@ -92,6 +93,7 @@ class LoadedPicture:
     damage: Failure | None = None
     is_new: bool = True
     has_more_pages: bool = False
+    made_for: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,7 +242,8 @@ def load_picture(request: LoadPicture, should_stop: ShouldStop) -> LoadedPicture
         document.close()
         raise Stopped
     is_new, more = request.document is None, has_more_pages(request.path)
-    return LoadedPicture(request.path, image, document, labels, revision, damage, is_new, more)
+    other = request.workspace.made_for(request.path) if is_new and damage is None else ""
+    return LoadedPicture(request.path, image, document, labels, revision, damage, is_new, more, other)
 
 
 def has_more_pages(path: Path) -> bool:

@@ -119,6 +119,21 @@ def test_labels_of_a_picture_of_another_size(driver, folder):
     assert json.loads((folder / "photo0.json").read_text(encoding="utf-8")) == document
 
 
+def test_objects_made_for_a_picture_that_is_gone_are_not_shown_without_a_word(driver, folder):
+    shape = {"label": "leaf", "points": [[5, 5], [40, 5], [20, 40]], "shape_type": "polygon", "flags": {}}
+    document = {
+        "version": "5.0.0",
+        "flags": {},
+        "shapes": [shape],
+        "imagePath": "photo0.jpg",
+        "imageData": None,
+    }
+    (folder / "photo0.json").write_text(json.dumps(document), encoding="utf-8")
+    driver.show().open(folder, current=folder / "photo0.png")
+    assert len(driver.document.annotation.instances) == 1
+    assert "The objects of photo0.png were made for photo0.jpg." in driver.titles()
+
+
 def test_full_disk_is_told_and_retry_saves(driver, folder, monkeypatch):
     driver.show().open(folder, current=folder / "photo0.png")
     real = os.fsync
